@@ -1,0 +1,65 @@
+"""Optimisers as Optax transformations whose settings may be traced, so none recompiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+Scalar = Float[Array, ""] | float
+
+
+class AdamState(NamedTuple):
+    """Steps taken, and running means of the gradient and of its square."""
+
+    count: Int[Array, ""]
+    mean: PyTree
+    square: PyTree
+
+
+def adamw(
+    learning_rate: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar
+) -> optax.GradientTransformation:
+    """AdamW (Loshchilov and Hutter, 2019, Algorithm 2, without a schedule).
+
+    The same update as `optax.adamw`, with both bias corrections moved into the scalars: one
+    division and one root a weight instead of three and one. At batch size 8, where the pass
+    over the weights dominates, a step takes 165 instead of 200 µs (docs/decisions.md).
+    """
+
+    def init(params: PyTree) -> AdamState:
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return AdamState(jnp.zeros((), jnp.int32), zeros, zeros)
+
+    def update(updates: PyTree, state: AdamState, params: PyTree = None):
+        count = state.count + 1
+        mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, updates)
+        square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.square, updates)
+        # lr · m̂ / (√v̂ + ε) = rate · m / (√v + floor)
+        root = jnp.sqrt(1 - beta2**count)
+        rate = learning_rate * root / (1 - beta1**count)
+        floor = eps * root
+        decay = learning_rate * weight_decay
+        updates = jax.tree.map(
+            lambda w, m, v: -decay * w - rate * (m / (jnp.sqrt(v) + floor)), params, mean, square
+        )
+        return updates, AdamState(count, mean, square)
+
+    return optax.GradientTransformation(init, update)
+
+
+def make_optimizer(name: str, settings: Mapping[str, Any]) -> optax.GradientTransformation:
+    """The optimiser of `config.AdamW`, `config.Adam` or `config.SGD`, settings traced or not."""
+    rest = {key: settings[key] for key in settings if key != "weight_decay"}
+    penalty = optax.add_decayed_weights(settings["weight_decay"])
+    if name == "adamw":
+        return adamw(**settings)
+    if name == "adam":
+        return optax.chain(penalty, adamw(**rest, weight_decay=0.0))
+    if name == "sgd":
+        return optax.chain(penalty, optax.sgd(**rest))
+    raise ValueError(f"`optimizer` must be adamw, adam or sgd, got {name!r}.")

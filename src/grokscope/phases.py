@@ -1,0 +1,84 @@
+"""The phase that a network ends in: Table 2, with its thresholds as arguments."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+class Phase(StrEnum):
+    """What a network did with the rule and with the wrong labels (Table 1)."""
+
+    COEXISTENCE = "coexistence"
+    PARTIAL_INVERSION = "partial_inversion"
+    FULL_INVERSION = "full_inversion"
+    MEMORIZATION = "memorization"
+    FORGETTING = "forgetting"
+    CONFUSION = "confusion"
+
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The phase's name as the paper prints it."""
+        return self.value.replace("_", " ").title()
+
+
+def classify(
+    train_accuracy: ArrayLike,
+    test_accuracy: ArrayLike,
+    peak_test_accuracy: ArrayLike,
+    corruption_fraction: ArrayLike,
+    *,
+    generalizes: float = 0.9,
+    memorizes: float = 0.9,
+    slack: float = 0.05,
+) -> np.ndarray[Any, np.dtype[np.object_]]:
+    """The `Phase` of each network (Table 2); None where an accuracy is not finite.
+
+    Below 1 - ξ + `slack` training accuracy none of the corrupted labels count as memorised. Where
+    ξ is so small that this exceeds `memorizes`, high training accuracy is Coexistence, as in the
+    table's order. Forgetting had generalised at some measured step, Confusion never did.
+
+    Args:
+        train_accuracy: at the end of training, against the given labels; 0 to 1.
+        test_accuracy: at the end of training; 0 to 1.
+        peak_test_accuracy: the highest at any measured step; 0 to 1.
+        corruption_fraction: ξ; 0 to 1.
+        generalizes: least test accuracy of a network that has generalised.
+        memorizes: least training accuracy of a network that has memorised.
+        slack: room for guessing and fluctuation above 1 - ξ.
+
+    Returns:
+        Phases in the shape to which the arguments broadcast.
+
+    >>> classify([0.98, 0.76, 0.66, 1.0], [0.98, 1, 1, 0.02], [0.98, 1, 1, 0.02], 0.35).tolist()
+    [<Phase.COEXISTENCE: 'coexistence'>, <Phase.PARTIAL_INVERSION: 'partial_inversion'>,
+     <Phase.FULL_INVERSION: 'full_inversion'>, <Phase.MEMORIZATION: 'memorization'>]
+    """
+    train, test, peak, corruption = np.broadcast_arrays(
+        train_accuracy, test_accuracy, peak_test_accuracy, corruption_fraction
+    )
+    generalized, memorized = test >= generalizes, train >= memorizes
+    # Accuracies are ratios of counts: a boundary value must not fall to a rounding error.
+    above_clean = train >= 1 + slack - corruption - 1e-9
+    conditions = [
+        ~np.isfinite(train + test + peak),
+        generalized & memorized,
+        generalized & above_clean,
+        generalized,
+        memorized,
+        peak >= generalizes,
+    ]
+    phases = [
+        None,
+        Phase.COEXISTENCE,
+        Phase.PARTIAL_INVERSION,
+        Phase.FULL_INVERSION,
+        Phase.MEMORIZATION,
+        Phase.FORGETTING,
+    ]
+    choices = np.array([*phases, Phase.CONFUSION], dtype=object)
+    index = np.select(conditions, range(len(phases)), default=len(phases))
+    return np.asarray(choices[index], dtype=object)

@@ -1,0 +1,146 @@
+"""Neurons removed one at a time in order of their IPR, and what the network can still do."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Array, Float, Int
+
+from grokscope.data import Dataset
+from grokscope.measure import SCORES, first_largest
+from grokscope.models.two_layer import ACTIVATIONS, TwoLayer
+from grokscope.train import CPU_OPTIONS, tiled
+
+ORDERS = ("lowest", "highest", "random")
+TILE = 256
+"""Examples whose logits are kept in cache while neurons are removed (measured)."""
+
+
+def pruning_order(
+    neuron_ipr: Float[np.ndarray, "neuron"], first: str = "lowest", seed: int = 0
+) -> Int[np.ndarray, "neuron"]:
+    """Neurons in the order in which to remove them: the lowest or highest IPR first, or at random.
+
+    Dead neurons, which have no IPR, count as the lowest. "highest" is "lowest" reversed.
+
+    Raises:
+        ValueError: if `first` is none of "lowest", "highest", "random".
+
+    >>> pruning_order(np.array([0.9, np.nan, 0.1])).tolist()
+    [1, 2, 0]
+    """
+    if first not in ORDERS:
+        raise ValueError(f"`first` must be one of {', '.join(ORDERS)}, got {first!r}. Use lowest.")
+    if first == "random":
+        return np.random.default_rng(seed).permutation(len(neuron_ipr))
+    lowest = np.argsort(np.nan_to_num(neuron_ipr, nan=-1.0), kind="stable")
+    return lowest if first == "lowest" else lowest[::-1]
+
+
+def pruning_curve(
+    model: TwoLayer, dataset: Dataset, order: Int[np.ndarray, "neuron"], loss: str = "mse"
+) -> xr.Dataset:
+    """All seven `SCORES` after removing the first 0, 1, …, N neurons of an order.
+
+    One rank-one term a neuron is added to the logits, from the empty network up, in float64: no
+    network is evaluated twice, the empty one is exact, and the accuracies are those of the
+    masked network. Ties go to the smallest label.
+
+    Raises:
+        ValueError: if the order is not a permutation of the neurons.
+
+    Returns:
+        Variables over the dimension `pruned`, the number of neurons removed.
+    """
+    width = model.W.shape[1]
+    if not np.array_equal(np.sort(order), np.arange(width)):
+        raise ValueError(
+            f"`order` must name each of the {width} neurons once, got {len(order)} entries. "
+            "Use `pruning_order`."
+        )
+    subsets = [
+        dataset.is_train,
+        ~dataset.is_train,
+        dataset.is_corrupted,
+        dataset.is_train & ~dataset.is_corrupted,
+    ]
+    masks = np.stack(subsets, axis=1).astype(np.float64)
+    arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
+    columns = np.asarray(order)[::-1].copy()
+    with jax.enable_x64(True):
+        kept = jax.tree.map(lambda w: np.asarray(w, np.float64)[:, columns], model)
+        sums = np.asarray(_sums(kept, *(tiled(array, TILE) for array in arrays), loss))
+    given, true, losses = np.moveaxis(sums[::-1], 1, 0)  # each [pruned, subset]
+    with np.errstate(invalid="ignore"):
+        given, true, losses = (array / masks.sum(axis=0) for array in (given, true, losses))
+    train, test, corrupted, uncorrupted = range(4)
+    scores = {
+        "train_loss": losses[:, train],
+        "test_loss": losses[:, test],
+        "train_accuracy": given[:, train],
+        "test_accuracy": given[:, test],
+        "corrupted_accuracy": given[:, corrupted],
+        "corrected_accuracy": true[:, corrupted],
+        "uncorrupted_accuracy": given[:, uncorrupted],
+    }
+    return xr.Dataset(
+        {name: ("pruned", scores[name], {"description": SCORES[name]}) for name in SCORES},
+        {"pruned": ("pruned", np.arange(width + 1), {"description": "neurons removed"})},
+    )
+
+
+def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
+    """The fewest neurons on a pruning curve that still generalise; None if none do (App. Q)."""
+    enough = curve.pruned.values[curve.test_accuracy.values >= generalizes]
+    return int(curve.pruned[-1] - enough.max()) if enough.size else None
+
+
+@partial(jax.jit, static_argnames="loss", compiler_options=CPU_OPTIONS)
+def _sums(
+    model: TwoLayer,
+    inputs: Int[Array, "tile example 2"],
+    given: Int[Array, "tile example"],
+    true: Int[Array, "tile example"],
+    masks: Float[Array, "tile example subset"],
+    loss: str,
+) -> Float[Array, "kept score subset"]:
+    """Sums over each subset of [hit on the given label, hit on the true one, loss], for the
+    network of the first 0, 1, …, N neurons."""
+    n_labels, width = model.W.shape
+
+    def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
+        inputs, given, true, masks = tile
+        m, n = inputs.T
+        # Labels before examples: sums and maxima over labels then run over whole vectors.
+        hidden = ACTIVATIONS[model.activation](model.U[m] + model.V[n]).T
+
+        def score(logits: Array, chosen: Array) -> Array:
+            predicted = first_largest(logits, axis=0)
+            losses = _losses(logits, chosen, loss)
+            return jnp.stack([predicted == given, predicted == true, losses]) @ masks
+
+        def add_neuron(carry: tuple[Array, Array], neuron: tuple[Array, Array, Array]):
+            logits = carry[0] + neuron[0][:, None] * neuron[1]
+            chosen = carry[1] + neuron[2]
+            return (logits, chosen), score(logits, chosen)
+
+        empty = (jnp.zeros((n_labels, len(given))), jnp.zeros(len(given)))
+        neurons = (model.W.T, hidden, hidden * model.W.T[:, given])
+        _, scores = jax.lax.scan(add_neuron, empty, neurons)
+        return total + jnp.concatenate([score(*empty)[None], scores]), None
+
+    zero = jnp.zeros((width + 1, 3, masks.shape[-1]))
+    return jax.lax.scan(one_tile, zero, (inputs, given, true, masks))[0]
+
+
+def _losses(
+    logits: Float[Array, "label example"], chosen: Float[Array, "example"], loss: str
+) -> Float[Array, "example"]:
+    """Each example's loss, given its label's logit; the losses of `train.LOSSES`."""
+    if loss == "mse":
+        return (jnp.square(logits).sum(axis=0) - 2 * chosen + 1) / len(logits)
+    return jax.nn.logsumexp(logits, axis=0) - chosen

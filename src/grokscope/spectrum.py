@@ -1,0 +1,65 @@
+"""Fourier spectra of weight vectors, and how localised they are (Eq. 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+DEAD_NORM = 1e-5
+"""Vectors of a smaller Euclidean norm are dead. Weights start at norm 0.5 and live ones end near
+it; those that weight decay has given up shrink by a constant factor a step, to zero
+(docs/decisions.md shows the gap)."""
+
+
+def power_spectrum(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "freq *unit"]:
+    """Squared modulus of the real Fourier transform along the first axis: ⌊p/2⌋ + 1 frequencies.
+
+    The real transform has each frequency once, so a pure cosine is one peak and not two.
+    """
+    transform = np.fft.rfft(vectors, axis=0)
+    return transform.real**2 + transform.imag**2
+
+
+def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit"]:
+    """Inverse participation ratio (‖ṽ‖₄/‖ṽ‖₂)⁴ along the first axis (Eq. 3, r = 2).
+
+    ṽ is the modulus of the real Fourier transform: 1 for a cosine or a constant, 2/(p + 1) for
+    a delta (p odd). Unchanged by scale and cyclic shift. NaN for a dead vector, whose ratio would
+    be 0/0.
+
+    >>> ipr(np.cos(2 * np.pi * 3 * np.arange(97) / 97)).round(6)
+    np.float64(1.0)
+    >>> ipr(np.zeros(97))
+    np.float64(nan)
+    """
+    norm = np.linalg.norm(vectors.astype(np.float64), axis=0)
+    alive = norm > DEAD_NORM
+    # To unit scale first, so that squares of tiny weights do not underflow.
+    power = power_spectrum(vectors / np.where(alive, norm, 1.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = (power**2).sum(axis=0) / power.sum(axis=0) ** 2
+    return np.where(alive, ratio, np.nan)[()]
+
+
+def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
+    """The order of the residues in which the operation is a cyclic shift.
+
+    For addition, 0 to p - 1. For multiplication modulo a prime, the p - 1 powers of the
+    smallest primitive root (discrete logarithms): only in this order are the features of a
+    network that has learned it periodic; zero is left out. The paper is silent here. Modulo a
+    composite number multiplication has no such order, and the plain one is returned.
+
+    >>> residue_order("multiplication", 7).tolist()
+    [1, 3, 2, 6, 4, 5]
+    """
+    plain = np.arange(modulus)
+    is_prime = all(modulus % divisor for divisor in range(2, int(modulus**0.5) + 1))
+    if operation == "addition" or not is_prime:
+        return plain
+    for root in range(1, modulus):
+        powers = [1]
+        while (following := powers[-1] * root % modulus) != 1:
+            powers.append(following)
+        if len(powers) == modulus - 1:
+            return np.array(powers)
+    raise AssertionError("every prime has a primitive root")

@@ -1,0 +1,219 @@
+"""One finished run is one netCDF file, whole or not there; a folder of them is a store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from grokscope.config import SCHEMA, ConfigError, Experiment, digest
+from grokscope.measure import neuron_ipr
+from grokscope.phases import Phase, classify
+
+SUFFIX = ".nc"
+
+
+class StoreError(Exception):
+    """A run file cannot be used; the message says which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        experiment: the complete configuration.
+        dataset: every measurement over `step`, and the final weights; each variable has a
+            description and units among its attributes.
+        path: the file, or None if the run was not stored.
+    """
+
+    experiment: Experiment
+    dataset: xr.Dataset
+    path: Path | None = None
+
+    @property
+    def digest(self) -> str:
+        """The name of the experiment's result."""
+        return digest(self.experiment)
+
+    @property
+    def failed_at(self) -> int | None:
+        """The first step whose loss was not finite, or None."""
+        return self.dataset.attrs.get("failed_at")
+
+    @property
+    def final(self) -> xr.Dataset:
+        """The last measurement."""
+        return self.dataset.isel(step=-1)
+
+    @property
+    def neuron_ipr(self) -> np.ndarray:
+        """IPR_k at the end of training, [neuron]; NaN for a dead neuron (Eq. 4)."""
+        return neuron_ipr(self.final.ipr.values)
+
+    def phase(self, **thresholds: float) -> Phase | None:
+        """The phase by Table 2; None for a run that diverged. Thresholds as in `classify`."""
+        if self.failed_at is not None:
+            return None
+        return classify(
+            self.final.train_accuracy,
+            self.final.test_accuracy,
+            self.dataset.test_accuracy.max(),
+            self.experiment.corruption_fraction,
+            **thresholds,
+        ).item()
+
+
+def run_path(store: Path, experiment: Experiment) -> Path:
+    """Where the experiment's run is, or will be."""
+    return store / f"{digest(experiment)}{SUFFIX}"
+
+
+def save(run: Run, store: Path) -> Run:
+    """Write a run to a store, whole or not at all, and return it with its path.
+
+    Raises:
+        OSError: if the folder cannot be made or the file not be written; nothing is left behind.
+    """
+    attrs = run.dataset.attrs | {
+        "experiment": run.experiment.canonical_json(),
+        "digest": run.digest,
+        "schema_version": SCHEMA,
+    }
+    dataset = run.dataset.assign_attrs(attrs)
+    content = dataset.assign_attrs(checksum=_checksum(dataset)).to_netcdf(engine="h5netcdf")
+    store.mkdir(parents=True, exist_ok=True)
+    path = run_path(store, run.experiment)
+    write_whole(path, bytes(content))
+    return Run(run.experiment, run.dataset, path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name beside it, flush it to disk, then rename it.
+
+    Raises:
+        OSError: if it cannot be written; the temporary file is removed.
+    """
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem[:12]}-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def open_run(path: str | Path) -> Run:
+    """Read a run file into memory and check that it is whole.
+
+    Raises:
+        StoreError: if it is missing, truncated, altered, of another schema, or not ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"`{path}` must be a run file, got none. Train it with `grokscope train`.")
+    try:
+        with xr.open_dataset(path, engine="h5netcdf") as file:
+            dataset = file.load()
+        # netCDF returns attributes as NumPy scalars.
+        dataset.attrs = {k: getattr(v, "item", lambda v=v: v)() for k, v in dataset.attrs.items()}
+    except Exception as error:  # whatever the HDF5 stack makes of arbitrary bytes
+        reason = str(error).partition("\n")[0]
+        raise StoreError(
+            f"`{path}` must be a run file, got one that cannot be read ({reason}). "
+            "Delete it and train again."
+        ) from None
+    schema = dataset.attrs.pop("schema_version", None)
+    if schema is None or "experiment" not in dataset.attrs:
+        raise StoreError(f"`{path}` must be a run of grokscope, got another netCDF file.")
+    if schema != SCHEMA:
+        raise StoreError(
+            f"`{path}` must be of schema version {SCHEMA}, got {schema}. "
+            "Open it with the version of grokscope that wrote it, or train again."
+        )
+    checksum = dataset.attrs.pop("checksum", None)
+    dataset.attrs["schema_version"] = schema
+    if checksum != _checksum(dataset):
+        raise StoreError(
+            f"`{path}` must match its checksum, got altered content. Delete it and train again."
+        )
+    document: dict[str, Any] = json.loads(dataset.attrs.pop("experiment"))
+    name = dataset.attrs.pop("digest")
+    del document["schema"], dataset.attrs["schema_version"]
+    try:
+        experiment = Experiment(**document)
+    except ConfigError as error:
+        raise StoreError(f"`{path}` must hold a possible experiment, but {error}") from None
+    if digest(experiment) != name:
+        raise StoreError(f"`{path}` must hold the run that its digest names, got another.")
+    return Run(experiment, dataset, path)
+
+
+def find(store: Path, experiment: Experiment) -> Run | None:
+    """The experiment's stored run, or None. A damaged file is set aside and reported."""
+    path = run_path(store, experiment)
+    if not path.exists():
+        return None
+    try:
+        run = open_run(path)
+        if run.experiment == experiment:
+            return run
+        reason = f"`{path}` holds another experiment than its name says."
+    except StoreError as error:
+        reason = str(error)
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    path.rename(aside)
+    warnings.warn(f"{reason} It was set aside as `{aside.name}`.", stacklevel=2)
+    return None
+
+
+def locate(name: str, store: Path) -> Path:
+    """The run file that a path, a digest, or the unique beginning of a digest means.
+
+    Raises:
+        StoreError: if there is none, or more than one.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    found = sorted(store.glob(f"{name}*{SUFFIX}")) if name and name.isalnum() else []
+    if len(found) == 1:
+        return found[0]
+    got = f"{len(found)} that begin so" if found else "none"
+    raise StoreError(
+        f"`{name}` must be a run file or the beginning of one run's digest in `{store}`, got "
+        f"{got}. `grokscope train` prints where its run is."
+    )
+
+
+def _checksum(dataset: xr.Dataset) -> str:
+    """SHA-256 of every attribute and every variable: names, dimensions, types and values."""
+    content = hashlib.sha256(json.dumps(dataset.attrs, sort_keys=True).encode())
+    for name in sorted(map(str, dataset.variables)):
+        variable = dataset[name].variable
+        values = variable.values
+        described = [name, variable.dims, variable.shape, variable.attrs]
+        if values.dtype.kind in "OUST":
+            described.append([str(value) for value in values.ravel()])
+        else:
+            values = values.astype(values.dtype.newbyteorder("<"))
+            described.append(values.dtype.str)
+            content.update(np.ascontiguousarray(values).tobytes())
+        content.update(json.dumps(described, sort_keys=True).encode())
+    return content.hexdigest()

@@ -1,0 +1,287 @@
+"""The one training loop: compiled blocks of steps, for every architecture and any ensemble."""
+
+from __future__ import annotations
+
+import os
+
+# One training process a core: two single-threaded ones give almost twice the throughput of one
+# with two threads. Read by XLA when JAX starts; no effect on accelerators.
+os.environ.setdefault("NPROC", "1")
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import platformdirs
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+
+from grokscope.config import ConfigError, Experiment
+from grokscope.data import Dataset
+from grokscope.models.two_layer import TwoLayer
+from grokscope.optimizers import make_optimizer
+
+TILE_ELEMENTS = 336 * 500
+"""Hidden activations in a tile of examples: what stays in a core's L2 cache (measured)."""
+
+CPU_OPTIONS: dict[str, Any] = {
+    "xla_cpu_multi_thread_eigen": False,  # same bits whatever the number of cores
+    "xla_cpu_experimental_ynn_fusion_type": "",  # Eigen's products: 9.6 instead of 11.9 ms a step
+}
+"""Tuning of the CPU compiler; other backends ignore it."""
+
+NEVER = np.iinfo(np.int32).max
+
+
+def _use_compilation_cache() -> None:
+    """Keep compiled blocks on disk, so that a shape compiles once and not once a process."""
+    if jax.config.jax_compilation_cache_dir is None:
+        folder = Path(platformdirs.user_cache_dir("grokscope")) / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+_use_compilation_cache()
+
+
+class State(eqx.Module):
+    """What the next step needs. `failed_at` is the first step with a loss that is not finite."""
+
+    model: PyTree
+    optimizer: PyTree
+    order: Int[Array, "train"]
+    failed_at: Int[Array, ""]
+
+
+class Dynamic(eqx.Module):
+    """What may change from run to run without a new compilation."""
+
+    inputs: Int[Array, "*tile_and_example features"]
+    labels: Int[Array, "*tile_and_example"]
+    weights: Float[Array, "*tile_and_example"]  # 0 marks padding
+    optimizer: dict[str, Float[Array, ""]]
+    dropout: Float[Array, ""]
+    batches_key: PRNGKeyArray
+    dropout_key: PRNGKeyArray
+
+
+class Static(NamedTuple):
+    """What a compiled block is specialised to, besides the shapes of its arrays."""
+
+    loss: str
+    optimizer: str
+    n_train: int
+    batch_size: int | None
+    has_dropout: bool
+
+
+def mse(
+    logits: Float[Array, "example label"], labels: Int[Array, "example"]
+) -> Float[Array, "example"]:
+    """Squared distance to the one-hot label, averaged over the outputs (App. A)."""
+    return jnp.square(logits - jax.nn.one_hot(labels, logits.shape[1])).mean(axis=1)
+
+
+LOSSES = {"mse": mse, "cross_entropy": optax.softmax_cross_entropy_with_integer_labels}
+"""Loss of each example, [example], from logits and labels."""
+
+
+def tile_size(n_examples: int, width: int) -> int:
+    """Examples in a tile: as many as stay in cache, all tiles alike, little padding.
+
+    >>> tile_size(4704, width=500)
+    336
+    """
+    n_tiles = -(-n_examples * width // TILE_ELEMENTS)
+    return -(-n_examples // n_tiles)
+
+
+def tiled(array: np.ndarray, size: int) -> np.ndarray:
+    """[example, …] as [tile, `size`, …], padded with zeros.
+
+    >>> tiled(np.array([1, 2, 3]), 2).tolist()
+    [[1, 2], [3, 0]]
+    """
+    n_tiles = -(-len(array) // size)
+    padding = [(0, n_tiles * size - len(array))] + [(0, 0)] * (array.ndim - 1)
+    return np.pad(array, padding).reshape(n_tiles, size, *array.shape[1:])
+
+
+def init_model(experiment: Experiment) -> TwoLayer:
+    """The network before training, from the experiment's `init` stream."""
+    return TwoLayer.init(
+        _key(experiment, "init"), experiment.model, modulus=experiment.task.modulus
+    )
+
+
+def train_steps(
+    experiments: Sequence[Experiment], datasets: Sequence[Dataset]
+) -> Iterator[tuple[int, list[TwoLayer], list[int | None]]]:
+    """Train an ensemble; at every scheduled step yield it, the networks, and who has failed.
+
+    Experiments in an ensemble may differ in labels, seeds, learning rate, weight decay, the
+    optimiser's other numbers and a non-zero dropout: what leaves shapes alone. One alone is
+    trained as it is, several under `vmap`, which pays on an accelerator.
+
+    Yields:
+        The step; each network; for each, the first step whose loss was not finite, or None.
+
+    Raises:
+        ConfigError: if the experiments do not share one static shape.
+    """
+    first = experiments[0]
+    if len({ensemble_key(experiment) for experiment in experiments}) > 1:
+        raise ConfigError(
+            "an ensemble must share loss, optimizer, training-set size, batch size, schedule and "
+            "network shape, got experiments that differ in one. Train them one by one."
+        )
+    static = _static(first)
+    members = [_prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
+    alone = len(members) == 1
+    state, dynamic = members[0] if alone else jax.tree.map(lambda *x: jnp.stack(x), *members)
+    step = 0
+    for target in first.schedule:
+        if target > step:
+            state = train_block(state, dynamic, step, target - step, static, alone)
+            step = target
+        states = [state]
+        if not alone:
+            states = [jax.tree.map(lambda x, i=i: x[i], state) for i in range(len(members))]
+        failures = [int(member.failed_at) for member in states]
+        failures = [None if failure == NEVER else failure for failure in failures]
+        yield step, [member.model for member in states], failures
+
+
+def ensemble_key(experiment: Experiment) -> tuple:
+    """Experiments with equal keys share every shape and can train as one ensemble."""
+    model = experiment.model
+    return (
+        _static(experiment),
+        tuple(experiment.schedule),
+        (model.name, model.width, model.activation, experiment.task.modulus),
+    )
+
+
+def _static(experiment: Experiment) -> Static:
+    return Static(
+        experiment.loss,
+        experiment.optimizer.name,
+        experiment.n_train,
+        experiment.batch_size,
+        experiment.model.dropout > 0,
+    )
+
+
+def _key(experiment: Experiment, stream: str) -> PRNGKeyArray:
+    seed, index = experiment.seeds.of(stream)
+    return jax.random.fold_in(jax.random.key(seed), index)
+
+
+def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
+    model = init_model(experiment)
+    settings = {
+        name: jnp.float32(value)
+        for name, value in experiment.optimizer.model_dump(exclude={"name"}).items()
+    }
+    n_train = dataset.n_train
+    inputs, labels = dataset.inputs[:n_train], dataset.given_labels[:n_train]
+    weights = np.ones(n_train, np.float32)
+    if experiment.batch_size is None:
+        size = tile_size(n_train, experiment.model.width)
+        inputs, labels, weights = (tiled(array, size) for array in (inputs, labels, weights))
+    dynamic = Dynamic(
+        jnp.asarray(inputs),
+        jnp.asarray(labels),
+        jnp.asarray(weights),
+        settings,
+        jnp.float32(experiment.model.dropout),
+        _key(experiment, "batches"),
+        _key(experiment, "dropout"),
+    )
+    state = State(
+        model,
+        make_optimizer(experiment.optimizer.name, settings).init(model),
+        jnp.arange(n_train, dtype=jnp.int32),
+        jnp.int32(NEVER),
+    )
+    return state, dynamic
+
+
+@partial(jax.jit, static_argnames=("static", "alone"), compiler_options=CPU_OPTIONS)
+def train_block(
+    state: State, dynamic: Dynamic, start: int, n_steps: int, static: Static, alone: bool
+) -> State:
+    """`n_steps` steps from step `start` in one compiled loop, of one network or an ensemble."""
+    run = partial(_train_block, static=static)
+    if not alone:
+        run = jax.vmap(run, in_axes=(0, 0, None, None))
+    return run(state, dynamic, start, n_steps)
+
+
+def _train_block(
+    state: State, dynamic: Dynamic, start: Array, n_steps: Array, *, static: Static
+) -> State:
+    optimizer = make_optimizer(static.optimizer, dynamic.optimizer)
+
+    def step(index: Array, state: State) -> State:
+        key = jax.random.fold_in(dynamic.dropout_key, index) if static.has_dropout else None
+        if static.batch_size is None:
+            order = state.order
+            loss, gradient = _full_batch_gradient(state.model, dynamic, key, static)
+        else:
+            order, rows = _next_batch(state.order, dynamic.batches_key, index, static)
+            loss, gradient = jax.value_and_grad(_mean_loss)(
+                state.model,
+                dynamic.inputs[rows],
+                dynamic.labels[rows],
+                jnp.ones(static.batch_size),
+                key,
+                dynamic.dropout,
+                static.batch_size,
+                static.loss,
+            )
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.model)
+        model = optax.apply_updates(state.model, updates)
+        failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1)
+        return State(model, optimizer_state, order, jnp.minimum(state.failed_at, failed_at))
+
+    return jax.lax.fori_loop(start, start + n_steps, step, state)
+
+
+def _mean_loss(model, inputs, labels, weights, key, dropout, total, loss):
+    """Σ weights · loss / total over some examples: their part of the batch's mean loss."""
+    logits = model(inputs, key, dropout)
+    return (weights * LOSSES[loss](logits, labels)).sum() / total
+
+
+def _full_batch_gradient(model, dynamic: Dynamic, key, static: Static):
+    """Loss and gradient of the whole training set, summed tile by tile while it is in cache."""
+
+    def add_tile(total, tile):
+        inputs, labels, weights, index = tile
+        tile_key = None if key is None else jax.random.fold_in(key, index)
+        part = jax.value_and_grad(_mean_loss)(
+            model, inputs, labels, weights, tile_key, dynamic.dropout, static.n_train, static.loss
+        )
+        return jax.tree.map(jnp.add, total, part), None
+
+    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, model))
+    tiles = (dynamic.inputs, dynamic.labels, dynamic.weights, jnp.arange(len(dynamic.labels)))
+    return jax.lax.scan(add_tile, zero, tiles)[0]
+
+
+def _next_batch(order, key, index, static: Static):
+    """The training set's order in this epoch, and the step's part of it (incomplete one dropped)."""
+    per_epoch = static.n_train // static.batch_size
+    epoch, batch = index // per_epoch, index % per_epoch
+    order = jax.lax.cond(
+        batch == 0,
+        lambda: jax.random.permutation(jax.random.fold_in(key, epoch), static.n_train),
+        lambda: order,
+    )
+    return order, jax.lax.dynamic_slice(order, (batch * static.batch_size,), (static.batch_size,))
