@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Int
 
-DEAD_NORM = 1e-5
-"""Vectors of a smaller Euclidean norm are dead. Weights start at norm 0.5 and live ones end near
-it; those that weight decay has given up shrink by a constant factor a step, to zero
-(docs/decisions.md shows the gap)."""
+DEAD_NORM = 1e-3
+"""Vectors of a smaller Euclidean norm are dead: a neuron of such vectors adds less than 1e-9 to a
+logit. Weights start at norm 0.5, live ones stay above 0.3, and those that weight decay has given up
+shrink to zero (docs/decisions.md)."""
 
 
 def power_spectrum(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "freq *unit"]:

@@ -1,0 +1,69 @@
+"""Training curves: Figures 1, 8 and 19."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from grokscope.config import Experiment
+from grokscope.figures import Figure, style
+from grokscope.store import Run
+
+NOISY = Experiment(corruption_fraction=0.35)
+
+
+def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
+    """Train and test accuracy over steps, with the level of 1 - ξ."""
+    for name in ("train_accuracy", "test_accuracy"):
+        axes.plot(run.dataset.step, run.dataset[name], **style.LINES[name])
+    clean = 1 - run.experiment.corruption_fraction
+    axes.axhline(clean, color="#999999", lw=0.8, ls=(0, (1, 1.5)), label="1 − ξ")
+    axes.set(title=title, xlabel="step", ylim=(-0.03, 1.03), xlim=(0, run.experiment.steps))
+    style.percent(axes)
+
+
+def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:
+    """One panel a run, side by side."""
+    figure, grid = style.panels(1, len(runs), height=1.95, sharey=True)
+    for index, (axes, run) in enumerate(zip(grid[0], runs, strict=True)):
+        title = f"{style.letter(index)} {style.varied(run)}: {style.phase_title(run)}"
+        accuracy_panel(axes, run, title)
+    grid[0, 0].set_ylabel("accuracy")
+    return style.finish(figure, small_print, grid[0, 0])
+
+
+def draw_forgetting(runs: list[Run], small_print: str) -> Canvas:
+    """Accuracies and weight norms of one run."""
+    (run,) = runs
+    figure, ((left, right),) = style.panels(1, 2, height=2.1)
+    accuracy_panel(left, run, f"(a) {style.varied(run)}: {style.phase_title(run)}")
+    left.set_ylabel("accuracy")
+    left.legend(loc="center right")
+    looks = ((style.ORANGE, "-"), (style.BLUE, "--"), (style.BLACK, ":"))
+    for matrix, (color, dashes) in zip(run.dataset.matrix.values, looks, strict=True):
+        norm = run.dataset.norm.sel(matrix=matrix)
+        right.plot(run.dataset.step, norm, color=color, ls=dashes, label=f"‖{matrix}‖")
+    right.set(title="(b) Frobenius norms of the weights", xlabel="step", ylabel="norm")
+    right.set(xlim=(0, run.experiment.steps), ylim=(0, None))
+    right.legend()
+    return style.finish(figure, small_print)
+
+
+FIGURES = {
+    1: Figure(
+        "Training curves by weight decay",
+        tuple(NOISY.replace(weight_decay=decay) for decay in (0, 5, 15)),
+        draw_accuracies,
+    ),
+    8: Figure(
+        "Forgetting: accuracies and weight norms",
+        (NOISY.replace(weight_decay=20),),
+        draw_forgetting,
+        quick_steps=2000,  # the network forgets between steps 1000 and 2000
+    ),
+    19: Figure(
+        "Training curves by dropout",
+        tuple(NOISY.replace(dropout=dropout) for dropout in (0, 0.3, 0.6, 0.9)),
+        draw_accuracies,
+    ),
+}

@@ -1,0 +1,51 @@
+"""Histograms of per-neuron IPR: Figure 4."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from grokscope.config import Experiment
+from grokscope.figures import Figure, style
+from grokscope.store import Run
+
+NOISY = Experiment(corruption_fraction=0.35)
+DECAYS, DROPOUTS = (0, 5, 15), (0, 0.3, 0.6)
+
+
+def ipr_panel(axes: Axes, run: Run, title: str) -> None:
+    """Histogram of IPR_k over live neurons; the dead are counted in words."""
+    per_neuron = run.neuron_ipr
+    live = per_neuron[~np.isnan(per_neuron)]
+    axes.hist(live, np.linspace(0, 1, 41), color=style.BLUE, ec="white", lw=0.3)
+    axes.set(title=title, xlabel="IPR", xlim=(0, 1))
+    if dead := len(per_neuron) - len(live):
+        note = f"{dead} dead neurons\nnot shown"
+        axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=6.5)
+
+
+def draw_histograms(runs: list[Run], small_print: str) -> Canvas:
+    """Weight decay in the upper row, dropout in the lower."""
+    figure, grid = style.panels(2, len(DECAYS), height=1.6, sharey=True)
+    columns = len(DECAYS)
+    for index, (axes, run) in enumerate(zip(grid.ravel(), runs, strict=True)):
+        label = (
+            f"wd = {DECAYS[index]:g}" if index < columns else f"dp = {DROPOUTS[index - columns]:g}"
+        )
+        ipr_panel(axes, run, f"{label}: {style.phase_title(run)}")
+    for axes, name in zip(grid[:, 0], ("(a) weight decay", "(b) dropout"), strict=True):
+        axes.set_ylabel(f"{name}\nneurons")
+    return style.finish(figure, small_print)
+
+
+FIGURES = {
+    4: Figure(
+        "Per-neuron IPR by weight decay and by dropout",
+        (
+            *(NOISY.replace(weight_decay=decay) for decay in DECAYS),
+            *(NOISY.replace(dropout=dropout) for dropout in DROPOUTS),
+        ),
+        draw_histograms,
+    ),
+}

@@ -1,0 +1,148 @@
+"""One look for every figure: colours that survive greyscale and colour-blindness, small print."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from grokscope.config import Experiment, leaves
+from grokscope.phases import Phase
+from grokscope.store import Run, write_whole
+
+# Okabe and Ito's palette; beside colour, each line has its own dashes and lightness.
+BLUE, ORANGE, GREEN, RED, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#222222"
+
+LINES: dict[str, dict[str, Any]] = {
+    "train_accuracy": {"color": ORANGE, "ls": "-", "label": "train"},
+    "test_accuracy": {"color": BLUE, "ls": "--", "label": "test"},
+    "corrupted_accuracy": {"color": RED, "ls": ":", "label": "train, corrupted"},
+    "uncorrupted_accuracy": {"color": BLACK, "ls": "-.", "label": "train, uncorrupted"},
+    "train_loss": {"color": ORANGE, "ls": "-", "label": "train"},
+    "test_loss": {"color": BLUE, "ls": "--", "label": "test"},
+}
+
+SETTINGS = {
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.5,
+    "legend.frameon": False,
+    "legend.fontsize": 7.5,
+    "legend.handlelength": 2.6,
+    "figure.constrained_layout.use": True,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "grokscope",
+    "savefig.dpi": 200,
+}
+
+
+@contextmanager
+def context() -> Iterator[None]:
+    """Matplotlib with this project's settings and without a display."""
+    backend = mpl.get_backend()
+    plt.switch_backend("agg")
+    try:
+        with plt.rc_context(SETTINGS):
+            yield
+    finally:
+        plt.switch_backend(backend)
+
+
+def panels(rows: int, columns: int, height: float = 1.9, **options: Any) -> tuple[Figure, Any]:
+    """A figure as wide as a page's text, and its axes as a 2-D array."""
+    return plt.subplots(rows, columns, figsize=(7.0, rows * height + 0.35), squeeze=False, **options)
+
+
+def finish(figure: Figure, print_: str, axes: Axes | None = None) -> Figure:
+    """Add one legend above all panels, taken from `axes`, and the small print below."""
+    if axes is not None:
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    figure.supxlabel(print_, fontsize=5.5, color="#666666", wrap=True)
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure whole or not at all, in the format of the path's ending; then close it."""
+    buffer = io.BytesIO()
+    kind = path.suffix[1:].lower()
+    dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    figure.savefig(buffer, format=kind, metadata=dates.get(kind, {}))
+    plt.close(figure)
+    write_whole(path, buffer.getvalue())
+
+
+def percent(axes: Axes, axis: str = "y") -> None:
+    """Ticks in percent on an axis of fractions from 0 to 1."""
+    which = axes.yaxis if axis == "y" else axes.xaxis
+    which.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+
+
+def letter(index: int) -> str:
+    """(a), (b), …"""  # noqa: D400 - the letters are the sentence
+    return f"({chr(ord('a') + index)})"
+
+
+def phase_title(run: Run) -> str:
+    """The run's phase as the paper prints it."""
+    phase = run.phase()
+    return phase.title if isinstance(phase, Phase) else f"diverged at step {run.failed_at}"
+
+
+def varied(run: Run) -> str:
+    """The run's regularisation as the paper labels it: "wd = 5" or "dp = 0.3"."""
+    if dropout := run.experiment.model.dropout:
+        return f"dp = {dropout:g}"
+    return f"wd = {run.experiment.optimizer.weight_decay:g}"
+
+
+def small_print(runs: list[Run], note: str = "") -> str:
+    """The settings that the runs share, in a line or two; what differs stands on the panels."""
+    documents = [run.experiment.model_dump() for run in runs]
+    paths = [path for path in leaves(documents[0])]
+
+    def at(document: dict, path: str) -> Any:
+        for key in path.split("."):
+            document = document[key]
+        return document
+
+    shared = {p for p in paths if all(at(d, p) == at(documents[0], p) for d in documents)}
+    experiment = runs[0].experiment
+    words = [words for path, words in _words(experiment).items() if path in shared]
+    return " · ".join([*words, *([note] if note else []), "made with grokscope"])
+
+
+def _words(experiment: Experiment) -> dict[str, str]:
+    task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
+    batch = experiment.batch_size
+    words = {
+        "task.operation": f"modular {task.operation}, p = {task.modulus}",
+        "model.activation": f"two layers, N = {model.width}, {model.activation} activation",
+        "train_fraction": f"α = {experiment.train_fraction:g}",
+        "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
+        "optimizer.weight_decay": f"wd = {optimizer.weight_decay:g}",
+        "model.dropout": f"dp = {model.dropout:g}",
+        "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
+        "optimizer.learning_rate": f"{optimizer.name}, lr {optimizer.learning_rate:g}",
+        "batch_size": "full batch" if batch is None else f"batch size {batch}",
+        "steps": f"{experiment.steps} steps",
+        "seeds.seed": f"seed {experiment.seeds.seed}",
+    }
+    if optimizer.name != "sgd":
+        words["optimizer.learning_rate"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
+    return words

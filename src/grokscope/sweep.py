@@ -1,0 +1,97 @@
+"""Many runs on the local cores: what a store lacks is trained, one process a core."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+from grokscope.config import Experiment
+from grokscope.progress import progress_bar
+from grokscope.run import train_ensemble
+from grokscope.store import Run, find, open_run, run_path, save
+
+_steps_done: Callable[[int], None]
+
+
+def train_missing(
+    experiments: Sequence[Experiment],
+    store: str | Path,
+    workers: int | None = None,
+    progress: bool = True,
+) -> list[Run]:
+    """The runs of all experiments, in their order; those not in the store are trained into it.
+
+    Args:
+        experiments: what is wanted; equal ones are trained once.
+        store: a folder of runs.
+        workers: training processes; by default one a core.
+        progress: whether to show a progress bar, if on a terminal.
+
+    Raises:
+        OSError: if the store cannot be written.
+    """
+    store = Path(store)
+    runs = {experiment: find(store, experiment) for experiment in dict.fromkeys(experiments)}
+    missing = [experiment for experiment, run in runs.items() if run is None]
+    workers = min(workers or os.cpu_count() or 1, len(missing))
+    total = sum(experiment.steps for experiment in missing)
+    description = f"training {len(missing)} of {len(runs)} networks"
+    with progress_bar(description, total, show=progress and bool(missing)) as advance:
+        if workers > 1:
+            _train_in_pool(missing, store, workers, advance)
+        else:
+            for experiment in missing:
+                save(*train_ensemble([experiment], advance), store)
+    for experiment in missing:
+        runs[experiment] = open_run(run_path(store, experiment))
+    return [run for experiment in experiments if (run := runs[experiment])]
+
+
+def _train_in_pool(
+    experiments: list[Experiment], store: Path, workers: int, advance: Callable[[int], None]
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    steps = context.SimpleQueue()
+
+    def forward() -> None:
+        while (done := steps.get()) is not None:
+            advance(done)
+
+    listener = threading.Thread(target=forward, daemon=True)
+    listener.start()
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (steps.put,))
+    try:
+        for future in as_completed([pool.submit(_train_one, e, store) for e in experiments]):
+            future.result()
+    except BaseException:
+        for process in list(pool._processes.values()):  # noqa: SLF001 - public only from 3.14
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+        steps.put(None)
+        listener.join()
+
+
+def _start_worker(steps_done: Callable[[int], None]) -> None:
+    """Leave Ctrl-C to the parent, and end with it however it ends."""
+    global _steps_done
+    _steps_done = steps_done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def end_with_parent() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
+
+
+def _train_one(experiment: Experiment, store: Path) -> None:
+    save(*train_ensemble([experiment], _steps_done), store)
