@@ -167,8 +167,25 @@ class Seeds(Part):
         return self.seed if own is None else own, STREAMS.index(stream)
 
 
+PARTS: dict[str, tuple[type[Part], ...]] = {
+    "task": (ModularTask,),
+    "model": (TwoLayer,),
+    "optimizer": (AdamW, Adam, SGD),
+    "seeds": (Seeds,),
+}
+"""The kinds of each part of an experiment."""
+
+
 def _by_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
+
+
+def _defaults(field: str, value: Any) -> Any:
+    """A part given whole or by its name as a document; other values as they are."""
+    if isinstance(value, Part):
+        return value.model_dump()
+    parts = {kind().model_dump().get("name"): kind for kind in PARTS.get(field, ())}
+    return parts[value]().model_dump() if isinstance(value, str) and value in parts else value
 
 
 def count(fraction: float, total: int) -> int:
@@ -286,13 +303,9 @@ Did you mean `width`?
         grokscope.config.ConfigError: `name` is ambiguous. \
 Use one of `task.name`, `model.name`, `optimizer.name`.
         """
-        fields = type(self).model_fields
-        top = {name: values.pop(name) for name in list(values) if name in fields}
-        document = self.model_dump() | {
-            name: value.model_dump() if isinstance(value, Part) else value
-            for name, value in top.items()
-        }
-        document = Experiment(**document).model_dump() if top else document
+        document = self.model_dump()
+        top = [name for name in values if name in document]
+        document |= {name: _defaults(name, values.pop(name)) for name in top}
         for name, value in values.items():
             part, leaf = _locate(document, name)
             document[part][leaf] = value
@@ -361,8 +374,11 @@ def leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
     """The part and the leaf that a name means; top-level fields are not looked for."""
-    paths = [path for path in leaves(document) if "." in path]
-    found = [path for path in paths if name in (path, path.rpartition(".")[2])]
+    paths = [
+        f"{part}.{leaf}" for part in PARTS if isinstance(document[part], Mapping)
+        for leaf in document[part]
+    ]  # fmt: skip
+    found = [path for path in paths if name in (path, path.partition(".")[2])]
     if len(found) == 1:
         part, _, leaf = found[0].partition(".")
         return part, leaf
@@ -370,10 +386,14 @@ def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
         raise ConfigError(
             f"`{name}` is ambiguous. Use one of {', '.join(f'`{path}`' for path in found)}."
         )
-    raise ConfigError(_unknown(name, {*document, *(path.rpartition(".")[2] for path in paths)}))
+    raise ConfigError(_unknown(name, {*document, *(path.partition(".")[2] for path in paths)}))
 
 
 def _unknown(name: str, known: set[str]) -> str:
+    for part, kinds in PARTS.items():
+        owners = [kind().model_dump()["name"] for kind in kinds if name in kind.model_fields]
+        if owners and part != "seeds":
+            return f"`{name}` is a setting of another {part}. Choose {part} {' or '.join(owners)}."
     close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5) or sorted(known)
     listed = ", ".join(f"`{candidate}`" for candidate in close)
     return f"`{name}` is not a setting of this experiment. Did you mean {listed}?"

@@ -30,7 +30,7 @@ from grokscope.measure import (
 )
 from grokscope.models.two_layer import TwoLayer
 from grokscope.progress import progress_bar
-from grokscope.store import Run, find, save
+from grokscope.store import Run, find, require_writable, save
 from grokscope.train import train_steps
 
 
@@ -45,14 +45,16 @@ def train(
         progress: whether to show a progress bar, if on a terminal.
 
     Raises:
-        OSError: if the store cannot be written.
+        ConfigError: if the store cannot be written.
 
     >>> run = train(Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16))
     >>> dict(run.dataset.sizes)
     {'step': 3, 'matrix': 3, 'neuron': 16, 'residue': 7}
     """
-    if store is not None and (stored := find(Path(store), experiment)):
-        return stored
+    if store is not None:
+        if stored := find(Path(store), experiment):
+            return stored
+        require_writable(Path(store), "store")
     with progress_bar("training", experiment.steps, progress) as advance:
         (run,) = train_ensemble([experiment], advance)
     return run if store is None else save(run, Path(store))

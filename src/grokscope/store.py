@@ -82,7 +82,7 @@ def save(run: Run, store: Path) -> Run:
     """Write a run to a store, whole or not at all, and return it with its path.
 
     Raises:
-        OSError: if the folder cannot be made or the file not be written; nothing is left behind.
+        OSError: if the file cannot be written; nothing is left behind.
     """
     attrs = run.dataset.attrs | {
         "experiment": run.experiment.canonical_json(),
@@ -91,10 +91,26 @@ def save(run: Run, store: Path) -> Run:
     }
     dataset = run.dataset.assign_attrs(attrs)
     content = dataset.assign_attrs(checksum=_checksum(dataset)).to_netcdf(engine="h5netcdf")
-    store.mkdir(parents=True, exist_ok=True)
     path = run_path(store, run.experiment)
     write_whole(path, bytes(content))
     return Run(run.experiment, run.dataset, path)
+
+
+def require_writable(folder: Path, name: str) -> None:
+    """Refuse a folder that cannot be made or written, before work is spent on what goes there.
+
+    Raises:
+        ConfigError: naming the setting, the folder and the reason.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"`{name}` must be in a folder that can be written, got {str(folder)!r} "
+            f"({error.strerror}). Choose another."
+        ) from None
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -136,7 +152,7 @@ def open_run(path: str | Path) -> Run:
         reason = str(error).partition("\n")[0]
         raise StoreError(
             f"`{path}` must be a run file, got one that cannot be read ({reason}). "
-            "Delete it and train again."
+            "Use another, or train it again."
         ) from None
     schema = dataset.attrs.pop("schema_version", None)
     if schema is None or "experiment" not in dataset.attrs:
@@ -150,7 +166,7 @@ def open_run(path: str | Path) -> Run:
     dataset.attrs["schema_version"] = schema
     if checksum != _checksum(dataset):
         raise StoreError(
-            f"`{path}` must match its checksum, got altered content. Delete it and train again."
+            f"`{path}` must match its checksum, got altered content. Train it again."
         )
     document: dict[str, Any] = json.loads(dataset.attrs.pop("experiment"))
     name = dataset.attrs.pop("digest")

@@ -13,7 +13,7 @@ from pathlib import Path
 from grokscope.config import Experiment
 from grokscope.progress import progress_bar
 from grokscope.run import train_ensemble
-from grokscope.store import Run, find, open_run, run_path, save
+from grokscope.store import Run, find, open_run, require_writable, run_path, save
 
 _steps_done: Callable[[int], None]
 
@@ -33,11 +33,13 @@ def train_missing(
         progress: whether to show a progress bar, if on a terminal.
 
     Raises:
-        OSError: if the store cannot be written.
+        ConfigError: if the store cannot be written.
     """
     store = Path(store)
     runs = {experiment: find(store, experiment) for experiment in dict.fromkeys(experiments)}
     missing = [experiment for experiment, run in runs.items() if run is None]
+    if missing:
+        require_writable(store, "store")
     workers = min(workers or os.cpu_count() or 1, len(missing))
     total = sum(experiment.steps for experiment in missing)
     description = f"training {len(missing)} of {len(runs)} networks"

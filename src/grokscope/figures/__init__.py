@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from grokscope.config import Experiment
+from grokscope.config import ConfigError, Experiment
 
 if TYPE_CHECKING:
     from matplotlib import figure as mpl
@@ -57,14 +57,14 @@ def load(number: int) -> Figure:
     """The figure of a number.
 
     Raises:
-        ValueError: if there is none.
+        ConfigError: if there is none.
 
     >>> load(1).title
     'Training curves by weight decay'
     """
     if number not in FAMILIES:
         known = ", ".join(map(str, FAMILIES))
-        raise ValueError(f"`figure` must be one of {known}, got {number}. Use 1 to begin.")
+        raise ConfigError(f"`figure` must be one of {known}, got {number}. Use 1 to begin.")
     module = import_module(f"{__name__}.{FAMILIES[number]}")
     return module.FIGURES[number]
 
@@ -85,15 +85,13 @@ def draw(figure: Figure, runs: list[Run], path: Path) -> None:
     """Draw the figure from its runs into a PNG, PDF or SVG file.
 
     Raises:
-        ValueError: if the path has another ending.
         OSError: if it cannot be written.
     """
     from grokscope.figures import style
 
-    check_path(path)
     full = max(experiment.steps for experiment in figure.experiments)
     steps = max(run.experiment.steps for run in runs)
-    note = "" if steps == full else f"quick scale: {steps} steps instead of the paper's {full}"
+    note = "" if steps == full else f"quick: {steps} steps, not the paper's {full}"
     with style.context():
         style.save(figure.draw(runs, style.small_print(runs, note)), path)
 
@@ -102,17 +100,13 @@ def check_path(path: Path) -> None:
     """Refuse an output file that could not be written, before anything is trained.
 
     Raises:
-        ValueError: if the ending is none of `FORMATS`.
-        OSError: if the folder cannot be made or written.
+        ConfigError: if the ending is none of `FORMATS`, or the place cannot be written.
     """
-    import tempfile
+    from grokscope.store import require_writable
 
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(
-            f"`out` must end in {', '.join(FORMATS)}, got {path.name!r}. Use figure.png."
+    if path.suffix.lower() not in FORMATS or path.is_dir():
+        raise ConfigError(
+            f"`out` must be a file that ends in {', '.join(FORMATS)}, got {str(path)!r}. "
+            "Use figure.png."
         )
-    if path.is_dir():
-        raise IsADirectoryError(f"`out` must be a file, got the folder {path}. Add a name.")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
+    require_writable(path.parent, "out")

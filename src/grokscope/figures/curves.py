@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.config import Experiment
 from grokscope.figures import Figure, style
+from grokscope.figures.panels import accuracy_panel
 from grokscope.store import Run
 
 NOISY = Experiment(corruption_fraction=0.35)
-
-
-def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
-    """Train and test accuracy over steps, with the level of 1 - ξ."""
-    for name in ("train_accuracy", "test_accuracy"):
-        axes.plot(run.dataset.step, run.dataset[name], **style.LINES[name])
-    clean = 1 - run.experiment.corruption_fraction
-    axes.axhline(clean, color="#999999", lw=0.8, ls=(0, (1, 1.5)), label="1 − ξ")
-    axes.set(title=title, xlabel="step", ylim=(-0.03, 1.03), xlim=(0, run.experiment.steps))
-    style.percent(axes)
 
 
 def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:

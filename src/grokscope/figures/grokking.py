@@ -13,44 +13,43 @@ from grokscope.train import init_model
 
 
 def draw_grokking(runs: list[Run], small_print: str) -> Canvas:
-    """Accuracies and mean IPR; a row of U before and after; IPR histograms before and after."""
+    """Accuracies and mean IPR; a row of U and the IPR of all neurons, before and after."""
     (run,) = runs
     data = run.dataset
-    figure, grid = style.panels(2, 2, height=1.75)
-    curves, histogram, before, after = grid.ravel()
+    figure, ((curves, rows, histogram),) = style.panels(1, 3, height=2.2)
 
     for name in ("train_accuracy", "test_accuracy"):
         curves.plot(data.step, data[name], **style.LINES[name])
     curves.plot(data.step, data.mean_ipr, color=style.BLACK, ls="-.", label="mean IPR")
-    title = f"(a) {style.varied(run)}: accuracies and mean IPR"
-    curves.set(title=title, xlabel="step", ylim=(-0.03, 1.03), xscale="symlog")
-    curves.set_xscale("symlog", linthresh=10)
-    curves.set_xlim(0, run.experiment.steps)
-    curves.legend()
+    curves.set_title(f"(a) {style.varied(run)}: {style.phase_title(run)}")
+    curves.set(xlabel="step", ylabel="accuracy, mean IPR", xscale="log", ylim=(-0.03, 1.03))
+    curves.set_xlim(data.step[1], run.experiment.steps)
+    curves.legend(loc="center right")
+
+    neuron = int(np.nan_to_num(run.neuron_ipr).argmax())
+    untrained = weights(init_model(run.experiment))["U"][:, neuron]
+    rows.plot(untrained, ":", color=style.ORANGE, lw=1, marker=".", ms=2, label="before")
+    rows.plot(data.U[:, neuron], "-", color=style.BLUE, lw=1, marker=".", ms=3, label="after")
+    rows.set(title=f"(b) row {neuron} of U", xlabel="residue", ylabel="weight")
+    low, high = rows.get_ylim()
+    rows.set_ylim(low, high + 0.25 * (high - low))
+    rows.legend(ncols=2, loc="upper center")
 
     bins = np.linspace(0, 1, 41)
-    for step, color, label in ((0, style.ORANGE, "before"), (-1, style.BLUE, "after")):
+    looks = ((0, style.ORANGE, "before", "////"), (-1, style.BLUE, "after", ""))
+    for step, color, label, hatch in looks:
         per_neuron = neuron_ipr(data.ipr.isel(step=step).values)
         live = per_neuron[~np.isnan(per_neuron)]
-        hatch = {0: "////", -1: ""}[step]
-        histogram.hist(live, bins, color=color, alpha=0.75, label=label, hatch=hatch, ec="white")
-    histogram.set(title="(c) per-neuron IPR", xlabel="IPR", ylabel="neurons", yscale="log")
-    histogram.legend()
-
-    neuron = int(np.nanargmax(np.nan_to_num(run.neuron_ipr)))
-    rows = (weights(init_model(run.experiment))["U"][:, neuron], data.U.values[:, neuron])
-    for axes, row, when, color in zip(
-        (before, after), rows, ("before", "after"), (style.ORANGE, style.BLUE), strict=True
-    ):
-        axes.plot(row, ".-", color=color, lw=0.8, ms=3)
-        axes.set(title=f"(b) row {neuron} of U {when} training", xlabel="residue", ylabel="weight")
+        histogram.hist(live, bins, color=color, label=label, hatch=hatch, ec="white", lw=0.3)
+    histogram.set(title="(c) per-neuron IPR", xlabel="IPR", ylabel="neurons", xlim=(0, 1))
+    histogram.legend(loc="upper center")
     return style.finish(figure, small_print)
 
 
 FIGURES = {
     2: Figure(
         "Grokking without label noise: accuracies, IPR, one row of U",
-        (Experiment().replace(weight_decay=5),),
+        (Experiment(measure_every=2).replace(weight_decay=5),),
         draw_grokking,
     ),
 }

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.config import Experiment
 from grokscope.figures import Figure, style
+from grokscope.figures.panels import ipr_panel
 from grokscope.store import Run
 
 NOISY = Experiment(corruption_fraction=0.35)
 DECAYS, DROPOUTS = (0, 5, 15), (0, 0.3, 0.6)
-
-
-def ipr_panel(axes: Axes, run: Run, title: str) -> None:
-    """Histogram of IPR_k over live neurons; the dead are counted in words."""
-    per_neuron = run.neuron_ipr
-    live = per_neuron[~np.isnan(per_neuron)]
-    axes.hist(live, np.linspace(0, 1, 41), color=style.BLUE, ec="white", lw=0.3)
-    axes.set(title=title, xlabel="IPR", xlim=(0, 1))
-    if dead := len(per_neuron) - len(live):
-        note = f"{dead} dead neurons\nnot shown"
-        axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=6.5)
 
 
 def draw_histograms(runs: list[Run], small_print: str) -> Canvas:

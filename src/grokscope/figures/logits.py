@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.config import Experiment
-from grokscope.data import Dataset, make_dataset
+from grokscope.data import make_dataset
 from grokscope.figures import Figure, style
+from grokscope.figures.panels import corrupted_examples, logit_panel
 from grokscope.run import final_network
 from grokscope.store import Run
 
 NOISY = Experiment(corruption_fraction=0.35)
 EXAMPLES = 4
-
-
-def corrupted_examples(dataset: Dataset, n: int) -> np.ndarray:
-    """The first n training examples whose given label is wrong; fewer if there are fewer."""
-    return np.flatnonzero(dataset.given_labels != dataset.true_labels)[:n]
-
-
-def logit_panel(axes: Axes, logits: np.ndarray, true: int, given: int) -> None:
-    """All logits of one example, its true and its given label marked."""
-    axes.plot(logits, color="#8a8a8a", lw=0.7)
-    axes.plot(true, logits[true], "o", color=style.BLUE, ms=5, label="true label")
-    axes.plot(given, logits[given], "X", color=style.RED, ms=5.5, label="given (corrupted) label")
 
 
 def draw_logits(runs: list[Run], small_print: str) -> Canvas:
@@ -41,6 +29,7 @@ def draw_logits(runs: list[Run], small_print: str) -> Canvas:
             m, n = dataset.inputs[index]
             axes.set_title(f"({m}, {n})", fontsize=7.5)
         row[0].set_ylabel(f"{style.varied(run)}\n{style.phase_title(run)}\nlogit")
+    grid[0, 0].margins(y=0.12)
     for axes in grid[-1]:
         axes.set_xlabel("label")
     return style.finish(figure, small_print, grid[0, 0])

@@ -44,6 +44,8 @@ SETTINGS = {
     "legend.fontsize": 7.5,
     "legend.handlelength": 2.6,
     "figure.constrained_layout.use": True,
+    "axes.formatter.limits": (-2, 4),
+    "axes.formatter.use_mathtext": True,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
     "svg.hashsalt": "grokscope",
@@ -124,7 +126,7 @@ def small_print(runs: list[Run], note: str = "") -> str:
     shared = {p for p in paths if all(at(d, p) == at(documents[0], p) for d in documents)}
     experiment = runs[0].experiment
     words = [words for path, words in _words(experiment).items() if path in shared]
-    return " · ".join([*words, *([note] if note else []), "made with grokscope"])
+    return " · ".join([*words, *([note] if note else [])])
 
 
 def _words(experiment: Experiment) -> dict[str, str]:
@@ -132,7 +134,7 @@ def _words(experiment: Experiment) -> dict[str, str]:
     batch = experiment.batch_size
     words = {
         "task.operation": f"modular {task.operation}, p = {task.modulus}",
-        "model.activation": f"two layers, N = {model.width}, {model.activation} activation",
+        "model.activation": f"two layers, {model.activation}, N = {model.width}",
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
         "optimizer.weight_decay": f"wd = {optimizer.weight_decay:g}",

@@ -1,0 +1,84 @@
+"""One picture of one run, and one of its pruning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure as Canvas
+
+from grokscope.data import make_dataset
+from grokscope.figures import style
+from grokscope.figures.panels import (
+    ACCURACIES,
+    accuracy_panel,
+    clean_level,
+    corrupted_examples,
+    ipr_panel,
+    logit_panel,
+    pruning_panel,
+)
+from grokscope.run import final_network
+from grokscope.spectrum import power_spectrum, residue_order
+from grokscope.store import Run
+
+
+def typical_neurons(run: Run) -> list[int]:
+    """A memorising and a generalising neuron: those at the 10th and the 90th percentile of IPR."""
+    order = np.argsort(run.neuron_ipr, kind="stable")  # NaN, the dead, last
+    alive = order[: np.isfinite(run.neuron_ipr).sum()]
+    return [int(alive[len(alive) * share // 10]) for share in (1, 9)] if len(alive) else []
+
+
+def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
+    """Curves, IPR histogram, spectra of chosen neurons' rows of U, logits of corrupted examples.
+
+    Raises:
+        ValueError: if a chosen neuron does not exist.
+    """
+    width = run.experiment.model.width
+    chosen = typical_neurons(run) if neurons is None else list(neurons)
+    if wrong := [neuron for neuron in chosen if not 0 <= neuron < width]:
+        raise ValueError(f"`neurons` must lie from 0 to {width - 1}, got {wrong[0]}. Use 0.")
+    figure, ((curves, histogram), (spectrum, logits)) = style.panels(2, 2, height=2.0)
+    accuracy_panel(curves, run, f"{style.varied(run)}: {style.phase_title(run)}")
+    curves.set_ylabel("accuracy")
+    curves.legend(loc="center right")
+    ipr_panel(histogram, run, "per-neuron IPR")
+    histogram.set_ylabel("neurons")
+
+    task = run.experiment.task
+    order = residue_order(task.operation, task.modulus)
+    looks = ((style.RED, ":"), (style.BLUE, "-"), (style.BLACK, "--"), (style.GREEN, "-."))
+    for index, neuron in enumerate(chosen):
+        power = power_spectrum(run.dataset.U.values[order, neuron].astype(float))
+        color, dashes = looks[index % len(looks)]
+        label = f"neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}"
+        spectrum.plot(power / max(power.sum(), 1e-30), color=color, ls=dashes, lw=1.2, label=label)
+    spectrum.set(title="spectra of rows of U", xlabel="frequency", ylabel="share of power")
+    if chosen:
+        spectrum.legend()
+
+    dataset = make_dataset(run.experiment)
+    index = next(iter(corrupted_examples(dataset, 1)), 0)
+    m, n = dataset.inputs[index]
+    values = np.asarray(final_network(run)(jnp.asarray(dataset.inputs[index : index + 1])))[0]
+    logit_panel(logits, values, dataset.true_labels[index], dataset.given_labels[index])
+    kind = "corrupted" if dataset.is_corrupted[index] else "clean"
+    logits.set(title=f"logits of a {kind} example ({m}, {n})", xlabel="label", ylabel="logit")
+    logits.margins(y=0.2)
+    logits.legend(ncols=2, loc="upper center")
+    return style.finish(figure, style.small_print([run]))
+
+
+def draw_pruning_curves(run: Run, curves: dict[str, xr.Dataset]) -> Canvas:
+    """Accuracies of one network under pruning, a panel for each order of removal."""
+    figure, (row,) = style.panels(1, len(curves), height=2.1, sharey=True)
+    for axes, (first, curve) in zip(row, curves.items(), strict=True):
+        pruning_panel(axes, curve, ACCURACIES, first)
+        clean_level(axes, run)
+        axes.set_title(f"{style.varied(run)}: {style.phase_title(run)}")
+    row[0].set_ylabel("accuracy")
+    return style.finish(figure, style.small_print([run]), row[0])
