@@ -29,7 +29,8 @@ BAD_INPUT = 2
 
 Store = Annotated[Path, typer.Option(help="Folder of runs; what is there is not trained again.")]
 RunName = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run file, or the beginning of a digest in the store.")
+    str,
+    typer.Argument(metavar="RUN", help="A run file, or the beginning of a digest in the store."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 RUNS = Path("runs")
@@ -45,7 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
     except typer.TyperException as error:
-        known = [info.name or info.callback.__name__ for info in app.registered_commands]
+        known = [
+            getattr(info.callback, "__name__", "").strip("_") for info in app.registered_commands
+        ]
         command = " ".join(["grokscope", *(name for name in arguments[:1] if name in known)])
         _fail(f"{error.format_message().rstrip('.')}. See `{command} --help`.", BAD_INPUT)
     except MemoryError:
@@ -57,7 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
         if not _is_for_the_caller(error):
             raise
         _fail(str(error), BAD_INPUT)
-    sys.exit(code or 0)
+    else:
+        sys.exit(code or 0)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
@@ -104,7 +108,7 @@ def _setting_options() -> list[inspect.Parameter]:
                 show_default=False,
             )
             options[name] = Annotated[str | None, option]
-    kinds = ", ".join(kind().name for kind in PARTS["optimizer"])
+    kinds = ", ".join(kind().model_dump()["name"] for kind in PARTS["optimizer"])
     help_ = f"kind of optimiser: {kinds} (default adamw)"
     options["optimizer"] = Annotated[str | None, typer.Option(help=help_, metavar="KIND")]
     keyword = inspect.Parameter.KEYWORD_ONLY
@@ -142,13 +146,16 @@ def _train(
     _print_run(train(experiment, store), as_json)
 
 
-_train.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [
-        *(p.replace(kind=p.KEYWORD_ONLY) for p in inspect.signature(_train, eval_str=True).parameters.values() if p.kind != p.VAR_KEYWORD),  # fmt: skip # noqa: E501
-        *_setting_options(),
-    ]
-)
-app.command("train")(_train)
+def _with_setting_options(command: Any) -> Any:
+    """Give a command that takes `**settings` an option for each of them."""
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    named = [p.replace(kind=keyword) for p in own if p.kind != inspect.Parameter.VAR_KEYWORD]
+    command.__signature__ = inspect.Signature([*named, *_setting_options()])
+    return command
+
+
+app.command("train")(_with_setting_options(_train))
 
 
 @app.command()

@@ -8,9 +8,8 @@ import json
 import math
 import tomllib
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import tomli_w
 from pydantic import (
@@ -73,12 +72,12 @@ class ModularTask(Part):
     operation: Annotated[
         Literal["addition", "multiplication"],
         Rule("must be addition or multiplication", "Use addition for the paper's default."),
-    ] = Field("addition", description="∘ in (m ∘ n) mod p: addition or multiplication")
+    ] = Field(default="addition", description="∘ in (m ∘ n) mod p: addition or multiplication")
     modulus: Annotated[
         int,
         Field(ge=2, le=4096),
         Rule("must be a whole number from 2 to 4096", "Use 97 for the paper's."),
-    ] = Field(97, description="p; any number from 2, prime or not")
+    ] = Field(default=97, description="p; any number from 2, prime or not")
 
 
 class TwoLayer(Part):
@@ -89,23 +88,21 @@ class TwoLayer(Part):
         int,
         Field(ge=1, le=1_000_000),
         Rule("must be a whole number from 1 to 1000000", "Use 500 for the paper's."),
-    ] = Field(500, description="N, hidden neurons")
+    ] = Field(default=500, description="N, hidden neurons")
     activation: Annotated[
         Literal["quadratic", "relu"], Rule("must be quadratic or relu", "Use quadratic for x².")
-    ] = Field("quadratic", description="φ: quadratic (x²) or relu")
+    ] = Field(default="quadratic", description="φ: quadratic (x²) or relu")
     dropout: Annotated[
         Number,
         Field(ge=0, lt=1),
         Rule("must lie in [0, 1)", "Use 0 for no dropout."),
-    ] = Field(0.0, description="probability of dropping a neuron's pre-activation in a step")
+    ] = Field(
+        default=0.0, description="probability of dropping a neuron's pre-activation in a step"
+    )
 
 
-LearningRate = Annotated[
-    Number, Field(gt=0), Rule("must be above 0", "Use 0.01 for the paper's.")
-]
-Decay = Annotated[
-    Number, Field(ge=0), Rule("must be 0 or more", "Use 0 for no weight decay.")
-]
+LearningRate = Annotated[Number, Field(gt=0), Rule("must be above 0", "Use 0.01 for the paper's.")]
+Decay = Annotated[Number, Field(ge=0), Rule("must be 0 or more", "Use 0 for no weight decay.")]
 Beta = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0.9 or 0.98.")]
 Eps = Annotated[float, Field(gt=0), Rule("must be above 0", "Use 1e-8.")]
 
@@ -114,33 +111,39 @@ class AdamW(Part):
     """Adam with decoupled weight decay (Loshchilov and Hutter): w ← (1 - lr·wd)·w - lr·m̂/(√v̂+ε)."""
 
     name: Literal["adamw"] = "adamw"
-    learning_rate: LearningRate = Field(0.01, description="step size")
-    weight_decay: Decay = Field(0.0, description="decoupled: each step multiplies by 1 - lr·wd")
-    beta1: Beta = Field(0.9, description="memory of the gradient's mean")
-    beta2: Beta = Field(0.98, description="memory of the gradient's mean square")
-    eps: Eps = Field(1e-8, description="added to the root of the mean square")
+    learning_rate: LearningRate = Field(default=0.01, description="step size")
+    weight_decay: Decay = Field(
+        default=0.0, description="decoupled: each step multiplies by 1 - lr·wd"
+    )
+    beta1: Beta = Field(default=0.9, description="memory of the gradient's mean")
+    beta2: Beta = Field(default=0.98, description="memory of the gradient's mean square")
+    eps: Eps = Field(default=1e-8, description="added to the root of the mean square")
 
 
 class Adam(Part):
     """Adam (Kingma and Ba); weight decay, if any, is added to the gradient (an L2 penalty)."""
 
     name: Literal["adam"] = "adam"
-    learning_rate: LearningRate = Field(0.01, description="step size")
-    weight_decay: Decay = Field(0.0, description="L2 penalty: wd·w is added to the gradient")
-    beta1: Beta = Field(0.9, description="memory of the gradient's mean")
-    beta2: Beta = Field(0.98, description="memory of the gradient's mean square")
-    eps: Eps = Field(1e-8, description="added to the root of the mean square")
+    learning_rate: LearningRate = Field(default=0.01, description="step size")
+    weight_decay: Decay = Field(
+        default=0.0, description="L2 penalty: wd·w is added to the gradient"
+    )
+    beta1: Beta = Field(default=0.9, description="memory of the gradient's mean")
+    beta2: Beta = Field(default=0.98, description="memory of the gradient's mean square")
+    eps: Eps = Field(default=1e-8, description="added to the root of the mean square")
 
 
 class SGD(Part):
     """Gradient descent with momentum: b ← μ·b + g + wd·w, w ← w - lr·b."""
 
     name: Literal["sgd"] = "sgd"
-    learning_rate: LearningRate = Field(0.01, description="step size")
-    weight_decay: Decay = Field(0.0, description="L2 penalty: wd·w is added to the gradient")
+    learning_rate: LearningRate = Field(default=0.01, description="step size")
+    weight_decay: Decay = Field(
+        default=0.0, description="L2 penalty: wd·w is added to the gradient"
+    )
     momentum: Annotated[
         Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0 for plain descent.")
-    ] = Field(0.0, description="share of the last update kept")
+    ] = Field(default=0.0, description="share of the last update kept")
 
 
 class Seeds(Part):
@@ -150,12 +153,12 @@ class Seeds(Part):
         int,
         Field(ge=0, lt=2**32),
         Rule("must be a whole number from 0 to 4294967295", "Use 0."),
-    ] = Field(0, description="root of all randomness")
-    split_seed: Seed = Field(None, description="which pairs are for training")
-    corruption_seed: Seed = Field(None, description="which labels are wrong, and how")
-    init_seed: Seed = Field(None, description="initial weights")
-    batches_seed: Seed = Field(None, description="order of minibatches")
-    dropout_seed: Seed = Field(None, description="which neurons are dropped when")
+    ] = Field(default=0, description="root of all randomness")
+    split_seed: Seed = Field(default=None, description="which pairs are for training")
+    corruption_seed: Seed = Field(default=None, description="which labels are wrong, and how")
+    init_seed: Seed = Field(default=None, description="initial weights")
+    batches_seed: Seed = Field(default=None, description="order of minibatches")
+    dropout_seed: Seed = Field(default=None, description="which neurons are dropped when")
 
     def of(self, stream: str) -> tuple[int, int]:
         """What a stream's generator starts from: its seed (its own or the root's) and its index.
@@ -189,12 +192,12 @@ def _defaults(field: str, value: Any) -> Any:
 
 
 def count(fraction: float, total: int) -> int:
-    """⌊fraction · total⌋, with the fraction taken as the decimal number it is written as.
+    """⌊fraction · total⌋, not one less because the fraction or the product was rounded.
 
-    >>> int(0.29 * 100), count(0.29, 100)
-    (28, 29)
+    >>> int(0.29 * 100), count(0.29, 100), count(round(1 / 3, 12), 57)
+    (28, 29, 19)
     """
-    return math.floor(Fraction(repr(fraction)) * total)
+    return math.floor(fraction * total + 1e-5)
 
 
 class Experiment(Part):
@@ -219,20 +222,20 @@ Use 0.5 to train on half of the pairs.
         Number,
         Field(gt=0, lt=1),
         Rule("must lie strictly between 0 and 1", "Use 0.5 to train on half of the pairs."),
-    ] = Field(0.5, description="α, the share of all pairs used for training")
+    ] = Field(default=0.5, description="α, the share of all pairs used for training")
     corruption_fraction: Annotated[
         Number,
         Field(ge=0, le=1),
         Rule("must lie in [0, 1]", "Use 0.35 to corrupt 35 % of the training labels."),
-    ] = Field(0.0, description="ξ, the share of training labels drawn anew")
+    ] = Field(default=0.0, description="ξ, the share of training labels drawn anew")
     exclude_true_label: Annotated[
         bool, Rule("must be true or false", "Use false for the paper's symmetric noise.")
-    ] = Field(False, description="draw corrupted labels among the p - 1 wrong ones only")
+    ] = Field(default=False, description="draw corrupted labels among the p - 1 wrong ones only")
     model: Annotated[TwoLayer, BeforeValidator(_by_name)] = TwoLayer()
     loss: Annotated[
         Literal["mse", "cross_entropy"],
         Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
-    ] = Field("mse", description="mse (over examples and outputs) or cross_entropy")
+    ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
     optimizer: Annotated[
         AdamW | Adam | SGD, Field(discriminator="name"), BeforeValidator(_by_name)
     ] = AdamW()
@@ -240,21 +243,23 @@ Use 0.5 to train on half of the pairs.
         int,
         Field(ge=0, le=2**31 - 1),
         Rule("must be a whole number, 0 or more", "Use 2000 for the paper's."),
-    ] = Field(2000, description="optimisation steps")
+    ] = Field(default=2000, description="optimisation steps")
     batch_size: Annotated[
         int | None,
         Field(ge=1),
         Rule("must be a whole number from 1, or none", "Leave it out for full batches."),
-    ] = Field(None, description="examples a step; none is the full batch")
+    ] = Field(default=None, description="examples a step; none is the full batch")
     measure_every: Annotated[
         int,
         Field(ge=1),
         Rule("must be a whole number, 1 or more", "Use 10 to measure at every tenth step."),
-    ] = Field(10, description="steps between measurements; step 0 and the last always count")
+    ] = Field(
+        default=10, description="steps between measurements; step 0 and the last always count"
+    )
     seeds: Seeds = Seeds()
 
     @model_validator(mode="after")
-    def _sets_are_possible(self) -> Self:
+    def _sets_are_possible(self) -> Experiment:
         pairs = self.task.modulus**2
         if not 1 <= self.n_train < pairs:
             raise ConfigError(
@@ -313,13 +318,13 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
 
     @classmethod
     def from_toml(cls, source: str | Path) -> Experiment:
-        """Read an experiment from a TOML file (a `Path`) or document (a `str`).
+        r"""Read an experiment from a TOML file (a `Path`) or document (a `str`).
 
         Raises:
             ConfigError: if it is no TOML, or has an unknown key or an impossible value.
             OSError: if the file cannot be read.
 
-        >>> Experiment.from_toml("steps = 100\\n[model]\\nwidth = 64\\n").model.width
+        >>> Experiment.from_toml("steps = 100\n[model]\nwidth = 64\n").model.width
         64
         """
         try:

@@ -72,7 +72,9 @@ class Examples:
         """All of `SCORES`."""
         predicted, losses = evaluate(model, self.inputs, self.labels, loss)
         n = len(self.dataset.inputs)
-        return score(np.asarray(predicted).ravel()[:n], np.asarray(losses).ravel()[:n], self.dataset)
+        return score(
+            np.asarray(predicted).ravel()[:n], np.asarray(losses).ravel()[:n], self.dataset
+        )
 
 
 def score(

@@ -16,7 +16,7 @@ Scalar = Float[Array, ""] | float
 class AdamState(NamedTuple):
     """Steps taken, and running means of the gradient and of its square."""
 
-    count: Int[Array, ""]
+    steps: Int[Array, ""]
     mean: PyTree
     square: PyTree
 
@@ -35,19 +35,19 @@ def adamw(
         zeros = jax.tree.map(jnp.zeros_like, params)
         return AdamState(jnp.zeros((), jnp.int32), zeros, zeros)
 
-    def update(updates: PyTree, state: AdamState, params: PyTree = None):
-        count = state.count + 1
+    def update(updates: PyTree, state: Any, params: PyTree = None):
+        steps = state.steps + 1
         mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, updates)
         square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.square, updates)
         # lr · m̂ / (√v̂ + ε) = rate · m / (√v + floor)
-        root = jnp.sqrt(1 - beta2**count)
-        rate = learning_rate * root / (1 - beta1**count)
+        root = jnp.sqrt(1 - beta2**steps)
+        rate = learning_rate * root / (1 - beta1**steps)
         floor = eps * root
         decay = learning_rate * weight_decay
         updates = jax.tree.map(
             lambda w, m, v: -decay * w - rate * (m / (jnp.sqrt(v) + floor)), params, mean, square
         )
-        return updates, AdamState(count, mean, square)
+        return updates, AdamState(steps, mean, square)
 
     return optax.GradientTransformation(init, update)
 

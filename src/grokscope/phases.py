@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 
 class Phase(StrEnum):
@@ -25,11 +25,14 @@ class Phase(StrEnum):
         return self.value.replace("_", " ").title()
 
 
+Numbers = float | int | Sequence[float | int] | np.ndarray
+
+
 def classify(
-    train_accuracy: ArrayLike,
-    test_accuracy: ArrayLike,
-    peak_test_accuracy: ArrayLike,
-    corruption_fraction: ArrayLike,
+    train_accuracy: Numbers,
+    test_accuracy: Numbers,
+    peak_test_accuracy: Numbers,
+    corruption_fraction: Numbers,
     *,
     generalizes: float = 0.9,
     memorizes: float = 0.9,

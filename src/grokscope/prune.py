@@ -109,7 +109,8 @@ def _sums(
     loss: str,
 ) -> Float[Array, "kept score subset"]:
     """Sums over each subset of [hit on the given label, hit on the true one, loss], for the
-    network of the first 0, 1, …, N neurons."""
+    network of the first 0, 1, …, N neurons.
+    """
     n_labels, width = model.W.shape
 
     def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:

@@ -34,9 +34,7 @@ from grokscope.store import Run, find, require_writable, save
 from grokscope.train import train_steps
 
 
-def train(
-    experiment: Experiment, store: str | Path | None = None, progress: bool = True
-) -> Run:
+def train(experiment: Experiment, store: str | Path | None = None, progress: bool = True) -> Run:
     """Train a network, or return its stored run.
 
     Args:
@@ -104,8 +102,8 @@ def final_network(run: Run) -> TwoLayer:
     >>> final_network(run)(jnp.array([[1, 2]])).shape
     (1, 7)
     """
-    matrices = (jnp.asarray(run.dataset[name].values) for name in TwoLayer.matrices)
-    return TwoLayer(*matrices, run.experiment.model.activation)
+    U, V, W = (jnp.asarray(run.dataset[name].values) for name in TwoLayer.matrices)
+    return TwoLayer(U, V, W, run.experiment.model.activation)
 
 
 def _as_dataset(
@@ -175,5 +173,3 @@ def environment() -> dict[str, str | int]:
         "cores": os.cpu_count() or 0,
         "byte_order": sys.byteorder,
     }
-
-

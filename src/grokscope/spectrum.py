@@ -27,10 +27,9 @@ def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit
     a delta (p odd). Unchanged by scale and cyclic shift. NaN for a dead vector, whose ratio would
     be 0/0.
 
-    >>> ipr(np.cos(2 * np.pi * 3 * np.arange(97) / 97)).round(6)
-    np.float64(1.0)
-    >>> ipr(np.zeros(97))
-    np.float64(nan)
+    >>> cosine = np.cos(2 * np.pi * 3 * np.arange(97) / 97)
+    >>> ipr(np.stack([cosine, np.eye(97)[5], np.zeros(97)], axis=1)).round(3)
+    array([1. , 0.02, nan])
     """
     norm = np.linalg.norm(vectors.astype(np.float64), axis=0)
     alive = norm > DEAD_NORM
@@ -38,7 +37,7 @@ def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit
     power = power_spectrum(vectors / np.where(alive, norm, 1.0))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = (power**2).sum(axis=0) / power.sum(axis=0) ** 2
-    return np.where(alive, ratio, np.nan)[()]
+    return np.where(alive, ratio, np.nan)
 
 
 def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:

@@ -65,9 +65,9 @@ class Run:
         if self.failed_at is not None:
             return None
         return classify(
-            self.final.train_accuracy,
-            self.final.test_accuracy,
-            self.dataset.test_accuracy.max(),
+            self.final.train_accuracy.item(),
+            self.final.test_accuracy.item(),
+            self.dataset.test_accuracy.max().item(),
             self.experiment.corruption_fraction,
             **thresholds,
         ).item()
@@ -165,9 +165,7 @@ def open_run(path: str | Path) -> Run:
     checksum = dataset.attrs.pop("checksum", None)
     dataset.attrs["schema_version"] = schema
     if checksum != _checksum(dataset):
-        raise StoreError(
-            f"`{path}` must match its checksum, got altered content. Train it again."
-        )
+        raise StoreError(f"`{path}` must match its checksum, got altered content. Train it again.")
     document: dict[str, Any] = json.loads(dataset.attrs.pop("experiment"))
     name = dataset.attrs.pop("digest")
     del document["schema"], dataset.attrs["schema_version"]

@@ -48,7 +48,7 @@ def train_missing(
             _train_in_pool(missing, store, workers, advance)
         else:
             for experiment in missing:
-                save(*train_ensemble([experiment], advance), store)
+                _train_one(experiment, store, advance)
     for experiment in missing:
         runs[experiment] = open_run(run_path(store, experiment))
     return [run for experiment in experiments if (run := runs[experiment])]
@@ -68,10 +68,10 @@ def _train_in_pool(
     listener.start()
     pool = ProcessPoolExecutor(workers, context, _start_worker, (steps.put,))
     try:
-        for future in as_completed([pool.submit(_train_one, e, store) for e in experiments]):
+        for future in as_completed([pool.submit(_train_in_worker, e, store) for e in experiments]):
             future.result()
     except BaseException:
-        for process in list(pool._processes.values()):  # noqa: SLF001 - public only from 3.14
+        for process in list(pool._processes.values()):
             process.terminate()
         raise
     finally:
@@ -95,5 +95,10 @@ def _start_worker(steps_done: Callable[[int], None]) -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
 
 
-def _train_one(experiment: Experiment, store: Path) -> None:
-    save(*train_ensemble([experiment], _steps_done), store)
+def _train_in_worker(experiment: Experiment, store: Path) -> None:
+    _train_one(experiment, store, _steps_done)
+
+
+def _train_one(experiment: Experiment, store: Path, advance: Callable[[int], None]) -> None:
+    (run,) = train_ensemble([experiment], advance)
+    save(run, store)

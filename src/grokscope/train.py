@@ -8,6 +8,8 @@ import os
 # with two threads. Read by XLA when JAX starts; no effect on accelerators.
 os.environ.setdefault("NPROC", "1")
 
+import hashlib
+import platform
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -40,13 +42,25 @@ NEVER = np.iinfo(np.int32).max
 
 def _use_compilation_cache() -> None:
     """Keep compiled blocks on disk, so that a shape compiles once and not once a process."""
-    if jax.config.jax_compilation_cache_dir is None:
-        folder = Path(platformdirs.user_cache_dir("grokscope")) / "compiled"
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        folder = Path(platformdirs.user_cache_dir("grokscope")) / f"compiled-{_processor()}"
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
+def _processor() -> str:
+    """Eight hex digits for the kind of processor: nodes of a cluster may share a home folder."""
+    description = Path("/proc/cpuinfo")
+    flags = [platform.machine(), platform.processor()]
+    if description.exists():
+        flags += [line for line in description.read_text().splitlines() if "flags" in line][:1]
+    return hashlib.sha256("".join(flags).encode()).hexdigest()[:8]
+
+
 _use_compilation_cache()
+
+
+Step = int | Int[Array, ""]
 
 
 class State(eqx.Module):
@@ -183,7 +197,7 @@ def _key(experiment: Experiment, stream: str) -> PRNGKeyArray:
 
 
 def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
-    model = init_model(experiment)
+    model: Any = init_model(experiment)
     settings = {
         name: jnp.float32(value)
         for name, value in experiment.optimizer.model_dump(exclude={"name"}).items()
@@ -214,7 +228,7 @@ def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
 
 @partial(jax.jit, static_argnames=("static", "alone"), compiler_options=CPU_OPTIONS)
 def train_block(
-    state: State, dynamic: Dynamic, start: int, n_steps: int, static: Static, alone: bool
+    state: State, dynamic: Dynamic, start: Step, n_steps: Step, static: Static, alone: bool
 ) -> State:
     """`n_steps` steps from step `start` in one compiled loop, of one network or an ensemble."""
     run = partial(_train_block, static=static)
@@ -224,7 +238,7 @@ def train_block(
 
 
 def _train_block(
-    state: State, dynamic: Dynamic, start: Array, n_steps: Array, *, static: Static
+    state: State, dynamic: Dynamic, start: Step, n_steps: Step, *, static: Static
 ) -> State:
     optimizer = make_optimizer(static.optimizer, dynamic.optimizer)
 
@@ -234,7 +248,9 @@ def _train_block(
             order = state.order
             loss, gradient = _full_batch_gradient(state.model, dynamic, key, static)
         else:
-            order, rows = _next_batch(state.order, dynamic.batches_key, index, static)
+            order, rows = _next_batch(
+                state.order, dynamic.batches_key, index, static.n_train, static.batch_size
+            )
             loss, gradient = jax.value_and_grad(_mean_loss)(
                 state.model,
                 dynamic.inputs[rows],
@@ -275,13 +291,13 @@ def _full_batch_gradient(model, dynamic: Dynamic, key, static: Static):
     return jax.lax.scan(add_tile, zero, tiles)[0]
 
 
-def _next_batch(order, key, index, static: Static):
-    """The training set's order in this epoch, and the step's part of it (incomplete one dropped)."""
-    per_epoch = static.n_train // static.batch_size
+def _next_batch(order, key, index, n_train: int, batch_size: int):
+    """The training set's order in this epoch, and the step's part; an incomplete one is dropped."""
+    per_epoch = n_train // batch_size
     epoch, batch = index // per_epoch, index % per_epoch
     order = jax.lax.cond(
         batch == 0,
-        lambda: jax.random.permutation(jax.random.fold_in(key, epoch), static.n_train),
+        lambda: jax.random.permutation(jax.random.fold_in(key, epoch), n_train),
         lambda: order,
     )
-    return order, jax.lax.dynamic_slice(order, (batch * static.batch_size,), (static.batch_size,))
+    return order, jax.lax.dynamic_slice(order, (batch * batch_size,), (batch_size,))

@@ -16,8 +16,8 @@ def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:
     """One panel a run, side by side."""
     figure, grid = style.panels(1, len(runs), height=1.95, sharey=True)
     for index, (axes, run) in enumerate(zip(grid[0], runs, strict=True)):
-        title = f"{style.letter(index)} {style.varied(run)}: {style.phase_title(run)}"
-        accuracy_panel(axes, run, title)
+        title = f"{style.letter(index)} {style.title(run, runs)}"
+        accuracy_panel(axes, run, title.replace(": ", "\n"))
     grid[0, 0].set_ylabel("accuracy")
     return style.finish(figure, small_print, grid[0, 0])
 
@@ -26,9 +26,8 @@ def draw_forgetting(runs: list[Run], small_print: str) -> Canvas:
     """Accuracies and weight norms of one run."""
     (run,) = runs
     figure, ((left, right),) = style.panels(1, 2, height=2.1)
-    accuracy_panel(left, run, f"(a) {style.varied(run)}: {style.phase_title(run)}")
+    accuracy_panel(left, run, f"(a) {style.title(run, runs)}")
     left.set_ylabel("accuracy")
-    left.legend(loc="center right")
     looks = ((style.ORANGE, "-"), (style.BLUE, "--"), (style.BLACK, ":"))
     for matrix, (color, dashes) in zip(run.dataset.matrix.values, looks, strict=True):
         norm = run.dataset.norm.sel(matrix=matrix)
@@ -36,7 +35,7 @@ def draw_forgetting(runs: list[Run], small_print: str) -> Canvas:
     right.set(title="(b) Frobenius norms of the weights", xlabel="step", ylabel="norm")
     right.set(xlim=(0, run.experiment.steps), ylim=(0, None))
     right.legend()
-    return style.finish(figure, small_print)
+    return style.finish(figure, small_print, left)
 
 
 FIGURES = {

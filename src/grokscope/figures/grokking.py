@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from grokscope.config import Experiment
 from grokscope.figures import Figure, style
+from grokscope.figures.panels import BINS
 from grokscope.measure import neuron_ipr, weights
 from grokscope.store import Run
 from grokscope.train import init_model
@@ -21,10 +22,9 @@ def draw_grokking(runs: list[Run], small_print: str) -> Canvas:
     for name in ("train_accuracy", "test_accuracy"):
         curves.plot(data.step, data[name], **style.LINES[name])
     curves.plot(data.step, data.mean_ipr, color=style.BLACK, ls="-.", label="mean IPR")
-    curves.set_title(f"(a) {style.varied(run)}: {style.phase_title(run)}")
+    curves.set_title("(a) accuracies and mean IPR")
     curves.set(xlabel="step", ylabel="accuracy, mean IPR", xscale="log", ylim=(-0.03, 1.03))
     curves.set_xlim(data.step[1], run.experiment.steps)
-    curves.legend(loc="center right")
 
     neuron = int(np.nan_to_num(run.neuron_ipr).argmax())
     untrained = weights(init_model(run.experiment))["U"][:, neuron]
@@ -35,15 +35,14 @@ def draw_grokking(runs: list[Run], small_print: str) -> Canvas:
     rows.set_ylim(low, high + 0.25 * (high - low))
     rows.legend(ncols=2, loc="upper center")
 
-    bins = np.linspace(0, 1, 41)
     looks = ((0, style.ORANGE, "before", "////"), (-1, style.BLUE, "after", ""))
     for step, color, label, hatch in looks:
         per_neuron = neuron_ipr(data.ipr.isel(step=step).values)
         live = per_neuron[~np.isnan(per_neuron)]
-        histogram.hist(live, bins, color=color, label=label, hatch=hatch, ec="white", lw=0.3)
+        histogram.hist(live, BINS, color=color, label=label, hatch=hatch, ec="white", lw=0.3)
     histogram.set(title="(c) per-neuron IPR", xlabel="IPR", ylabel="neurons", xlim=(0, 1))
     histogram.legend(loc="upper center")
-    return style.finish(figure, small_print)
+    return style.finish(figure, small_print, curves)
 
 
 FIGURES = {

@@ -18,10 +18,9 @@ def draw_histograms(runs: list[Run], small_print: str) -> Canvas:
     figure, grid = style.panels(2, len(DECAYS), height=1.6, sharey=True)
     columns = len(DECAYS)
     for index, (axes, run) in enumerate(zip(grid.ravel(), runs, strict=True)):
-        label = (
-            f"wd = {DECAYS[index]:g}" if index < columns else f"dp = {DROPOUTS[index - columns]:g}"
+        ipr_panel(
+            axes, run, style.title(run, runs[:columns] if index < columns else runs[columns:])
         )
-        ipr_panel(axes, run, f"{label}: {style.phase_title(run)}")
     for axes, name in zip(grid[:, 0], ("(a) weight decay", "(b) dropout"), strict=True):
         axes.set_ylabel(f"{name}\nneurons")
     return style.finish(figure, small_print)

@@ -25,10 +25,12 @@ def draw_logits(runs: list[Run], small_print: str) -> Canvas:
         chosen = corrupted_examples(dataset, EXAMPLES)
         logits = np.asarray(final_network(run)(jnp.asarray(dataset.inputs[chosen])))
         for axes, index, values in zip(row, chosen, logits, strict=True):
-            logit_panel(axes, values, dataset.true_labels[index], dataset.given_labels[index])
+            logit_panel(
+                axes, values, int(dataset.true_labels[index]), int(dataset.given_labels[index])
+            )
             m, n = dataset.inputs[index]
             axes.set_title(f"({m}, {n})", fontsize=7.5)
-        row[0].set_ylabel(f"{style.varied(run)}\n{style.phase_title(run)}\nlogit")
+        row[0].set_ylabel(style.title(run, runs).replace(": ", "\n") + "\nlogit")
     grid[0, 0].margins(y=0.12)
     for axes in grid[-1]:
         axes.set_xlabel("label")

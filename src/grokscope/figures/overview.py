@@ -43,9 +43,9 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
     if wrong := [neuron for neuron in chosen if not 0 <= neuron < width]:
         raise ValueError(f"`neurons` must lie from 0 to {width - 1}, got {wrong[0]}. Use 0.")
     figure, ((curves, histogram), (spectrum, logits)) = style.panels(2, 2, height=2.0)
-    accuracy_panel(curves, run, f"{style.varied(run)}: {style.phase_title(run)}")
+    accuracy_panel(curves, run, style.title(run, [run]))
     curves.set_ylabel("accuracy")
-    curves.legend(loc="center right")
+    curves.legend(loc="lower right")
     ipr_panel(histogram, run, "per-neuron IPR")
     histogram.set_ylabel("neurons")
 
@@ -68,7 +68,7 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
     logit_panel(logits, values, dataset.true_labels[index], dataset.given_labels[index])
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"
     logits.set(title=f"logits of a {kind} example ({m}, {n})", xlabel="label", ylabel="logit")
-    logits.margins(y=0.2)
+    logits.margins(y=0.35)
     logits.legend(ncols=2, loc="upper center")
     return style.finish(figure, style.small_print([run]))
 
@@ -79,6 +79,6 @@ def draw_pruning_curves(run: Run, curves: dict[str, xr.Dataset]) -> Canvas:
     for axes, (first, curve) in zip(row, curves.items(), strict=True):
         pruning_panel(axes, curve, ACCURACIES, first)
         clean_level(axes, run)
-        axes.set_title(f"{style.varied(run)}: {style.phase_title(run)}")
+        axes.set_title(style.title(run, [run]))
     row[0].set_ylabel("accuracy")
     return style.finish(figure, style.small_print([run]), row[0])

@@ -10,6 +10,9 @@ from grokscope.data import Dataset
 from grokscope.figures import style
 from grokscope.store import Run
 
+BINS = [bin_ / 40 for bin_ in range(41)]
+"""Edges of every IPR histogram."""
+
 ACCURACIES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "uncorrupted_accuracy")
 
 
@@ -25,7 +28,7 @@ def ipr_panel(axes: Axes, run: Run, title: str) -> None:
     """Histogram of IPR_k over live neurons; the dead are counted in words."""
     per_neuron = run.neuron_ipr
     live = per_neuron[~np.isnan(per_neuron)]
-    axes.hist(live, np.linspace(0, 1, 41), color=style.BLUE, ec="white", lw=0.3)
+    axes.hist(live, BINS, color=style.BLUE, ec="white", lw=0.3)
     axes.set(title=title, xlabel="IPR", xlim=(0, 1))
     if dead := len(per_neuron) - len(live):
         note = f"{dead} dead neurons\nnot shown"

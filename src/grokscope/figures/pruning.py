@@ -32,7 +32,8 @@ def draw_pruning(
             if names == ACCURACIES:
                 clean_level(axes, run)
             axes.set_xlim(0, reach)
-            axes.set_title(f"{style.letter(index)} {style.varied(run)}: {style.phase_title(run)}")
+            letter = f"{style.letter(index)} " if len(runs) > 1 else ""
+            axes.set_title(letter + style.title(run, runs))
         row[0].set_ylabel("accuracy" if names == ACCURACIES else "loss")
     return style.finish(figure, small_print, grid[0, 0])
 

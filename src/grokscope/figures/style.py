@@ -12,6 +12,7 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from grokscope.config import Experiment, leaves
 from grokscope.phases import Phase
@@ -29,7 +30,7 @@ LINES: dict[str, dict[str, Any]] = {
     "test_loss": {"color": BLUE, "ls": "--", "label": "test"},
 }
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -40,7 +41,9 @@ SETTINGS = {
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "lines.linewidth": 1.5,
-    "legend.frameon": False,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
     "legend.fontsize": 7.5,
     "legend.handlelength": 2.6,
     "figure.constrained_layout.use": True,
@@ -67,7 +70,9 @@ def context() -> Iterator[None]:
 
 def panels(rows: int, columns: int, height: float = 1.9, **options: Any) -> tuple[Figure, Any]:
     """A figure as wide as a page's text, and its axes as a 2-D array."""
-    return plt.subplots(rows, columns, figsize=(7.0, rows * height + 0.35), squeeze=False, **options)
+    return plt.subplots(
+        rows, columns, figsize=(7.0, rows * height + 0.35), squeeze=False, **options
+    )
 
 
 def finish(figure: Figure, print_: str, axes: Axes | None = None) -> Figure:
@@ -92,11 +97,11 @@ def save(figure: Figure, path: Path) -> None:
 def percent(axes: Axes, axis: str = "y") -> None:
     """Ticks in percent on an axis of fractions from 0 to 1."""
     which = axes.yaxis if axis == "y" else axes.xaxis
-    which.set_major_formatter(mpl.ticker.PercentFormatter(1, decimals=0))
+    which.set_major_formatter(PercentFormatter(1, decimals=0))
 
 
 def letter(index: int) -> str:
-    """(a), (b), …"""  # noqa: D400 - the letters are the sentence
+    """(a), (b), …"""
     return f"({chr(ord('a') + index)})"
 
 
@@ -106,17 +111,20 @@ def phase_title(run: Run) -> str:
     return phase.title if isinstance(phase, Phase) else f"diverged at step {run.failed_at}"
 
 
-def varied(run: Run) -> str:
-    """The run's regularisation as the paper labels it: "wd = 5" or "dp = 0.3"."""
-    if dropout := run.experiment.model.dropout:
-        return f"dp = {dropout:g}"
-    return f"wd = {run.experiment.optimizer.weight_decay:g}"
+def title(run: Run, runs: list[Run]) -> str:
+    """The run's regularisation as the paper labels it, and its phase: "wd = 5: Coexistence".
+
+    Dropout is named if it differs among the figure's runs, weight decay otherwise.
+    """
+    if len({other.experiment.model.dropout for other in runs}) > 1:
+        return f"dp = {run.experiment.model.dropout:g}: {phase_title(run)}"
+    return f"wd = {run.experiment.optimizer.weight_decay:g}: {phase_title(run)}"
 
 
 def small_print(runs: list[Run], note: str = "") -> str:
     """The settings that the runs share, in a line or two; what differs stands on the panels."""
     documents = [run.experiment.model_dump() for run in runs]
-    paths = [path for path in leaves(documents[0])]
+    paths = list(leaves(documents[0]))
 
     def at(document: dict, path: str) -> Any:
         for key in path.split("."):

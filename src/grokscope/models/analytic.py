@@ -33,7 +33,8 @@ def analytic_network(modulus: int = 97, width: int = 500, seed: int = 0) -> TwoL
     U = amplitude * np.cos(frequency * residue + phase_u)
     V = amplitude * np.cos(frequency * residue + phase_v)
     W = amplitude * np.cos(-frequency * residue - phase_u - phase_v)
-    return TwoLayer(*(jnp.asarray(matrix, jnp.float32) for matrix in (U, V, W)), "quadratic")
+    U, V, W = (jnp.asarray(matrix, jnp.float32) for matrix in (U, V, W))
+    return TwoLayer(U, V, W, "quadratic")
 
 
 def logit_terms(

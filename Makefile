@@ -1,0 +1,43 @@
+# `make figure1` and `make test` set up all they need in .venv; PYTHON chooses the interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: figure1 test slow check docs bench clean
+
+figure1: .venv/core  ## train three networks and draw Figure 1
+	$(BIN)/grokscope figure 1
+
+test: .venv/test  ## the default test suite: at most five minutes on two cores
+	$(BIN)/python -m pytest -n 2
+
+slow: .venv/test  ## the tests that train for minutes
+	$(BIN)/python -m pytest -n 2 -m slow
+
+check: .venv/check  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+docs: .venv/docs  ## the documentation as web pages, with the reference made from docstrings
+	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
+	@echo "documentation  docs/_build/index.html"
+
+bench: .venv/bench  ## print every speed and memory ratio
+	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "grokscope needs Python 3.11 or newer; set PYTHON, as in: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/core: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) --editable .
+	@touch $@
+
+.venv/test .venv/check .venv/docs .venv/bench: .venv/%: .venv/core
+	$(PIP) --editable '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf .venv docs/_build docs/reference
