@@ -97,7 +97,7 @@ def test_every_leaf_changes_the_digest():
         "steps": 1,
         "batch_size": 8,
         "measure_every": 5,
-    } | {name: 1 for name in type(base.seeds).model_fields}
+    } | dict.fromkeys(type(base.seeds).model_fields, 1)
     digests = {digest(base.replace(**{name: value})) for name, value in other.items()}
     assert len(digests | {digest(base)}) == len(other) + 1
 

@@ -2,7 +2,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import dense_scores, weights64
 
 from grokscope.config import Experiment
 from grokscope.config import TwoLayer as Settings
@@ -10,6 +9,7 @@ from grokscope.data import make_dataset
 from grokscope.models.analytic import analytic_network, logit_terms
 from grokscope.models.dropout import dropout_mask
 from grokscope.models.two_layer import TwoLayer
+from reference import dense_scores, weights64
 
 PAIRS = np.stack(np.divmod(np.arange(97**2), 97), axis=1)
 

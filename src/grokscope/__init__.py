@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from grokscope.store import Run as Run
     from grokscope.store import StoreError as StoreError
     from grokscope.store import open_run as open_run
-    from grokscope.sweep import train_missing as train_missing
+    from grokscope.sweeps import train_missing as train_missing
 
 _HOMES = {
     "config": "SGD Adam AdamW ConfigError Experiment ModularTask Seeds TwoLayer digest",
@@ -45,7 +45,7 @@ _HOMES = {
     "run": "final_network train train_ensemble",
     "spectrum": "ipr power_spectrum residue_order",
     "store": "Run StoreError open_run",
-    "sweep": "train_missing",
+    "sweeps": "train_missing",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

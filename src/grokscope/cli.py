@@ -274,7 +274,7 @@ def figure(
     path = out or Path("figures") / f"figure{number}{suffix}.png"
     figures.check_path(path)
 
-    from grokscope.sweep import train_missing
+    from grokscope.sweeps import train_missing
 
     runs = train_missing(experiments, store, processes)
     figures.draw(chosen, runs, path)

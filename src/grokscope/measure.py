@@ -14,7 +14,7 @@ from grokscope.config import Experiment
 from grokscope.data import Dataset
 from grokscope.models.two_layer import TwoLayer
 from grokscope.spectrum import ipr, residue_order
-from grokscope.train import CPU_OPTIONS, LOSSES, tile_size, tiled
+from grokscope.training import CPU_OPTIONS, LOSSES, tile_size, tiled
 
 SCORES = {
     "train_loss": "mean loss on the training examples, against the given labels",

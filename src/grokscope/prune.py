@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from grokscope.data import Dataset
 from grokscope.measure import SCORES, first_largest
 from grokscope.models.two_layer import ACTIVATIONS, TwoLayer
-from grokscope.train import CPU_OPTIONS, tiled
+from grokscope.training import CPU_OPTIONS, tiled
 
 ORDERS = ("lowest", "highest", "random")
 TILE = 256
@@ -141,7 +141,7 @@ def _sums(
 def _losses(
     logits: Float[Array, "label example"], chosen: Float[Array, "example"], loss: str
 ) -> Float[Array, "example"]:
-    """Each example's loss, given its label's logit; the losses of `train.LOSSES`."""
+    """Each example's loss, given its label's logit; the losses of `training.LOSSES`."""
     if loss == "mse":
         return (jnp.square(logits).sum(axis=0) - 2 * chosen + 1) / len(logits)
     return jax.nn.logsumexp(logits, axis=0) - chosen

@@ -31,7 +31,7 @@ from grokscope.measure import (
 from grokscope.models.two_layer import TwoLayer
 from grokscope.progress import progress_bar
 from grokscope.store import Run, find, require_writable, save
-from grokscope.train import train_steps
+from grokscope.training import train_steps
 
 
 def train(experiment: Experiment, store: str | Path | None = None, progress: bool = True) -> Run:
@@ -61,7 +61,7 @@ def train(experiment: Experiment, store: str | Path | None = None, progress: boo
 def train_ensemble(
     experiments: Sequence[Experiment], advance: Callable[[int], None] = lambda steps: None
 ) -> list[Run]:
-    """Train experiments of one static shape together; see `train.train_steps`.
+    """Train experiments of one static shape together; see `training.train_steps`.
 
     Raises:
         ConfigError: if the experiments do not share one static shape.

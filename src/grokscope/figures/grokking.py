@@ -10,7 +10,7 @@ from grokscope.figures import Figure, style
 from grokscope.figures.panels import BINS
 from grokscope.measure import neuron_ipr, weights
 from grokscope.store import Run
-from grokscope.train import init_model
+from grokscope.training import init_model
 
 
 def draw_grokking(runs: list[Run], small_print: str) -> Canvas:

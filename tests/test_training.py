@@ -2,11 +2,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from reference import appendix_e_gradient, dense_loss_and_gradient, weights64
 
-from grokscope import train as t
+from grokscope import training as t
 from grokscope.config import ConfigError, Experiment
 from grokscope.data import make_dataset
+from reference import appendix_e_gradient, dense_loss_and_gradient, weights64
 
 
 def small(**values):
