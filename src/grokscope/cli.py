@@ -43,8 +43,6 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(arguments or ["--help"], prog_name="grokscope", standalone_mode=False)
-    except KeyboardInterrupt:
-        _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
     except typer.TyperException as error:
         known = [
             getattr(info.callback, "__name__", "").strip("_") for info in app.registered_commands
@@ -60,8 +58,9 @@ def main(arguments: list[str] | None = None) -> None:
         if not _is_for_the_caller(error):
             raise
         _fail(str(error), BAD_INPUT)
-    else:
-        sys.exit(code or 0)
+    if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
+        _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
+    sys.exit(code or 0)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

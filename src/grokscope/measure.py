@@ -56,7 +56,7 @@ def mean_ipr(neuron_ipr: Float[np.ndarray, "*step neuron"]) -> Float[np.ndarray,
     """Mean over the live neurons (Sec. 1.1); NaN if none is alive."""
     alive = ~np.isnan(neuron_ipr)
     with np.errstate(invalid="ignore"):
-        return np.where(alive, neuron_ipr, 0).sum(axis=-1) / alive.sum(axis=-1)
+        return np.asarray(np.where(alive, neuron_ipr, 0).sum(axis=-1) / alive.sum(axis=-1))
 
 
 class Examples:

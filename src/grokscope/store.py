@@ -82,7 +82,7 @@ def save(run: Run, store: Path) -> Run:
     """Write a run to a store, whole or not at all, and return it with its path.
 
     Raises:
-        OSError: if the file cannot be written; nothing is left behind.
+        OSError: if the file cannot be written; no part of it is left behind.
     """
     attrs = run.dataset.attrs | {
         "experiment": run.experiment.canonical_json(),
@@ -91,6 +91,7 @@ def save(run: Run, store: Path) -> Run:
     }
     dataset = run.dataset.assign_attrs(attrs)
     content = dataset.assign_attrs(checksum=_checksum(dataset)).to_netcdf(engine="h5netcdf")
+    store.mkdir(parents=True, exist_ok=True)
     path = run_path(store, run.experiment)
     write_whole(path, bytes(content))
     return Run(run.experiment, run.dataset, path)

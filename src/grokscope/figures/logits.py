@@ -24,10 +24,8 @@ def draw_logits(runs: list[Run], small_print: str) -> Canvas:
         dataset = make_dataset(run.experiment)
         chosen = corrupted_examples(dataset, EXAMPLES)
         logits = np.asarray(final_network(run)(jnp.asarray(dataset.inputs[chosen])))
-        for axes, index, values in zip(row, chosen, logits, strict=True):
-            logit_panel(
-                axes, values, int(dataset.true_labels[index]), int(dataset.given_labels[index])
-            )
+        for axes, index, values in zip(row, chosen.tolist(), logits, strict=False):
+            logit_panel(axes, values, dataset, index)
             m, n = dataset.inputs[index]
             axes.set_title(f"({m}, {n})", fontsize=7.5)
         row[0].set_ylabel(style.title(run, runs).replace(": ", "\n") + "\nlogit")

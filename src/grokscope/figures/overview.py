@@ -62,10 +62,10 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
         spectrum.legend()
 
     dataset = make_dataset(run.experiment)
-    index = next(iter(corrupted_examples(dataset, 1)), 0)
+    index = next(iter(corrupted_examples(dataset, 1).tolist()), 0)
     m, n = dataset.inputs[index]
     values = np.asarray(final_network(run)(jnp.asarray(dataset.inputs[index : index + 1])))[0]
-    logit_panel(logits, values, dataset.true_labels[index], dataset.given_labels[index])
+    logit_panel(logits, values, dataset, index)
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"
     logits.set(title=f"logits of a {kind} example ({m}, {n})", xlabel="label", ylabel="logit")
     logits.margins(y=0.35)

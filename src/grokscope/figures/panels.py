@@ -40,8 +40,9 @@ def corrupted_examples(dataset: Dataset, n: int) -> np.ndarray:
     return np.flatnonzero(dataset.given_labels != dataset.true_labels)[:n]
 
 
-def logit_panel(axes: Axes, logits: np.ndarray, true: int, given: int) -> None:
+def logit_panel(axes: Axes, logits: np.ndarray, dataset: Dataset, index: int) -> None:
     """All logits of one example, its true and its given label marked."""
+    true, given = dataset.true_labels[index], dataset.given_labels[index]
     axes.plot(logits, color="#8a8a8a", lw=0.7)
     axes.plot(true, logits[true], "o", color=style.BLUE, ms=5, label="true label")
     axes.plot(given, logits[given], "X", color=style.RED, ms=5.5, label="given (corrupted) label")

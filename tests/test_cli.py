@@ -1,0 +1,182 @@
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from grokscope.cli import _setting_options, main
+from grokscope.config import Experiment
+
+TINY = ["--modulus", "7", "--width", "16", "--steps", "20", "--corruption-fraction", "0.3"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(list(arguments))
+    return exit_.value.code
+
+
+def train(capsys, *options):
+    assert call("train", *TINY, "--json", *options) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_train_prints_phase_accuracies_and_path(here, capsys):
+    assert call("train", *TINY) == 0
+    out = capsys.readouterr().out
+    path = re.search(r"run\s+(runs/[0-9a-f]{64}\.nc)", out)
+    assert path is not None
+    assert (here / path[1]).is_file()
+    assert any(phase in out for phase in ("confusion", "memorization", "coexistence"))
+
+
+def test_train_json_holds_everything(here, capsys):
+    summary = train(capsys)
+    assert summary["experiment"]["task"]["modulus"] == 7
+    assert summary["steps"] == 20
+    assert 0 <= summary["train_accuracy"] <= 1
+    clean = train(capsys, "--corruption-fraction", "0")
+    assert clean["corrupted_accuracy"] is None
+
+
+def test_every_setting_is_an_option_and_reads_back(here, capsys):
+    values = {
+        "operation": "multiplication", "modulus": 5, "train_fraction": 0.6,
+        "corruption_fraction": 0.1, "exclude_true_label": True, "width": 3, "activation": "relu",
+        "dropout": 0.1, "loss": "cross_entropy", "optimizer": "sgd", "learning_rate": 0.1,
+        "weight_decay": 1.0, "momentum": 0.5, "steps": 3, "batch_size": 4, "measure_every": 2,
+        "seed": 1, "split_seed": 2, "corruption_seed": 3, "init_seed": 4, "batches_seed": 5,
+        "dropout_seed": 6,
+    }  # fmt: skip
+    options = [part for name, value in values.items()
+               for part in (f"--{name.replace('_', '-')}", str(value).lower())]  # fmt: skip
+    assert call("train", *options, "--print-toml") == 0
+    assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
+    known = {parameter.name for parameter in _setting_options()}
+    assert known == {*values, "beta1", "beta2", "eps"}
+
+
+def test_toml_file_with_options_on_top(here, capsys):
+    experiment = Experiment(steps=10).replace(modulus=7, width=4)
+    (here / "e.toml").write_text(experiment.to_toml())
+    assert call("train", "--config", "e.toml", "--steps", "5", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["experiment"] == experiment.replace(steps=5).model_dump()
+
+
+def test_show_and_prune_draw_pictures(here, capsys):
+    name = train(capsys)["digest"][:8]
+    assert call("show", name, "--neurons", "1,2", "--out", "a/show.svg") == 0
+    assert (here / "a/show.svg").read_text().startswith("<?xml")
+    assert call("show", name, "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["picture"].endswith(".png")
+    assert call("prune", name) == 0
+    assert "fewest neurons" in capsys.readouterr().out
+    assert call("prune", name, "--first", "random", "--seed", "3", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["curves"]["random"]["test_loss"]) == 17
+
+
+BAD = [
+    "train --train-fraction 1.5",
+    "train --train-fraction 0.000001",
+    "train --modulus 1",
+    "train --width 0",
+    "train --steps -3",
+    "train --batch-size 5000",
+    "train --operation division",
+    "train --config missing.toml",
+    "train --config bad.toml",
+    "train --config type.toml",
+    "train --config .",
+    "train --store bad.toml",
+    "train --store bad.toml/runs",
+    "train --momentum 0.9",
+    "train --nonsense 3",
+    "train --steps",
+    "show",
+    "show nothing",
+    "show bad.toml",
+    "prune nothing",
+    "figure 3",
+    "figure one",
+    "figure 1 --scale big",
+    "figure 1 --workers 0",
+    "figure 1 --seed -1",
+    "figure 1 --out picture.jpg",
+    "figure 1 --out .",
+    "figure 1 --out bad.toml/a.png",
+    "nonsense",
+]
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_bad_input_gets_one_line_and_leaves_nothing(here, capsys, line):
+    (here / "bad.toml").write_text("steps = [")
+    (here / "type.toml").write_text("steps = 'many'")
+    assert call(*line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("grokscope: ")
+    assert err.count("\n") == 1
+    assert len(err) > 20
+    assert {path.name for path in here.iterdir()} <= {"bad.toml", "type.toml", "runs", "figures"}
+    assert not list(here.glob("*/*"))
+
+
+words = st.one_of(
+    st.sampled_from(["nan", "inf", "-1", "0", "1e400", "none", "true", "", "½", "1_0", "[]"]),
+    st.text(max_size=8).filter(lambda text: "\x00" not in text),
+    st.integers().map(str),
+    st.floats().map(str),
+)
+names = st.sampled_from(sorted(p.name.replace("_", "-") for p in _setting_options()))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.dictionaries(names, words, max_size=4), st.booleans())
+def test_random_settings_never_give_a_traceback(capsys, options, joined):
+    arguments = [
+        part
+        for name, text in options.items()
+        for part in ([f"--{name}={text}"] if joined else [f"--{name}", text])
+    ]
+    code = call("train", *arguments, "--print-toml")
+    out, err = capsys.readouterr()
+    if code == 0:
+        assert Experiment.from_toml(out)
+    else:
+        assert code == 2
+        assert err.startswith("grokscope: ")
+        assert err.count("\n") == 1
+
+
+def test_a_damaged_stored_run_is_reported_in_one_line(here, capsys):
+    path = here / train(capsys)["path"]
+    path.write_bytes(path.read_bytes()[:1000])
+    assert call("train", *TINY, "--json") == 0
+    err = capsys.readouterr().err
+    assert "set aside as" in err
+    assert err.count("\n") == 1
+
+
+def test_help_and_import_leave_the_heavy_parts_alone():
+    code = (
+        "import sys, grokscope, grokscope.cli\n"
+        "try: grokscope.cli.main(['train', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jax', 'numpy', 'xarray', 'matplotlib', 'pandas', 'optax'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--weight-decay" in done.stdout

@@ -1,0 +1,96 @@
+"""The project's own rules: imports flow one way, the public surface is frozen."""
+
+import ast
+import types
+from pathlib import Path
+
+import pytest
+
+import grokscope
+
+SOURCE = Path(grokscope.__file__).parent
+ORDER = [
+    "config", "data", "models", "optimizers", "training", "spectrum", "measure", "prune", "phases",
+    "store", "progress", "run", "sweeps", "figures", "cli",
+]  # fmt: skip
+
+
+def modules():
+    for path in sorted(SOURCE.rglob("*.py")):
+        yield path.relative_to(SOURCE).with_suffix("").parts, ast.parse(path.read_text())
+
+
+def imports(tree):
+    """Modules of this package that a file imports, at the top or deferred, as tuples of names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("grokscope"):
+            base = tuple(node.module.split(".")[1:])
+            for alias in node.names:
+                inner = SOURCE.joinpath(*base, alias.name)
+                is_module = inner.with_suffix(".py").exists() or inner.is_dir()
+                yield (*base, alias.name) if is_module else base
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("grokscope."):
+                    yield tuple(alias.name.split(".")[1:])
+
+
+@pytest.mark.parametrize(("name", "tree"), [(n, t) for n, t in modules() if n[0] in ORDER])
+def test_a_file_imports_only_from_files_above_it(name, tree):
+    for target in imports(tree):
+        if target[0] != name[0]:
+            assert ORDER.index(target[0]) < ORDER.index(name[0]), (name, target)
+
+
+def test_every_file_has_its_place_in_the_order():
+    assert {name[0] for name, _ in modules()} - set(ORDER) == {"__init__", "__main__"}
+
+
+def test_architectures_do_not_import_each_other():
+    """`dropout` is a layer they share; `analytic` is weights for the two-layer network."""
+    allowed = {("models", "two_layer"): {"dropout"}, ("models", "analytic"): {"two_layer"}}
+    for name, tree in modules():
+        if name[0] == "models" and name[-1] != "__init__":
+            siblings = {t[1] for t in imports(tree) if t[0] == "models" and len(t) > 1}
+            assert siblings <= allowed.get(name, set()), name
+
+
+def test_families_of_figures_do_not_import_each_other():
+    shared = {"style", "panels"}
+    for name, tree in modules():
+        if name[0] == "figures" and name[-1] != "__init__":
+            siblings = {t[1] for t in imports(tree) if t[0] == "figures" and len(t) > 1}
+            assert siblings <= shared, name
+
+
+def test_jax_appears_only_where_networks_run():
+    with_jax = {
+        name[0] for name, tree in modules() for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and any(
+            module.split(".")[0] in ("jax", "optax", "equinox")
+            for module in [getattr(node, "module", None) or "", *(a.name for a in node.names)]
+        )
+    }  # fmt: skip
+    assert with_jax <= {"models", "optimizers", "training", "measure", "prune", "run", "figures"}
+
+
+def test_public_surface():
+    assert dir(grokscope) == [
+        "Adam", "AdamW", "ConfigError", "Dataset", "Experiment", "ModularTask", "Phase", "Run",
+        "SGD", "Seeds", "StoreError", "TwoLayer", "analytic_network", "classify", "digest",
+        "final_network", "ipr", "logit_terms", "make_dataset", "neurons_required", "open_run",
+        "power_spectrum", "pruning_curve", "pruning_order", "residue_order", "train",
+        "train_ensemble", "train_missing",
+    ]  # fmt: skip
+    for name in dir(grokscope):
+        value = getattr(grokscope, name)
+        assert value.__doc__
+        assert not isinstance(value, types.ModuleType)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = grokscope.nothing
+
+
+def test_no_file_is_too_long():
+    for path in SOURCE.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 450, path
