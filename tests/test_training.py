@@ -80,7 +80,7 @@ def reference_training(experiment, update):
 def test_fifty_adam_steps_equal_the_published_algorithm(name, weight_decay):
     """Loshchilov and Hutter, Algorithm 2, in float64. Float32 rounds each weight to 6e-8 a step;
     Adam divides by the gradient's own size, which magnifies that where gradients are small:
-    2e-4 of the largest weight was seen over 50 steps, a wrong term shows at 1e-2 or more."""
+    4e-5 of the largest weight was seen over 50 steps, a wrong term shows at 1e-2 or more."""
     experiment = small(optimizer=name, weight_decay=weight_decay if name == "adamw" else 0.001)
     lr, b1, b2, eps = 0.01, 0.9, 0.98, 1e-8
     decay = experiment.optimizer.weight_decay
@@ -95,7 +95,7 @@ def test_fifty_adam_steps_equal_the_published_algorithm(name, weight_decay):
 
     (model,), _ = trained(experiment)
     for ours, theirs in zip(weights64(model), reference_training(experiment, update), strict=True):
-        assert relative_error(ours, theirs) < 1e-3
+        assert relative_error(ours, theirs) < 2e-4
 
 
 def test_sgd_with_momentum_and_decay_equals_its_definition():
@@ -134,7 +134,7 @@ def test_dynamic_settings_do_not_recompile():
 
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_ensemble_equals_loop(batch_size):
-    """`vmap` may sum in another order: 1e-4 of the largest weight after 50 steps."""
+    """`vmap` sums in another order: 9e-6 of the largest weight was seen after 50 steps."""
     members = [
         small(batch_size=batch_size, seed=seed, weight_decay=decay, dropout=0.1 * (seed + 1))
         for seed, decay in ((0, 0), (1, 5), (2, 15))
@@ -143,7 +143,7 @@ def test_ensemble_equals_loop(batch_size):
     for member, model in zip(members, together, strict=True):
         (alone,), _ = trained(member)
         for a, b in zip(weights64(model), weights64(alone), strict=True):
-            assert relative_error(a, b) < 1e-4
+            assert relative_error(a, b) < 5e-5
 
 
 def test_ensemble_of_different_shapes_is_refused():

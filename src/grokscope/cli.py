@@ -9,7 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -72,7 +72,7 @@ def _is_for_the_caller(error: Exception) -> bool:
     return isinstance(error, ValueError) or type(error).__name__ == "StoreError"
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     print(f"grokscope: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
@@ -232,7 +232,7 @@ def prune(
     required = {order: neurons_required(curve) for order, curve in curves.items()}
     if as_json:
         scores = {
-            order: {name: _jsonable(values.tolist()) for name, values in curve.data_vars.items()}
+            order: {name: _jsonable(values.values.tolist()) for name, values in curve.data_vars.items()}
             for order, curve in curves.items()
         }
         print(json.dumps({"neurons_required": required, "curves": scores, "picture": str(path)}))

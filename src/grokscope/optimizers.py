@@ -12,6 +12,9 @@ from jaxtyping import Array, Float, Int, PyTree
 
 Scalar = Float[Array, ""] | float
 
+SMALLEST = 1e-37
+"""Keeps 0 · rsqrt(0) finite; no square mean that small matters beside eps."""
+
 
 class AdamState(NamedTuple):
     """Steps taken, and running means of the gradient and of its square."""
@@ -26,9 +29,10 @@ def adamw(
 ) -> optax.GradientTransformation:
     """AdamW (Loshchilov and Hutter, 2019, Algorithm 2, without a schedule).
 
-    The same update as `optax.adamw`, with both bias corrections moved into the scalars: one
-    division and one root a weight instead of three and one. At batch size 8, where the pass
-    over the weights dominates, a step takes 165 instead of 200 µs (docs/decisions.md).
+    The same update as `optax.adamw`, with both bias corrections moved into the scalars and the
+    root taken by a reciprocal root: one division and one root a weight instead of three and one.
+    At batch size 8, where the pass over the weights dominates, a step takes 155 instead of
+    200 µs (docs/decisions.md).
     """
 
     def init(params: PyTree) -> AdamState:
@@ -44,9 +48,12 @@ def adamw(
         rate = learning_rate * root / (1 - beta1**steps)
         floor = eps * root
         decay = learning_rate * weight_decay
-        updates = jax.tree.map(
-            lambda w, m, v: -decay * w - rate * (m / (jnp.sqrt(v) + floor)), params, mean, square
-        )
+
+        def change(w: Array, m: Array, v: Array) -> Array:
+            root_v = v * jax.lax.rsqrt(jnp.maximum(v, SMALLEST))
+            return -decay * w - rate * (m / (root_v + floor))
+
+        updates = jax.tree.map(change, params, mean, square)
         return updates, AdamState(steps, mean, square)
 
     return optax.GradientTransformation(init, update)

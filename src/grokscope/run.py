@@ -170,6 +170,6 @@ def environment() -> dict[str, str | int]:
         "platform": platform.platform(),
         "machine": platform.machine(),
         "device": jax.devices()[0].device_kind,
-        "cores": os.cpu_count() or 0,
+        "threads": os.environ.get("NPROC", "all"),
         "byte_order": sys.byteorder,
     }

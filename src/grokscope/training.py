@@ -34,6 +34,7 @@ TILE_ELEMENTS = 336 * 500
 CPU_OPTIONS: dict[str, Any] = {
     "xla_cpu_multi_thread_eigen": False,  # same bits whatever the number of cores
     "xla_cpu_experimental_ynn_fusion_type": "",  # Eigen's products: 9.6 instead of 11.9 ms a step
+    "xla_cpu_prefer_vector_width": 512,  # the optimiser's pass at batch size 64: 289, not 308 µs
 }
 """Tuning of the CPU compiler; other backends ignore it."""
 
