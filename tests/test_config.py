@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokscope.config import PARTS, ConfigError, Experiment, TwoLayer, count, digest
+from grokscope.config import PARTS, Experiment, TwoLayer, count, digest
+from grokscope.errors import ConfigError
 
 fractions = st.floats(0.01, 0.99)
 experiments = st.builds(

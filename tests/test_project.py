@@ -10,7 +10,7 @@ import grokscope
 
 SOURCE = Path(grokscope.__file__).parent
 ORDER = [
-    "config", "data", "models", "optimizers", "training", "spectrum", "measure", "prune", "phases",
+    "errors", "config", "data", "models", "optimizers", "training", "spectrum", "measure", "prune", "phases",
     "store", "progress", "run", "sweeps", "figures", "cli",
 ]  # fmt: skip
 

@@ -3,6 +3,7 @@ import pytest
 
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
+from grokscope.errors import ConfigError
 from grokscope.measure import SCORES
 from grokscope.models.analytic import analytic_network
 from grokscope.prune import neurons_required, pruning_curve, pruning_order
@@ -42,7 +43,7 @@ def test_orders():
     assert all(sorted(order) == [0, 1, 2, 3] for order in random)
     assert random[0] == pruning_order(ipr, "random", 0).tolist()
     assert len({tuple(order) for order in random}) > 1
-    with pytest.raises(ValueError, match="`first` must be one of"):
+    with pytest.raises(ConfigError, match="`first` must be one of"):
         pruning_order(ipr, "middle")
 
 
@@ -52,7 +53,7 @@ def test_any_order_is_taken_and_no_other():
     curve = pruning_curve(model, data, np.arange(12)[::-1])
     assert set(curve.data_vars) == set(SCORES)
     for wrong in (np.arange(11), np.zeros(12, int), np.arange(1, 13)):
-        with pytest.raises(ValueError, match="`order` must name each of the 12 neurons once"):
+        with pytest.raises(ConfigError, match="`order` must name each of the 12 neurons once"):
             pruning_curve(model, data, wrong)
 
 

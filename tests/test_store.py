@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from grokscope.config import ConfigError, Experiment, digest
+from grokscope.config import Experiment, digest
+from grokscope.errors import ConfigError, StoreError
 from grokscope.run import final_network, train
-from grokscope.store import Run, StoreError, find, locate, open_run, run_path, save
+from grokscope.store import Run, find, locate, open_run, run_path, save
 
 EXPERIMENT = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=8)
 

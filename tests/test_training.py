@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from grokscope import training as t
-from grokscope.config import ConfigError, Experiment
+from grokscope.config import Experiment
 from grokscope.data import make_dataset
+from grokscope.errors import ConfigError
 from reference import appendix_e_gradient, dense_loss_and_gradient, weights64
 
 

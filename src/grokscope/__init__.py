@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from grokscope.config import SGD as SGD
     from grokscope.config import Adam as Adam
     from grokscope.config import AdamW as AdamW
-    from grokscope.config import ConfigError as ConfigError
     from grokscope.config import Experiment as Experiment
     from grokscope.config import ModularTask as ModularTask
     from grokscope.config import Seeds as Seeds
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
     from grokscope.config import digest as digest
     from grokscope.data import Dataset as Dataset
     from grokscope.data import make_dataset as make_dataset
+    from grokscope.errors import ConfigError as ConfigError
+    from grokscope.errors import StoreError as StoreError
     from grokscope.models.analytic import analytic_network as analytic_network
     from grokscope.models.analytic import logit_terms as logit_terms
     from grokscope.phases import Phase as Phase
@@ -32,19 +33,19 @@ if TYPE_CHECKING:
     from grokscope.spectrum import power_spectrum as power_spectrum
     from grokscope.spectrum import residue_order as residue_order
     from grokscope.store import Run as Run
-    from grokscope.store import StoreError as StoreError
     from grokscope.store import open_run as open_run
     from grokscope.sweeps import train_missing as train_missing
 
 _HOMES = {
-    "config": "SGD Adam AdamW ConfigError Experiment ModularTask Seeds TwoLayer digest",
+    "config": "SGD Adam AdamW Experiment ModularTask Seeds TwoLayer digest",
     "data": "Dataset make_dataset",
+    "errors": "ConfigError StoreError",
     "models.analytic": "analytic_network logit_terms",
     "phases": "Phase classify",
     "prune": "neurons_required pruning_curve pruning_order",
     "run": "final_network train train_ensemble",
     "spectrum": "ipr power_spectrum residue_order",
-    "store": "Run StoreError open_run",
+    "store": "Run open_run",
     "sweeps": "train_missing",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}

@@ -13,7 +13,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from grokscope.config import PARTS, ConfigError, Experiment
+from grokscope.config import PARTS, Experiment
+from grokscope.errors import ConfigError, StoreError
 
 app = typer.Typer(
     help="What did a network learn from partly wrong labels: the rule, the wrong labels, or both, "
@@ -26,6 +27,7 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 BAD_INPUT = 2
+OUT_OF_MEMORY = "out of memory; use a smaller width or modulus"
 
 Store = Annotated[Path, typer.Option(help="Folder of runs; what is there is not trained again.")]
 RunName = Annotated[
@@ -50,13 +52,15 @@ def main(arguments: list[str] | None = None) -> None:
         command = " ".join(["grokscope", *(name for name in arguments[:1] if name in known)])
         _fail(f"{error.format_message().rstrip('.')}. See `{command} --help`.", BAD_INPUT)
     except MemoryError:
-        _fail("out of memory; use a smaller width, modulus or batch size", BAD_INPUT)
+        _fail(OUT_OF_MEMORY, BAD_INPUT)
     except OSError as error:
         where = f"`{error.filename}` " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", BAD_INPUT)
-    except Exception as error:
-        if not _is_for_the_caller(error):
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):  # how XLA says it
             raise
+        _fail(OUT_OF_MEMORY, BAD_INPUT)
+    except (ConfigError, StoreError) as error:
         _fail(str(error), BAD_INPUT)
     if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
         _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
@@ -65,11 +69,6 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
-
-
-def _is_for_the_caller(error: Exception) -> bool:
-    # By name, because importing the store for its exception would slow down every command.
-    return isinstance(error, ValueError) or type(error).__name__ == "StoreError"
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -232,7 +231,9 @@ def prune(
     required = {order: neurons_required(curve) for order, curve in curves.items()}
     if as_json:
         scores = {
-            order: {name: _jsonable(values.values.tolist()) for name, values in curve.data_vars.items()}
+            order: {
+                name: _jsonable(values.values.tolist()) for name, values in curve.data_vars.items()
+            }
             for order, curve in curves.items()
         }
         print(json.dumps({"neurons_required": required, "curves": scores, "picture": str(path)}))

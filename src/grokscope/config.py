@@ -22,15 +22,13 @@ from pydantic import (
     model_validator,
 )
 
+from grokscope.errors import ConfigError
+
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
 
 STREAMS = ("split", "corruption", "init", "batches", "dropout")
 """The named streams of randomness; their order is part of what a seed means."""
-
-
-class ConfigError(ValueError):
-    """A setting is impossible; the message names it, its range, its value and a remedy."""
 
 
 class Rule(NamedTuple):
@@ -107,40 +105,37 @@ Beta = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0.9 
 Eps = Annotated[float, Field(gt=0), Rule("must be above 0", "Use 1e-8.")]
 
 
-class AdamW(Part):
+class _Descent(Part):
+    learning_rate: LearningRate = Field(default=0.01, description="step size")
+
+
+class _Moments(_Descent):
+    beta1: Beta = Field(default=0.9, description="memory of the gradient's mean")
+    beta2: Beta = Field(default=0.98, description="memory of the gradient's mean square")
+    eps: Eps = Field(default=1e-8, description="added to the root of the mean square")
+
+
+class AdamW(_Moments):
     """Adam with decoupled weight decay (Loshchilov and Hutter): w ← (1 - lr·wd)·w - lr·m̂/(√v̂+ε)."""
 
     name: Literal["adamw"] = "adamw"
-    learning_rate: LearningRate = Field(default=0.01, description="step size")
     weight_decay: Decay = Field(
-        default=0.0, description="decoupled: each step multiplies by 1 - lr·wd"
+        default=0.0, description="adamw: each step multiplies by 1 - lr·wd; adam, sgd: L2 penalty"
     )
-    beta1: Beta = Field(default=0.9, description="memory of the gradient's mean")
-    beta2: Beta = Field(default=0.98, description="memory of the gradient's mean square")
-    eps: Eps = Field(default=1e-8, description="added to the root of the mean square")
 
 
-class Adam(Part):
+class Adam(_Moments):
     """Adam (Kingma and Ba); weight decay, if any, is added to the gradient (an L2 penalty)."""
 
     name: Literal["adam"] = "adam"
-    learning_rate: LearningRate = Field(default=0.01, description="step size")
-    weight_decay: Decay = Field(
-        default=0.0, description="L2 penalty: wd·w is added to the gradient"
-    )
-    beta1: Beta = Field(default=0.9, description="memory of the gradient's mean")
-    beta2: Beta = Field(default=0.98, description="memory of the gradient's mean square")
-    eps: Eps = Field(default=1e-8, description="added to the root of the mean square")
+    weight_decay: Decay = Field(default=0.0, description="L2: wd·w is added to the gradient")
 
 
-class SGD(Part):
+class SGD(_Descent):
     """Gradient descent with momentum: b ← μ·b + g + wd·w, w ← w - lr·b."""
 
     name: Literal["sgd"] = "sgd"
-    learning_rate: LearningRate = Field(default=0.01, description="step size")
-    weight_decay: Decay = Field(
-        default=0.0, description="L2 penalty: wd·w is added to the gradient"
-    )
+    weight_decay: Decay = Field(default=0.0, description="L2: wd·w is added to the gradient")
     momentum: Annotated[
         Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0 for plain descent.")
     ] = Field(default=0.0, description="share of the last update kept")
@@ -211,7 +206,7 @@ class Experiment(Part):
     (5.0, 1000, 4704)
     >>> Experiment(train_fraction=1.5)
     Traceback (most recent call last):
-    grokscope.config.ConfigError: `train_fraction` must lie strictly between 0 and 1, got 1.5. \
+    grokscope.errors.ConfigError: `train_fraction` must lie strictly between 0 and 1, got 1.5. \
 Use 0.5 to train on half of the pairs.
     """
 
@@ -298,14 +293,14 @@ Use 0.5 to train on half of the pairs.
                 values do not make a possible experiment.
 
         >>> Experiment().replace(optimizer="sgd", momentum=0.9).optimizer
-        SGD(name='sgd', learning_rate=0.01, weight_decay=0.0, momentum=0.9)
+        SGD(learning_rate=0.01, name='sgd', weight_decay=0.0, momentum=0.9)
         >>> Experiment().replace(widht=1000)
         Traceback (most recent call last):
-        grokscope.config.ConfigError: `widht` is not a setting of this experiment. \
+        grokscope.errors.ConfigError: `widht` is not a setting of this experiment. \
 Did you mean `width`?
         >>> Experiment().replace(name="sgd")
         Traceback (most recent call last):
-        grokscope.config.ConfigError: `name` is ambiguous. \
+        grokscope.errors.ConfigError: `name` is ambiguous. \
 Use one of `task.name`, `model.name`, `optimizer.name`.
         """
         document = self.model_dump()

@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Array, Float, Int
 
 from grokscope.data import Dataset
+from grokscope.errors import ConfigError
 from grokscope.measure import SCORES, first_largest
 from grokscope.models.two_layer import ACTIVATIONS, TwoLayer
 from grokscope.training import CPU_OPTIONS, tiled
@@ -28,13 +29,13 @@ def pruning_order(
     Dead neurons, which have no IPR, count as the lowest. "highest" is "lowest" reversed.
 
     Raises:
-        ValueError: if `first` is none of "lowest", "highest", "random".
+        ConfigError: if `first` is none of "lowest", "highest", "random".
 
     >>> pruning_order(np.array([0.9, np.nan, 0.1])).tolist()
     [1, 2, 0]
     """
     if first not in ORDERS:
-        raise ValueError(f"`first` must be one of {', '.join(ORDERS)}, got {first!r}. Use lowest.")
+        raise ConfigError(f"`first` must be one of {', '.join(ORDERS)}, got {first!r}. Use lowest.")
     if first == "random":
         return np.random.default_rng(seed).permutation(len(neuron_ipr))
     lowest = np.argsort(np.nan_to_num(neuron_ipr, nan=-1.0), kind="stable")
@@ -51,14 +52,14 @@ def pruning_curve(
     masked network. Ties go to the smallest label.
 
     Raises:
-        ValueError: if the order is not a permutation of the neurons.
+        ConfigError: if the order is not a permutation of the neurons.
 
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
     width = model.W.shape[1]
     if not np.array_equal(np.sort(order), np.arange(width)):
-        raise ValueError(
+        raise ConfigError(
             f"`order` must name each of the {width} neurons once, got {len(order)} entries. "
             "Use `pruning_order`."
         )

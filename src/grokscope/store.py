@@ -14,15 +14,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokscope.config import SCHEMA, ConfigError, Experiment, digest
+from grokscope.config import SCHEMA, Experiment, digest
+from grokscope.errors import ConfigError, StoreError
 from grokscope.measure import neuron_ipr
 from grokscope.phases import Phase, classify
 
 SUFFIX = ".nc"
-
-
-class StoreError(Exception):
-    """A run file cannot be used; the message says which, why, and what to do."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ import optax
 import platformdirs
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from grokscope.config import ConfigError, Experiment
+from grokscope.config import Experiment
 from grokscope.data import Dataset
+from grokscope.errors import ConfigError
 from grokscope.models.two_layer import TwoLayer
 from grokscope.optimizers import make_optimizer
 

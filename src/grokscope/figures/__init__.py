@@ -8,7 +8,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from grokscope.config import ConfigError, Experiment
+from grokscope.config import Experiment
+from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib import figure as mpl

@@ -10,6 +10,7 @@ import xarray as xr
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.data import make_dataset
+from grokscope.errors import ConfigError
 from grokscope.figures import style
 from grokscope.figures.panels import (
     ACCURACIES,
@@ -36,12 +37,12 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
     """Curves, IPR histogram, spectra of chosen neurons' rows of U, logits of corrupted examples.
 
     Raises:
-        ValueError: if a chosen neuron does not exist.
+        ConfigError: if a chosen neuron does not exist.
     """
     width = run.experiment.model.width
     chosen = typical_neurons(run) if neurons is None else list(neurons)
     if wrong := [neuron for neuron in chosen if not 0 <= neuron < width]:
-        raise ValueError(f"`neurons` must lie from 0 to {width - 1}, got {wrong[0]}. Use 0.")
+        raise ConfigError(f"`neurons` must lie from 0 to {width - 1}, got {wrong[0]}. Use 0.")
     figure, ((curves, histogram), (spectrum, logits)) = style.panels(2, 2, height=2.0)
     accuracy_panel(curves, run, style.title(run, [run]))
     curves.set_ylabel("accuracy")

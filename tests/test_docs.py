@@ -1,0 +1,157 @@
+"""The documentation is complete, its links resolve, and its shell examples run."""
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import typer
+
+import grokscope
+from grokscope import cli
+
+DOCS = Path(__file__).parent.parent / "docs"
+GENERATED = (DOCS / "reference", DOCS / "_build")
+PAGES = sorted(
+    page for page in DOCS.rglob("*.md") if not any(part in page.parents for part in GENERATED)
+)
+COMMANDS: dict = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+
+FENCE = re.compile(
+    r"(?:<!-- (?P<mark>.*?) -->\n+)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S
+)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+class Block(NamedTuple):
+    kind: str
+    body: str
+    mark: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = FENCE.finditer(page.read_text("utf-8"))
+    return [Block(match["kind"], match["body"], match["mark"] or "") for match in found]
+
+
+def shell_commands(body: str) -> list[str]:
+    lines = body.replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+def is_run(block: Block) -> bool:
+    return block.kind == "console" and not block.mark.startswith("not run: ")
+
+
+def name(page: Path) -> str:
+    return page.relative_to(DOCS).as_posix()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example_and_is_in_the_docs(command):
+    assert f"Example: [bold]grokscope {command}" in COMMANDS[command].help
+    assert any(f"$ grokscope {command}" in page.read_text("utf-8") for page in PAGES)
+
+
+@pytest.mark.parametrize("public", dir(grokscope))
+def test_every_public_name_has_a_docstring_and_is_in_the_docs(public):
+    value = getattr(grokscope, public)
+    assert inspect.getdoc(value)
+    assert (
+        value.__doc__ != getattr(value.__base__, "__doc__", None) if inspect.isclass(value) else 1
+    )
+    assert any(re.search(rf"\b{public}\b", page.read_text("utf-8")) for page in PAGES)
+
+
+def test_every_option_of_every_command_is_described():
+    for command in COMMANDS.values():
+        for option in command.params:
+            assert option.help, (command.name, option.name)
+
+
+WITH_SHELL = [page for page in PAGES if any(map(is_run, blocks(page)))]
+
+
+@pytest.mark.parametrize("page", WITH_SHELL, ids=name)
+def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
+    """In order, in one folder a page; a toml block that begins "# NAME" is that file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("warnings.showwarning", None)  # put back what `main` replaces
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    ran = 0
+    for block in blocks(page):
+        if block.kind == "toml" and block.body.startswith("# "):
+            first_line = block.body.partition("\n")[0]
+            Path(first_line.removeprefix("# ")).write_text(block.body, "utf-8")
+        for command in shell_commands(block.body) if is_run(block) else ():
+            words = shlex.split(command)
+            if words[0] != "grokscope":
+                continue
+            words, _, target = (" ".join(map(shlex.quote, words))).partition(" '>' ")
+            with pytest.raises(SystemExit) as ended:
+                cli.main(shlex.split(words)[1:])
+            printed = capsys.readouterr()
+            assert not ended.value.code, f"{command}\n{printed.err}"
+            if target:
+                Path(target).write_text(printed.out, "utf-8")
+            ran += 1
+    assert ran
+
+
+def test_pictures_and_runs_are_where_the_tutorial_says(tmp_path, monkeypatch, capsys):
+    page = (DOCS / "tutorial.md").read_text("utf-8")
+    from grokscope import Experiment, digest
+
+    small = Experiment(train_fraction=0.8, corruption_fraction=0.3, steps=400)
+    run = digest(small.replace(modulus=41, width=200, weight_decay=4))
+    assert f"runs/{run}.nc" in page
+    assert f"figures/{run[:12]}.png" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_every_block_says_what_it_is_and_no_mark_is_misspelt(page):
+    text = page.read_text("utf-8")
+    fences = re.findall(r"^```(\S*)", text, re.M)
+    assert all(fences[::2]), "a fence without a language"
+    assert all(not fence for fence in fences[1::2]), "a fence that is not closed"
+    assert all(mark.startswith("not run: ") for mark in re.findall(r"<!-- (.*?) -->", text))
+    for block in blocks(page):
+        assert ">>> " not in block.body or block.kind == "pycon"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_relative_links_resolve(page):
+    for target in LINK.findall(page.read_text("utf-8")):
+        path = target.partition("#")[0]
+        if "://" not in target and path:
+            assert (page.parent / path).exists(), target
+
+
+def test_every_page_is_in_a_table_of_contents():
+    listed = {DOCS / "index.md"}
+    for page in PAGES:
+        for body in re.findall(
+            r"^```\{toctree\}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S
+        ):
+            entries = [line for line in body.split() if not line.startswith(":")]
+            listed |= {page.parent / f"{entry}.md" for entry in entries}
+    assert set(PAGES) - {DOCS / "decisions.md"} <= listed
+
+
+def test_the_page_on_run_files_names_everything_in_one():
+    from grokscope import Experiment, train
+
+    run = train(Experiment(steps=0).replace(modulus=5, width=2))
+    page = (DOCS / "how-to" / "read-run-files.md").read_text("utf-8")
+    for found in (*run.dataset.variables, *run.dataset.attrs):
+        assert f"`{found}`" in page
+
+
+def test_the_page_on_figures_names_every_figure():
+    from grokscope.figures import FAMILIES
+
+    page = (DOCS / "how-to" / "draw-figures.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([\d, ]+) \|", page, re.M)
+    assert {int(number) for row in rows for number in row.split(",")} == set(FAMILIES)
