@@ -92,6 +92,7 @@ BAD = [
     "train --modulus 1",
     "train --width 0",
     "train --steps -3",
+    "train --width 1000000 --modulus 4096",
     "train --batch-size 5000",
     "train --operation division",
     "train --config missing.toml",

@@ -3,6 +3,8 @@
 import inspect
 import re
 import shlex
+import signal
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +12,8 @@ import pytest
 import typer
 
 import grokscope
-from grokscope import cli
+from grokscope import Experiment, cli, digest, train
+from grokscope.figures import FAMILIES
 
 DOCS = Path(__file__).parent.parent / "docs"
 GENERATED = (DOCS / "reference", DOCS / "_build")
@@ -56,13 +59,9 @@ def test_every_command_has_help_with_an_example_and_is_in_the_docs(command):
 
 
 @pytest.mark.parametrize("public", dir(grokscope))
-def test_every_public_name_has_a_docstring_and_is_in_the_docs(public):
+def test_every_public_name_has_a_docstring(public):
     value = getattr(grokscope, public)
-    assert inspect.getdoc(value)
-    assert (
-        value.__doc__ != getattr(value.__base__, "__doc__", None) if inspect.isclass(value) else 1
-    )
-    assert any(re.search(rf"\b{public}\b", page.read_text("utf-8")) for page in PAGES)
+    assert vars(value)["__doc__"] if inspect.isclass(value) else value.__doc__
 
 
 def test_every_option_of_every_command_is_described():
@@ -78,20 +77,21 @@ WITH_SHELL = [page for page in PAGES if any(map(is_run, blocks(page)))]
 def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
     """In order, in one folder a page; a toml block that begins "# NAME" is that file."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("warnings.showwarning", None)  # put back what `main` replaces
-    monkeypatch.setattr("signal.signal", lambda *_: None)
+    # What `main` replaces for the whole process is put back after the test.
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     ran = 0
     for block in blocks(page):
         if block.kind == "toml" and block.body.startswith("# "):
             first_line = block.body.partition("\n")[0]
             Path(first_line.removeprefix("# ")).write_text(block.body, "utf-8")
         for command in shell_commands(block.body) if is_run(block) else ():
-            words = shlex.split(command)
-            if words[0] != "grokscope":
+            command, _, target = command.partition(" > ")
+            program, *arguments = shlex.split(command)
+            if program != "grokscope":
                 continue
-            words, _, target = (" ".join(map(shlex.quote, words))).partition(" '>' ")
             with pytest.raises(SystemExit) as ended:
-                cli.main(shlex.split(words)[1:])
+                cli.main(arguments)
             printed = capsys.readouterr()
             assert not ended.value.code, f"{command}\n{printed.err}"
             if target:
@@ -100,10 +100,8 @@ def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
     assert ran
 
 
-def test_pictures_and_runs_are_where_the_tutorial_says(tmp_path, monkeypatch, capsys):
+def test_the_tutorial_names_its_run_and_picture():
     page = (DOCS / "tutorial.md").read_text("utf-8")
-    from grokscope import Experiment, digest
-
     small = Experiment(train_fraction=0.8, corruption_fraction=0.3, steps=400)
     run = digest(small.replace(modulus=41, width=200, weight_decay=4))
     assert f"runs/{run}.nc" in page
@@ -137,12 +135,10 @@ def test_every_page_is_in_a_table_of_contents():
         ):
             entries = [line for line in body.split() if not line.startswith(":")]
             listed |= {page.parent / f"{entry}.md" for entry in entries}
-    assert set(PAGES) - {DOCS / "decisions.md"} <= listed
+    assert set(PAGES) <= listed
 
 
 def test_the_page_on_run_files_names_everything_in_one():
-    from grokscope import Experiment, train
-
     run = train(Experiment(steps=0).replace(modulus=5, width=2))
     page = (DOCS / "how-to" / "read-run-files.md").read_text("utf-8")
     for found in (*run.dataset.variables, *run.dataset.attrs):
@@ -150,8 +146,6 @@ def test_the_page_on_run_files_names_everything_in_one():
 
 
 def test_the_page_on_figures_names_every_figure():
-    from grokscope.figures import FAMILIES
-
     page = (DOCS / "how-to" / "draw-figures.md").read_text("utf-8")
     rows = re.findall(r"^\| ([\d, ]+) \|", page, re.M)
     assert {int(number) for row in rows for number in row.split(",")} == set(FAMILIES)

@@ -10,8 +10,8 @@ import grokscope
 
 SOURCE = Path(grokscope.__file__).parent
 ORDER = [
-    "errors", "config", "data", "models", "optimizers", "training", "spectrum", "measure", "prune", "phases",
-    "store", "progress", "run", "sweeps", "figures", "cli",
+    "errors", "config", "data", "models", "optimizers", "training", "spectrum", "measure", "prune",
+    "phases", "store", "progress", "run", "sweeps", "figures", "cli",
 ]  # fmt: skip
 
 
@@ -78,9 +78,9 @@ def test_jax_appears_only_where_networks_run():
 def test_public_surface():
     assert dir(grokscope) == [
         "Adam", "AdamW", "ConfigError", "Dataset", "Experiment", "ModularTask", "Phase", "Run",
-        "SGD", "Seeds", "StoreError", "TwoLayer", "analytic_network", "classify", "digest",
-        "final_network", "ipr", "logit_terms", "make_dataset", "neurons_required", "open_run",
-        "power_spectrum", "pruning_curve", "pruning_order", "residue_order", "train",
+        "SGD", "Seeds", "StoreError", "TwoLayer", "WorkerError", "analytic_network", "classify",
+        "digest", "final_network", "ipr", "logit_terms", "make_dataset", "neurons_required",
+        "open_run", "power_spectrum", "pruning_curve", "pruning_order", "residue_order", "train",
         "train_ensemble", "train_missing",
     ]  # fmt: skip
     for name in dir(grokscope):

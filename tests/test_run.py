@@ -112,6 +112,25 @@ def test_a_pool_ends_with_its_parent(tmp_path):
     assert list((tmp_path / "runs").glob("*.nc")) == []
 
 
+def test_a_killed_worker_gives_one_line(tmp_path):
+    process = start("figure", "1", "--workers", "2", cwd=tmp_path)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    workers = []
+    while process.poll() is None and not workers:
+        time.sleep(0.2)
+        workers = [
+            int(pid)
+            for pid in children.read_text().split()
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+    os.kill(workers[0], signal.SIGKILL)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith("grokscope: a training process was killed")
+    assert err.count("\n") == 1
+    assert not list((tmp_path / "figures").iterdir())
+
+
 def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capfd):
     train(EXPERIMENT.replace(steps=20), tmp_path)
     assert capfd.readouterr() == ("", "")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from grokscope.data import make_dataset as make_dataset
     from grokscope.errors import ConfigError as ConfigError
     from grokscope.errors import StoreError as StoreError
+    from grokscope.errors import WorkerError as WorkerError
     from grokscope.models.analytic import analytic_network as analytic_network
     from grokscope.models.analytic import logit_terms as logit_terms
     from grokscope.phases import Phase as Phase
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "config": "SGD Adam AdamW Experiment ModularTask Seeds TwoLayer digest",
     "data": "Dataset make_dataset",
-    "errors": "ConfigError StoreError",
+    "errors": "ConfigError StoreError WorkerError",
     "models.analytic": "analytic_network logit_terms",
     "phases": "Phase classify",
     "prune": "neurons_required pruning_curve pruning_order",

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from grokscope.config import PARTS, Experiment
-from grokscope.errors import ConfigError, StoreError
+from grokscope.errors import ConfigError, StoreError, WorkerError
 
 app = typer.Typer(
     help="What did a network learn from partly wrong labels: the rule, the wrong labels, or both, "
@@ -27,6 +27,7 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 BAD_INPUT = 2
+FAILED = 1
 OUT_OF_MEMORY = "out of memory; use a smaller width or modulus"
 
 Store = Annotated[Path, typer.Option(help="Folder of runs; what is there is not trained again.")]
@@ -62,6 +63,8 @@ def main(arguments: list[str] | None = None) -> None:
         _fail(OUT_OF_MEMORY, BAD_INPUT)
     except (ConfigError, StoreError) as error:
         _fail(str(error), BAD_INPUT)
+    except WorkerError as error:
+        _fail(str(error), FAILED)
     if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
         _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
     sys.exit(code or 0)
@@ -232,7 +235,7 @@ def prune(
     if as_json:
         scores = {
             order: {
-                name: _jsonable(values.values.tolist()) for name, values in curve.data_vars.items()
+                name: _jsonable(values.to_numpy().tolist()) for name, values in curve.data_vars.items()
             }
             for order, curve in curves.items()
         }

@@ -7,3 +7,7 @@ class ConfigError(ValueError):
 
 class StoreError(Exception):
     """A run file cannot be used; the message says which, why, and what to do."""
+
+
+class WorkerError(Exception):
+    """A training process ended before its run did; what others finished is stored."""

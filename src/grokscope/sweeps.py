@@ -8,9 +8,11 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from grokscope.config import Experiment
+from grokscope.errors import WorkerError
 from grokscope.progress import progress_bar
 from grokscope.run import train_ensemble
 from grokscope.store import Run, find, open_run, require_writable, run_path, save
@@ -34,6 +36,7 @@ def train_missing(
 
     Raises:
         ConfigError: if the store cannot be written.
+        WorkerError: if a training process is killed.
     """
     store = Path(store)
     runs = {experiment: find(store, experiment) for experiment in dict.fromkeys(experiments)}
@@ -70,6 +73,11 @@ def _train_in_pool(
     try:
         for future in as_completed([pool.submit(_train_in_worker, e, store) for e in experiments]):
             future.result()
+    except BrokenProcessPool:
+        raise WorkerError(
+            "a training process was killed, perhaps for lack of memory; finished runs are stored. "
+            "Ask again to train the rest, with fewer workers if memory is short."
+        ) from None
     except BaseException:
         for process in list(pool._processes.values()):
             process.terminate()

@@ -156,6 +156,8 @@ def train_steps(
             "an ensemble must share loss, optimizer, training-set size, batch size, schedule and "
             "network shape, got experiments that differ in one. Train them one by one."
         )
+    for experiment in experiments:
+        require_memory(experiment)
     static = _static(first)
     members = [_prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
     alone = len(members) == 1
@@ -196,6 +198,26 @@ def _static(experiment: Experiment) -> Static:
 def _key(experiment: Experiment, stream: str) -> PRNGKeyArray:
     seed, index = experiment.seeds.of(stream)
     return jax.random.fold_in(jax.random.key(seed), index)
+
+
+def require_memory(experiment: Experiment) -> None:
+    """Refuse a network that cannot fit, because XLA ends the process when memory runs out.
+
+    Raises:
+        ConfigError: with what it needs at least and what this machine has.
+    """
+    copies = 6  # weights, gradient, both moments, and two on their way from step to step
+    matrices = 3 * experiment.model.width * experiment.task.modulus
+    needed = 4 * copies * matrices + 32 * experiment.task.modulus**2
+    if not hasattr(os, "sysconf"):
+        return  # not a Unix
+    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > there:
+        raise ConfigError(
+            f"`width` must let the network fit in memory, got {experiment.model.width}, which with "
+            f"modulus {experiment.task.modulus} needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
+            "Use a smaller one."
+        )
 
 
 def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
