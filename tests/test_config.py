@@ -116,6 +116,16 @@ def test_replace_with_a_part_starts_from_its_defaults():
     assert Experiment().replace(model=TwoLayer(width=3)).model.width == 3
 
 
+def test_optimizer_settings_without_a_kind_are_adamws():
+    experiment = Experiment.from_toml("[optimizer]\nweight_decay = 5.0")
+    assert experiment == Experiment().replace(weight_decay=5)
+
+
+def test_a_setting_outside_its_part_is_told_where_it_belongs():
+    with pytest.raises(ConfigError, match="`modulus` is a setting of task, got it outside"):
+        Experiment.from_toml("modulus = 7")
+
+
 def test_values_may_only_fit_together():
     assert Experiment().replace(modulus=5, train_fraction=0.9, batch_size=22).n_train == 22
     assert Experiment().replace(train_fraction=0.0001, modulus=101).n_train == 1
@@ -159,6 +169,7 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
     [
         ({"widht": 1}, "Did you mean `width`"),
         ({"name": "sgd"}, "ambiguous. Use one of `task.name`, `model.name`, `optimizer.name`"),
+        ({"seeds": {"width": 3}}, "another model. Choose model two_layer"),
         ({"momentum": 0.9}, "another optimizer. Choose optimizer sgd"),
         ({"seed_split": 0}, "`split_seed`"),
     ],

@@ -87,6 +87,9 @@ def test_public_surface():
         value = getattr(grokscope, name)
         assert value.__doc__
         assert not isinstance(value, types.ModuleType)
+    everything = {}
+    exec("from grokscope import *", everything)
+    assert set(dir(grokscope)) <= set(everything)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = grokscope.nothing
 

@@ -126,7 +126,7 @@ def test_a_killed_worker_gives_one_line(tmp_path):
     os.kill(workers[0], signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (1, "")
-    assert err.startswith("grokscope: a training process was killed")
+    assert err.startswith("grokscope: a training process ended early")
     assert err.count("\n") == 1
     assert not list((tmp_path / "figures").iterdir())
 

@@ -30,7 +30,7 @@ BAD_INPUT = 2
 FAILED = 1
 OUT_OF_MEMORY = "out of memory; use a smaller width or modulus"
 
-Store = Annotated[Path, typer.Option(help="Folder of runs; what is there is not trained again.")]
+Store = Annotated[Path, typer.Option(help="Folder of runs.")]
 RunName = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run file, or the beginning of a digest in the store."),
@@ -235,7 +235,8 @@ def prune(
     if as_json:
         scores = {
             order: {
-                name: _jsonable(values.to_numpy().tolist()) for name, values in curve.data_vars.items()
+                name: _jsonable(values.to_numpy().tolist())
+                for name, values in curve.data_vars.items()
             }
             for order, curve in curves.items()
         }

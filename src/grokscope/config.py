@@ -178,6 +178,12 @@ def _by_name(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def _named_optimizer(value: Any) -> Any:
+    """An optimiser given by its name, or as settings alone, which are then AdamW's."""
+    value = _by_name(value)
+    return {"name": "adamw", **value} if isinstance(value, Mapping) else value
+
+
 def _defaults(field: str, value: Any) -> Any:
     """A part given whole or by its name as a document; other values as they are."""
     if isinstance(value, Part):
@@ -232,7 +238,7 @@ Use 0.5 to train on half of the pairs.
         Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
     ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
     optimizer: Annotated[
-        AdamW | Adam | SGD, Field(discriminator="name"), BeforeValidator(_by_name)
+        AdamW | Adam | SGD, Field(discriminator="name"), BeforeValidator(_named_optimizer)
     ] = AdamW()
     steps: Annotated[
         int,
@@ -270,7 +276,7 @@ Use 0.5 to train on half of the pairs.
 
     @property
     def n_train(self) -> int:
-        """Training examples: ⌊α p²⌋."""
+        """⌊α p²⌋, the number of training examples."""
         return count(self.train_fraction, self.task.modulus**2)
 
     @property
@@ -326,8 +332,9 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             text = source.read_text("utf-8") if isinstance(source, Path) else source
             document = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            name = f"`{source}`" if isinstance(source, Path) else "the experiment"
             raise ConfigError(
-                f"the experiment must be a TOML document, got one that does not parse: {error}. "
+                f"{name} must be a TOML document, got one that does not parse: {error}. "
                 "See `grokscope train --print-toml` for a complete one."
             ) from None
         return cls(**document)
@@ -389,9 +396,13 @@ def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
     raise ConfigError(_unknown(name, {*document, *(path.partition(".")[2] for path in paths)}))
 
 
-def _unknown(name: str, known: set[str]) -> str:
+def _unknown(name: str, known: set[str], top: bool = False) -> str:
     for part, kinds in PARTS.items():
-        owners = [kind().model_dump()["name"] for kind in kinds if name in kind.model_fields]
+        owners = [
+            kind().model_dump().get("name", part) for kind in kinds if name in kind.model_fields
+        ]
+        if owners and top:
+            return f"`{name}` is a setting of {part}, got it outside. Put it into {part}."
         if owners and part != "seeds":
             return f"`{name}` is a setting of another {part}. Choose {part} {' or '.join(owners)}."
     close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5) or sorted(known)
@@ -407,10 +418,11 @@ def _explain(part: type[Part], error: ValidationError) -> ConfigError:
         return cause
     name = str(first["loc"][-1]) if first["loc"] else part.__name__
     if first["type"] == "extra_forbidden":
-        return ConfigError(_unknown(name, set(part.model_fields)))
+        return ConfigError(_unknown(name, set(part.model_fields), top=part is Experiment))
     field = part.model_fields.get(name)
     rules = [item for item in field.metadata if isinstance(item, Rule)] if field else []
     must, remedy = rules[0] if rules else Rule("must be a table of settings", "Leave it out.")
     if tags := first.get("ctx", {}).get("expected_tags"):
-        must, remedy = f"must be one of {tags}", "Use the first for the paper's default."
+        kinds = tags.replace("'", "")
+        must, remedy = f"must be one of {kinds}", f"Use {kinds.partition(',')[0]}."
     return ConfigError(f"`{name}` {must}, got {first['input']!r}. {remedy}")

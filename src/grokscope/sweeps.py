@@ -28,6 +28,9 @@ def train_missing(
 ) -> list[Run]:
     """The runs of all experiments, in their order; those not in the store are trained into it.
 
+    In a script, call it under `if __name__ == "__main__":`, since each training process imports
+    the script anew.
+
     Args:
         experiments: what is wanted; equal ones are trained once.
         store: a folder of runs.
@@ -75,8 +78,9 @@ def _train_in_pool(
             future.result()
     except BrokenProcessPool:
         raise WorkerError(
-            "a training process was killed, perhaps for lack of memory; finished runs are stored. "
-            "Ask again to train the rest, with fewer workers if memory is short."
+            "a training process ended early: killed, out of memory, or started by a script whose "
+            "call is not under `if __name__ == '__main__':`. Finished runs are stored; "
+            "ask again to train the rest."
         ) from None
     except BaseException:
         for process in list(pool._processes.values()):

@@ -44,10 +44,15 @@ NEVER = np.iinfo(np.int32).max
 
 def _use_compilation_cache() -> None:
     """Keep compiled blocks on disk, so that a shape compiles once and not once a process."""
-    if jax.config.values["jax_compilation_cache_dir"] is None:
-        folder = Path(platformdirs.user_cache_dir("grokscope")) / f"compiled-{_processor()}"
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    if jax.config.values["jax_compilation_cache_dir"] is not None:
+        return  # the user's own
+    folder = Path(platformdirs.user_cache_dir("grokscope")) / f"compiled-{_processor()}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return  # no cache then: a second or two for each process
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def _processor() -> str:

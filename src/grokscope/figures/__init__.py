@@ -34,7 +34,7 @@ FAMILIES = {
 FORMATS = (".png", ".pdf", ".svg")
 
 QUICK_STEPS = 1000
-"""Half the paper's steps: phases without Forgetting are decided by step 750 (measured)."""
+"""Half the paper's steps, since phases without Forgetting are decided by step 750 (measured)."""
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
         color, dashes = looks[index % len(looks)]
         label = f"neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}"
         spectrum.plot(power / max(power.sum(), 1e-30), color=color, ls=dashes, lw=1.2, label=label)
-    spectrum.set(title="spectra of rows of U", xlabel="frequency", ylabel="share of power")
+    spectrum.set(
+        title="spectra of neurons' vectors in U", xlabel="frequency", ylabel="share of power"
+    )
     if chosen:
         spectrum.legend()
 

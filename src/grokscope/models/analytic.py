@@ -51,20 +51,25 @@ def logit_terms(
     [2]
     """
     frequency, u, v = _frequencies_and_phases(modulus, width, seed)
-    m, n = (column[:, None, None] for column in inputs.T)
-    q = np.arange(modulus)[:, None]
+    m, n = inputs.T
+    # name: factor, argument without q, sign of q, phase
     terms = {
-        "2m-q": (1 / 4, 2 * m - q, u - v),
-        "2m+q": (1 / 4, 2 * m + q, 3 * u + v),
-        "2n-q": (1 / 4, 2 * n - q, v - u),
-        "2n+q": (1 / 4, 2 * n + q, u + 3 * v),
-        "m+n-q": (1 / 2, m + n - q, 0 * u),
-        "m+n+q": (1 / 2, m + n + q, 2 * u + 2 * v),
-        "m-n-q": (1 / 2, m - n - q, -2 * v),
-        "m-n+q": (1 / 2, m - n + q, 2 * u),
-        "-q": (1, -q + 0 * m, -u - v),
+        "2m-q": (1 / 4, 2 * m, -1, u - v),
+        "2m+q": (1 / 4, 2 * m, +1, 3 * u + v),
+        "2n-q": (1 / 4, 2 * n, -1, v - u),
+        "2n+q": (1 / 4, 2 * n, +1, u + 3 * v),
+        "m+n-q": (1 / 2, m + n, -1, 0 * u),
+        "m+n+q": (1 / 2, m + n, +1, 2 * u + 2 * v),
+        "m-n-q": (1 / 2, m - n, -1, -2 * v),
+        "m-n+q": (1 / 2, m - n, +1, 2 * u),
+        "-q": (1.0, 0 * m, -1, -u - v),
     }
-    return {
-        name: 2 / width * weight * np.cos(frequency * argument + phase).sum(axis=-1)
-        for name, (weight, argument, phase) in terms.items()
-    }
+    turn = np.exp(1j * np.outer(frequency, np.arange(modulus)))  # [N, p]
+    turns = {+1: turn, -1: turn.conj()}
+
+    def total(factor: float, argument: np.ndarray, sign: int, phase: np.ndarray) -> np.ndarray:
+        """Σ_k cos(ω_k (argument ± q) + phase_k) as the real part of a product of matrices."""
+        start = np.exp(1j * (np.outer(argument, frequency) + phase))  # [example, N]
+        return 2 / width * factor * np.real(start @ turns[sign])
+
+    return {name: total(*parts) for name, parts in terms.items()}

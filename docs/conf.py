@@ -1,0 +1,107 @@
+"""Sphinx: these pages, and a reference generated from the code. `make docs` builds them."""
+
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+import grokscope
+from grokscope import cli, config
+
+project = "grokscope"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "reference"]
+default_role = "code"  # what single backticks in docstrings mean
+html_theme = "furo"
+html_title = "grokscope"
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_default_options = {"members": True, "exclude-members": "model_config, model_post_init"}
+add_module_names = False
+python_use_unqualified_type_names = True
+
+GENERATED = Path(__file__).parent / "reference"
+COMMANDS = ("", *typer.main.get_command(cli.app).commands)
+MODULES = sorted({*grokscope._HOMES, "figures", "measure", "models.two_layer", "training"})
+
+
+def commands() -> str:
+    """The help of every command, as a terminal 96 columns wide shows it."""
+    environment = os.environ | {"TERMINAL_WIDTH": "96", "COLUMNS": "96", "NO_COLOR": "1"}
+    environment |= {"PYTHONIOENCODING": "utf-8"}
+    parts = []
+    for command in COMMANDS:
+        words = ["grokscope", *command.split()]
+        arguments = [sys.executable, "-m", *words, "--help"]
+        shown = subprocess.run(
+            arguments, env=environment, capture_output=True, check=True, encoding="utf-8"
+        ).stdout
+        lines = "\n".join(line.rstrip() for line in shown.strip("\n").splitlines())
+        parts.append(f"### `{' '.join(words)}`\n\n```text\n{lines}\n```\n")
+    return "\n".join(parts)
+
+
+def settings() -> str:
+    """A table of settings for every kind of part."""
+    parts = [("top level", config.Experiment)]
+    parts += [(f"[{part}]", kind) for part, kinds in config.PARTS.items() for kind in kinds]
+    return "\n".join(_table(where, kind) for where, kind in parts)
+
+
+def _table(where: str, kind: type[config.Part]) -> str:
+    rows = ["| setting | default | meaning | allowed |", "|---|---|---|---|"]
+    named = ""
+    for name, field in kind.model_fields.items():
+        if name == "name":
+            named = f', name = "{field.default}"'
+        if name == "name" or name in config.PARTS:
+            continue
+        # A setting that may be absent and shares its type keeps its rule inside the annotation.
+        rules = [*field.metadata, *getattr(config.Seed, "__metadata__", ())]
+        allowed = next(rule.must for rule in rules if isinstance(rule, config.Rule))
+        allowed = allowed.removeprefix("must be ").removeprefix("must lie ")
+        if field.default is None and "none" not in allowed:
+            allowed += ", or none"
+        default = "none" if field.default is None else str(field.default)
+        rows.append(f"| `{name}` | {default} | {field.description} | {allowed} |")
+    title = f"### {kind.__name__} ({where}{named})"
+    return "\n".join([title, "", inspect.getdoc(kind).splitlines()[0], "", *rows, ""])
+
+
+def names() -> str:
+    """Each public name, its module, and the first line of its docstring."""
+    rows = ["`import grokscope` offers:\n", "| name | module | |", "|---|---|---|"]
+    for name in dir(grokscope):
+        value = getattr(grokscope, name)
+        first = inspect.getdoc(value).split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
+        rows.append(f"| `{name}` | `{value.__module__}` | {first} |")
+    return "\n".join(rows) + "\n"
+
+
+def modules() -> str:
+    """A section with `automodule` for each module."""
+    sections = [
+        f"### `grokscope.{name}`\n\n```{{eval-rst}}\n.. automodule:: grokscope.{name}\n```\n"
+        for name in MODULES
+    ]
+    return "\n".join(sections)
+
+
+def short_signature(app, what, name, value, options, signature, returned):
+    """The settings of a part are in a table; their annotations would fill the page."""
+    if inspect.isclass(value) and issubclass(value, config.Part):
+        return "(**settings)", returned
+    return None
+
+
+def setup(app) -> None:
+    """Write the generated parts before Sphinx reads the pages."""
+    app.connect("autodoc-process-signature", short_signature)
+    GENERATED.mkdir(exist_ok=True)
+    for part in (commands, settings, names, modules):
+        (GENERATED / f"{part.__name__}.md").write_text(part(), encoding="utf-8")
