@@ -28,7 +28,7 @@ app = typer.Typer(
 INTERRUPTED = 130
 BAD_INPUT = 2
 FAILED = 1
-OUT_OF_MEMORY = "out of memory; use a smaller width or modulus"
+OUT_OF_MEMORY = "out of memory; use a smaller width, a smaller modulus or fewer measurements"
 
 Store = Annotated[Path, typer.Option(help="Folder of runs.")]
 RunName = Annotated[

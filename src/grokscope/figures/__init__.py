@@ -92,7 +92,7 @@ def draw(figure: Figure, runs: list[Run], path: Path) -> None:
 
     full = max(experiment.steps for experiment in figure.experiments)
     steps = max(run.experiment.steps for run in runs)
-    note = "" if steps == full else f"quick: {steps} steps, not the paper's {full}"
+    note = "" if steps == full else f"quick (paper: {full} steps)"
     with style.context():
         style.save(figure.draw(runs, style.small_print(runs, note)), path)
 

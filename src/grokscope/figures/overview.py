@@ -46,7 +46,7 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
     figure, ((curves, histogram), (spectrum, logits)) = style.panels(2, 2, height=2.0)
     accuracy_panel(curves, run, style.title(run, [run]))
     curves.set_ylabel("accuracy")
-    curves.legend(loc="lower right")
+    curves.legend()
     ipr_panel(histogram, run, "per-neuron IPR")
     histogram.set_ylabel("neurons")
 
@@ -72,6 +72,7 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"
     logits.set(title=f"logits of a {kind} example ({m}, {n})", xlabel="label", ylabel="logit")
     logits.margins(y=0.35)
+    logits.ticklabel_format(axis="y", scilimits=(-4, 4))
     logits.legend(ncols=2, loc="upper center")
     return style.finish(figure, style.small_print([run]))
 

@@ -114,11 +114,19 @@ def phase_title(run: Run) -> str:
 def title(run: Run, runs: list[Run]) -> str:
     """The run's regularisation as the paper labels it, and its phase: "wd = 5: Coexistence".
 
-    Dropout is named if it differs among the figure's runs, weight decay otherwise.
+    Named is what differs among the figure's runs; if nothing does, what the run has of it.
     """
-    if len({other.experiment.model.dropout for other in runs}) > 1:
-        return f"dp = {run.experiment.model.dropout:g}: {phase_title(run)}"
-    return f"wd = {run.experiment.optimizer.weight_decay:g}: {phase_title(run)}"
+    strengths = [_strengths(other.experiment) for other in runs]
+    own = _strengths(run.experiment)
+    differing = {name: own[name] for name in own if len({s[name] for s in strengths}) > 1}
+    present = {name: own[name] for name in own if own[name]}
+    named = differing or present or {"wd": 0.0}
+    words = ", ".join(f"{name} = {strength:g}" for name, strength in named.items())
+    return f"{words}: {phase_title(run)}"
+
+
+def _strengths(experiment: Experiment) -> dict[str, float]:
+    return {"wd": experiment.optimizer.weight_decay, "dp": experiment.model.dropout}
 
 
 def small_print(runs: list[Run], note: str = "") -> str:
