@@ -92,12 +92,13 @@ def _hidden_forward(phi, U, V, inputs, kept, dropout):
 def _hidden_backward(phi, saved, gradient):
     U, V, inputs, kept, dropout = saved
     m, n = inputs[:, 0], inputs[:, 1]
-
-    def plain(U, V):
-        h = U.at[m].get(mode=_UNCHECKED) + V.at[n].get(mode=_UNCHECKED)
-        return phi(_drop(h, kept, dropout))
-
-    return *jax.vjp(plain, U, V)[1](gradient), None, None, None
+    h = U.at[m].get(mode=_UNCHECKED) + V.at[n].get(mode=_UNCHECKED)
+    (dh,) = jax.vjp(lambda h: phi(_drop(h, kept, dropout)), h)[1](gradient)
+    # Zeros twice would be made once and copied: 156 instead of 145 µs a step at batch size 8.
+    # Adding to -0.0 is exact too.
+    dU = jnp.zeros_like(U).at[m].add(dh, mode=_UNCHECKED)
+    dV = jnp.full_like(V, -0.0).at[n].add(dh, mode=_UNCHECKED)
+    return dU, dV, None, None, None
 
 
 _hidden.defvjp(_hidden_forward, _hidden_backward)
