@@ -11,6 +11,19 @@ from grokscope.run import final_network, train
 from reference import dense_scores, weights64
 
 
+def assert_curve_equals_masked_networks(curve, model, data, order, counts, activation, loss):
+    """Accuracies exactly, losses to float32's precision, against float64 re-evaluation."""
+    U, V, W = weights64(model)
+    for count in counts:
+        keep = np.isin(np.arange(W.shape[1]), order[count:])
+        for name, value in dense_scores(U, V, W * keep, data, activation, loss).items():
+            got = float(curve[name][count])
+            if name.endswith("accuracy"):
+                assert got == pytest.approx(value, abs=1e-15), (name, count)
+            else:
+                assert got == pytest.approx(value, rel=1e-5), (name, count)
+
+
 @pytest.mark.parametrize("activation", ["quadratic", "relu"])
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_curve_equals_masked_networks(activation, loss):
@@ -22,17 +35,20 @@ def test_curve_equals_masked_networks(activation, loss):
     order = pruning_order(run.neuron_ipr, "lowest")
     curve = pruning_curve(model, data, order, loss)
     assert curve.sizes["pruned"] == 91
-    U, V, W = weights64(model)
     counts = np.random.default_rng(0).choice(91, 18, replace=False)
-    for count in {0, 90, *counts.tolist()}:
-        keep = np.isin(np.arange(90), order[count:])
-        expected = dense_scores(U, V, W * keep, data, activation, loss)
-        for name, value in expected.items():
-            got = float(curve[name][count])
-            if name.endswith("accuracy"):
-                assert got == pytest.approx(value, abs=1e-15), (name, count)
-            else:
-                assert got == pytest.approx(value, rel=1e-9), (name, count)
+    assert_curve_equals_masked_networks(
+        curve, model, data, order, {0, 90, *counts.tolist()}, activation, loss
+    )
+
+
+@pytest.mark.parametrize("first", ["lowest", "highest"])
+def test_curve_equals_masked_networks_at_the_papers_size(first):
+    run = train(Experiment(corruption_fraction=0.35, steps=200, measure_every=200), progress=False)
+    data, model = make_dataset(run.experiment), final_network(run)
+    order = pruning_order(run.neuron_ipr, first)
+    curve = pruning_curve(model, data, order)
+    counts = np.random.default_rng(1).choice(501, 20, replace=False).tolist()
+    assert_curve_equals_masked_networks(curve, model, data, order, counts, "quadratic", "mse")
 
 
 def test_orders():

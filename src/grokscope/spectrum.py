@@ -7,8 +7,8 @@ from jaxtyping import Float, Int
 
 DEAD_NORM = 1e-3
 """Vectors of a smaller Euclidean norm are dead: a neuron of such vectors adds less than 1e-9 to a
-logit. Weights start at norm 0.5, live ones stay above 0.3, and those that weight decay has given up
-shrink to zero (docs/decisions.md)."""
+logit. Weights start at norm 0.5; those that weight decay has given up shrink to zero, and few are
+caught between (docs/decisions.md)."""
 
 
 def power_spectrum(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "freq *unit"]:
