@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,11 @@ def test_count_is_the_floor_of_the_exact_product(numerator, denominator, total):
 
 def test_nearly_equal_fractions_are_one_experiment():
     assert digest(Experiment(train_fraction=0.1 + 0.2)) == digest(Experiment(train_fraction=0.3))
+
+
+def test_numpy_scalars_are_taken_for_what_they_are():
+    given = Experiment().replace(width=np.int64(5), weight_decay=np.float32(5), loss=np.str_("mse"))
+    assert digest(given) == digest(Experiment().replace(width=5, weight_decay=5))
 
 
 def test_leaf_names_are_unique_within_any_experiment():

@@ -56,6 +56,17 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _plain_scalars(cls, values: Any) -> Any:
+        """NumPy's scalars as Python's, since values often come out of arrays."""
+        if not isinstance(values, Mapping):
+            return values
+        return {
+            name: value.item() if getattr(value, "shape", None) == () else value
+            for name, value in values.items()
+        }
+
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)

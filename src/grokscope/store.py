@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -117,18 +118,15 @@ def write_whole(path: Path, content: bytes) -> None:
     Raises:
         OSError: if it cannot be written; the temporary file is removed.
     """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem[:12]}-", dir=path.parent)
+    temporary = path.with_name(f".{path.stem[:12]}-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -164,14 +162,14 @@ def open_run(path: str | Path) -> Run:
     dataset.attrs["schema_version"] = schema
     if checksum != _checksum(dataset):
         raise StoreError(f"`{path}` must match its checksum, got altered content. Train it again.")
-    document: dict[str, Any] = json.loads(dataset.attrs.pop("experiment"))
-    name = dataset.attrs.pop("digest")
-    del document["schema"], dataset.attrs["schema_version"]
+    del dataset.attrs["schema_version"]
     try:
+        document: dict[str, Any] = json.loads(dataset.attrs.pop("experiment"))
+        del document["schema"]
         experiment = Experiment(**document)
-    except ConfigError as error:
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"`{path}` must hold a possible experiment, but {error}") from None
-    if digest(experiment) != name:
+    if digest(experiment) != dataset.attrs.pop("digest", None):
         raise StoreError(f"`{path}` must hold the run that its digest names, got another.")
     return Run(experiment, dataset, path)
 
