@@ -17,7 +17,12 @@ exclude_patterns = ["_build", "reference"]
 default_role = "code"  # what single backticks in docstrings mean
 html_theme = "furo"
 html_title = "grokscope"
-myst_enable_extensions = ["dollarmath"]
+html_show_copyright = False
+html_theme_options = {
+    # Tables of a hundred columns fit without scrolling.
+    "light_css_variables": {"code-font-size": "75%"},
+    "dark_css_variables": {"code-font-size": "75%"},
+}
 myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
@@ -32,7 +37,7 @@ MODULES = sorted({*grokscope._HOMES, "figures", "measure", "models.two_layer", "
 
 def commands() -> str:
     """The help of every command, as a terminal 96 columns wide shows it."""
-    environment = os.environ | {"TERMINAL_WIDTH": "96", "COLUMNS": "96", "NO_COLOR": "1"}
+    environment = os.environ | {"TERMINAL_WIDTH": "88", "COLUMNS": "88", "NO_COLOR": "1"}
     environment |= {"PYTHONIOENCODING": "utf-8"}
     parts = []
     for command in COMMANDS:
