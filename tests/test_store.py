@@ -9,7 +9,7 @@ import xarray as xr
 from grokscope.config import Experiment, digest
 from grokscope.errors import ConfigError, StoreError
 from grokscope.run import final_network, train
-from grokscope.store import Run, find, locate, open_run, run_path, save
+from grokscope.store import Run, find, locate, open_run, run_path, save, seal
 
 EXPERIMENT = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=8)
 
@@ -109,8 +109,9 @@ def test_a_damaged_file_is_reported_set_aside_and_run_again(run, tmp_path, damag
 
 def test_another_schema_is_refused_with_its_number(run, tmp_path):
     path = save(run, tmp_path).path
-    dataset = xr.load_dataset(path)
-    dataset.assign_attrs(schema_version=99).to_netcdf(path, engine="h5netcdf")
+    dataset = xr.load_dataset(path, engine="h5netcdf").assign_attrs(schema_version=99)
+    content = bytes(dataset.to_netcdf(engine="h5netcdf"))
+    path.write_bytes(content + seal(content))
     with pytest.raises(StoreError, match="schema version 1, got 99"):
         open_run(path)
 
