@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from grokscope.config import Experiment, digest
 from grokscope.errors import ConfigError, StoreError
@@ -105,6 +107,17 @@ def test_a_damaged_file_is_reported_set_aside_and_run_again(run, tmp_path, damag
     damage_foreign(path)
     with pytest.warns(UserWarning, match="damaged-2"):
         assert find(tmp_path, EXPERIMENT) is None
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_any_flipped_bit_is_found_before_the_file_is_parsed(run, tmp_path, place, bit):
+    path = save(run, tmp_path).path
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"must match its checksum|must be a run of grokscope"):
+        open_run(path)
 
 
 def test_another_schema_is_refused_with_its_number(run, tmp_path):
