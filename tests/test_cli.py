@@ -39,6 +39,16 @@ def test_train_prints_phase_accuracies_and_path(here, capsys):
     assert any(phase in out for phase in ("confusion", "memorization", "coexistence"))
 
 
+@pytest.mark.parametrize("columns", [60, 80, 99, 100, 200])
+def test_no_number_is_cut_on_any_terminal(here, capsys, monkeypatch, columns):
+    name = train(capsys)["digest"]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert call("train", *TINY, "--dropout", "0.25", "--weight-decay", "12.5") == 0
+    assert call("prune", name) == 0
+    assert "…" not in capsys.readouterr().out
+
+
 def test_train_json_holds_everything(here, capsys):
     summary = train(capsys)
     assert summary["experiment"]["task"]["modulus"] == 7

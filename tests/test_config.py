@@ -152,8 +152,9 @@ BAD = {
     "seed": [-1, 2**32, 1.5],
     "learning_rate": [0, -1],
     "weight_decay": [-1],
-    "beta1": [1, -0.1],
-    "optimizer": ["sdg", 3, {"name": "adamw", "lr": 1}],
+    "beta1": [1, -0.1, 0.999999999],
+    "eps": [0, 1e-46, 2],
+    "optimizer": ["sdg", "Adam", 3, {"name": "adamw", "lr": 1}],
     "model": ["three_layer", []],
 }
 
@@ -175,6 +176,8 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
     [
         ({"widht": 1}, "Did you mean `width`"),
         ({"name": "sgd"}, "ambiguous. Use one of `task.name`, `model.name`, `optimizer.name`"),
+        ({"optimizer": "Adam", "learning_rate": 1}, "must be one of adamw, adam, sgd, got 'Adam'"),
+        ({"self": 1}, "`self` is not a setting"),
         ({"seeds": {"width": 3}}, "another model. Choose model two_layer"),
         ({"momentum": 0.9}, "another optimizer. Choose optimizer sgd"),
         ({"seed_split": 0}, "`split_seed`"),
@@ -186,7 +189,16 @@ def test_unknown_and_ambiguous_names_list_the_close_ones(values, words):
 
 
 @pytest.mark.parametrize(
-    "text", ["a = [", "[model]\nwidth = 'x'", "widht = 1", "model = 3", "\x00"]
+    "text",
+    [
+        "a = [",
+        "self = 1",
+        "steps = " + "1" * 5000,
+        "[model]\nwidth = 'x'",
+        "widht = 1",
+        "model = 3",
+        "\x00",
+    ],
 )
 def test_bad_toml_is_refused_in_one_line(text):
     with pytest.raises(ConfigError) as error:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from grokscope.config import Experiment, digest
 from grokscope.errors import ConfigError, StoreError
 from grokscope.run import final_network, train
-from grokscope.store import Run, find, locate, open_run, run_path, save, seal
+from grokscope.store import Run, find, open_named, open_run, run_path, save, seal
 
 EXPERIMENT = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=8)
 
@@ -129,18 +129,20 @@ def test_another_schema_is_refused_with_its_number(run, tmp_path):
         open_run(path)
 
 
-def test_locate_by_path_digest_and_beginning(run, tmp_path):
+def test_open_by_path_digest_and_beginning(run, tmp_path):
     path = save(run, tmp_path).path
-    assert locate(str(path), Path("elsewhere")) == path
+    assert open_named(str(path), Path("elsewhere")).path == path
     for length in (4, 64):
-        assert locate(run.digest[:length], tmp_path) == path
+        assert open_named(run.digest[:length], tmp_path).path == path
     for name in ("", "zz", "*", "../x", "no such file"):
         with pytest.raises(StoreError, match="got none"):
-            locate(name, tmp_path)
+            open_named(name, tmp_path)
     other = path.with_name(f"{run.digest[:10]}{'0' * 54}.nc")
     other.write_bytes(path.read_bytes())
     with pytest.raises(StoreError, match="got 2 that begin so"):
-        locate(run.digest[:8], tmp_path)
+        open_named(run.digest[:8], tmp_path)
+    with pytest.raises(StoreError, match="must hold the run of its name"):
+        open_named(other.stem, tmp_path)
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path):

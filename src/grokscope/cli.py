@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
+import os
 import signal
 import sys
 import warnings
@@ -43,6 +45,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: one line for what the caller can mend, exit code 2; no traceback."""
     warnings.showwarning = lambda message, *_: print(f"grokscope: {message}", file=sys.stderr)
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # α in a terminal that has only ASCII
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(arguments or ["--help"], prog_name="grokscope", standalone_mode=False)
@@ -178,9 +184,9 @@ def show(
     """
     from grokscope.figures import check_path, style
     from grokscope.figures.overview import draw_overview
-    from grokscope.store import locate, open_run
+    from grokscope.store import open_named
 
-    opened = open_run(locate(run, store))
+    opened = open_named(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}.png"
     check_path(path)
     chosen = None if neurons is None else [_whole("neurons", n) for n in neurons.split(",")]
@@ -190,7 +196,7 @@ def show(
 
 
 def _whole(name: str, text: str, least: int = 0) -> int:
-    if not text.strip().isdecimal() or int(text) < least:
+    if not text.strip().isdecimal() or len(text) > 10 or int(text) < least:
         raise ConfigError(
             f"`{name}` must be a whole number from {least}, got {text!r}. Use {least}."
         )
@@ -219,9 +225,14 @@ def prune(
     from grokscope.figures.overview import draw_pruning_curves
     from grokscope.prune import neurons_required, pruning_curve, pruning_order
     from grokscope.run import final_network
-    from grokscope.store import locate, open_run
+    from grokscope.store import open_named
 
-    opened = open_run(locate(run, store))
+    opened = open_named(run, store)
+    if opened.failed_at is not None:
+        raise ConfigError(
+            f"`run` must have finished to be pruned, got one that diverged at step "
+            f"{opened.failed_at}. Use a smaller learning rate."
+        )
     path = out or Path("figures") / f"{opened.digest[:12]}-pruned.png"
     check_path(path)
     network, dataset = final_network(opened), make_dataset(opened.experiment)
@@ -336,12 +347,24 @@ COLUMNS = {
 }
 
 
-def _print_table(title: str, runs: list[Any]) -> None:
+def _console() -> Any:
+    """A console in which no number is cut: a narrower terminal wraps the lines."""
     from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.width = max(console.width, 80)
+    return console
+
+
+def _print_table(title: str, runs: list[Any]) -> None:
     from rich.table import Table
 
+    console = _console()
+    narrow = console.width < 100  # numbers must not be cut: leave out what is in --json
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in ("α", "ξ", "wd", "dp", "steps", "seed", "phase", *COLUMNS.values()):
+    table.padding = (0, 1 if narrow else 2, 0, 0)
+    counts_shown = () if narrow else ("steps", "seed")
+    for name in ("α", "ξ", "wd", "dp", *counts_shown, "phase", *COLUMNS.values()):
         table.add_column(name, justify="left" if name == "phase" else "right", no_wrap=True)
     for run in runs:
         experiment, summary = run.experiment, _summary(run)
@@ -358,13 +381,12 @@ def _print_table(title: str, runs: list[Any]) -> None:
             else f"{summary[name]:.3f}"
             for name in COLUMNS
         ]  # fmt: skip
-        counts = (summary["steps"], experiment.seeds.seed)
+        counts = () if narrow else (summary["steps"], experiment.seeds.seed)
         table.add_row(*(f"{s:g}" for s in settings), *map(str, counts), phase, *values)
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    console.print(table)
 
 
 def _print_curve(first: str, curve: Any, required: int | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     order = "in random order" if first == "random" else f"{first} IPR first"
@@ -378,6 +400,6 @@ def _print_curve(first: str, curve: Any, required: int | None) -> None:
     for share in range(0, 101, 10):
         at = curve.isel(pruned=width * share // 100)
         table.add_row(f"{share}%", *(f"{float(at[name]):.4f}" for name in names))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    _console().print(table)
     least = "no part of it generalises" if required is None else f"{required} of {width}"
     print(f"fewest neurons that still generalise: {least}\n")

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -67,7 +67,7 @@ class Part(BaseModel):
             for name, value in values.items()
         }
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -110,10 +110,17 @@ class TwoLayer(Part):
     )
 
 
-LearningRate = Annotated[Number, Field(gt=0), Rule("must be above 0", "Use 0.01 for the paper's.")]
-Decay = Annotated[Number, Field(ge=0), Rule("must be 0 or more", "Use 0 for no weight decay.")]
-Beta = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0.9 or 0.98.")]
-Eps = Annotated[float, Field(gt=0), Rule("must be above 0", "Use 1e-8.")]
+# Bounds where float32, in which the optimiser computes, would round a setting to a useless one.
+LearningRate = Annotated[
+    Number, Field(ge=1e-12, le=1e12), Rule("must lie in [1e-12, 1e12]", "Use 0.01 for the paper's.")
+]
+Decay = Annotated[
+    Number, Field(ge=0, le=1e12), Rule("must lie in [0, 1e12]", "Use 0 for no weight decay.")
+]
+Beta = Annotated[
+    Number, Field(ge=0, le=0.999999), Rule("must lie in [0, 0.999999]", "Use 0.9 or 0.98.")
+]
+Eps = Annotated[float, Field(ge=1e-30, le=1), Rule("must lie in [1e-30, 1]", "Use 1e-8.")]
 
 
 class _Descent(Part):
@@ -254,7 +261,7 @@ Use 0.5 to train on half of the pairs.
     steps: Annotated[
         int,
         Field(ge=0, le=2**31 - 1),
-        Rule("must be a whole number, 0 or more", "Use 2000 for the paper's."),
+        Rule("must be a whole number from 0 to 2147483647", "Use 2000 for the paper's."),
     ] = Field(default=2000, description="optimisation steps")
     batch_size: Annotated[
         int | None,
@@ -299,7 +306,7 @@ Use 0.5 to train on half of the pairs.
         """
         return sorted({*range(0, self.steps, self.measure_every), self.steps})
 
-    def replace(self, **values: Any) -> Experiment:
+    def replace(self, /, **values: Any) -> Experiment:
         """A copy with other values, each named by its leaf (`width`) or path (`model.width`).
 
         Replacing a whole part, as in `replace(optimizer="sgd")`, starts from that part's
@@ -323,6 +330,8 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         document = self.model_dump()
         top = [name for name in values if name in document]
         document |= {name: _defaults(name, values.pop(name)) for name in top}
+        if not all(isinstance(document[part], Mapping) for part in PARTS):
+            return Experiment(**document)  # which refuses it and says why
         for name, value in values.items():
             part, leaf = _locate(document, name)
             document[part][leaf] = value
@@ -340,9 +349,9 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         64
         """
         try:
-            text = source.read_text("utf-8") if isinstance(source, Path) else source
+            text = source.read_text("utf-8-sig") if isinstance(source, Path) else source
             document = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
             name = f"`{source}`" if isinstance(source, Path) else "the experiment"
             raise ConfigError(
                 f"{name} must be a TOML document, got one that does not parse: {error}. "
@@ -375,19 +384,6 @@ def digest(experiment: Experiment) -> str:
     '12ccfe7ba9579087ec736d898d8193adb859d50979a73c191d46d105b52fbc11'
     """
     return hashlib.sha256(experiment.canonical_json().encode()).hexdigest()
-
-
-def leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Dotted paths of all values in nested mappings.
-
-    >>> list(leaves({"steps": 1, "model": {"width": 2}}))
-    ['steps', 'model.width']
-    """
-    for name, value in document.items():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
@@ -436,4 +432,7 @@ def _explain(part: type[Part], error: ValidationError) -> ConfigError:
     if tags := first.get("ctx", {}).get("expected_tags"):
         kinds = tags.replace("'", "")
         must, remedy = f"must be one of {kinds}", f"Use {kinds.partition(',')[0]}."
-    return ConfigError(f"`{name}` {must}, got {first['input']!r}. {remedy}")
+    got = first["input"]
+    if tags and isinstance(got, Mapping):
+        got = got.get("name")
+    return ConfigError(f"`{name}` {must}, got {got!r}. {remedy}")

@@ -67,7 +67,7 @@ def classify(
     # Accuracies are ratios of counts: a boundary value must not fall to a rounding error.
     above_clean = train >= 1 + slack - corruption - 1e-9
     conditions = [
-        ~np.isfinite(train + test + peak),
+        ~np.isfinite(train + test + peak + corruption),
         generalized & memorized,
         generalized & above_clean,
         generalized,

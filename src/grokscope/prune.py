@@ -14,7 +14,7 @@ from grokscope.data import Dataset
 from grokscope.errors import ConfigError
 from grokscope.measure import SCORES, first_largest
 from grokscope.models.two_layer import ACTIVATIONS, TwoLayer
-from grokscope.training import CPU_OPTIONS, tiled
+from grokscope.training import CPU_OPTIONS, LOSSES, tiled
 
 ORDERS = ("lowest", "highest", "random")
 TILE = 128
@@ -52,15 +52,22 @@ def pruning_curve(
     network down to nothing does not achieve. Ties go to the smallest label.
 
     Raises:
-        ConfigError: if the order is not a permutation of the neurons.
+        ConfigError: if the order is not a permutation of the neurons, the loss is unknown, or the
+            dataset has another number of labels.
 
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
-    width = model.W.shape[1]
-    if not np.array_equal(np.sort(order), np.arange(width)):
+    n_labels, width = model.W.shape
+    if loss not in LOSSES or dataset.n_labels != n_labels:
         raise ConfigError(
-            f"`order` must name each of the {width} neurons once, got {len(order)} entries. "
+            f"`loss` must be one of {', '.join(LOSSES)}, and `dataset` have {n_labels} labels like "
+            f"the network, got {loss!r} and {dataset.n_labels}. Use the run's own experiment."
+        )
+    order = np.asarray(order)
+    if order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(width)):
+        raise ConfigError(
+            f"`order` must name each of the {width} neurons once, got {order.size} entries. "
             "Use `pruning_order`."
         )
     subsets = [
@@ -71,7 +78,7 @@ def pruning_curve(
     ]
     masks = np.stack(subsets, axis=1).astype(np.float32)
     arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
-    columns = np.asarray(order)[::-1].copy()
+    columns = order[::-1].copy()
     kept = jax.tree.map(lambda matrix: matrix[:, columns], model)
     sums = np.asarray(_sums(kept, *(tiled(array, TILE) for array in arrays), loss), np.float64)
     given, true, losses = np.moveaxis(sums[::-1], 1, 0)  # each [pruned, subset]

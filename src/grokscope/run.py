@@ -66,6 +66,8 @@ def train_ensemble(
     Raises:
         ConfigError: if the experiments do not share one static shape.
     """
+    if not experiments:
+        return []
     began = time.monotonic()
     datasets = [make_dataset(experiment) for experiment in experiments]
     examples = [

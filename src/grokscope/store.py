@@ -210,19 +210,25 @@ def find(store: Path, experiment: Experiment) -> Run | None:
     return None
 
 
-def locate(name: str, store: Path) -> Path:
-    """The run file that a path, a digest, or the unique beginning of a digest means.
+def open_named(name: str, store: Path) -> Run:
+    """The run that a path, a digest, or the unique beginning of a digest means.
 
     Raises:
-        StoreError: if there is none, or more than one.
+        StoreError: if there is none, more than one, or a file that holds another run.
     """
     if Path(name).is_file():
-        return Path(name)
+        return open_run(name)
     found = sorted(store.glob(f"{name}*{SUFFIX}")) if name and name.isalnum() else []
-    if len(found) == 1:
-        return found[0]
-    got = f"{len(found)} that begin so" if found else "none"
-    raise StoreError(
-        f"`{name}` must be a run file or the beginning of one run's digest in `{store}`, got "
-        f"{got}. `grokscope train` prints where its run is."
-    )
+    if len(found) != 1:
+        got = f"{len(found)} that begin so" if found else "none"
+        raise StoreError(
+            f"`{name}` must be a run file or the beginning of one run's digest in `{store}`, got "
+            f"{got}. `grokscope train` prints where its run is."
+        )
+    run = open_run(found[0])
+    if run.digest != found[0].stem:
+        raise StoreError(
+            f"`{found[0]}` must hold the run of its name, got run {run.digest[:12]}. "
+            "Train it again."
+        )
+    return run

@@ -24,7 +24,8 @@ def draw_grokking(runs: list[Run], small_print: str) -> Canvas:
     curves.plot(data.step, data.mean_ipr, color=style.BLACK, ls="-.", label="mean IPR")
     curves.set_title("(a) accuracies and mean IPR")
     curves.set(xlabel="step", ylabel="accuracy, mean IPR", xscale="log", ylim=(-0.03, 1.03))
-    curves.set_xlim(data.step[1], run.experiment.steps)
+    every = run.experiment.measure_every
+    curves.set_xlim(every, max(run.experiment.steps, every + 1))
 
     neuron = int(np.nan_to_num(run.neuron_ipr).argmax())
     untrained = weights(init_model(run.experiment))["U"][:, neuron]

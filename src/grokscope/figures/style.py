@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from grokscope.config import Experiment, leaves
+from grokscope.config import Experiment
 from grokscope.phases import Phase
 from grokscope.store import Run, write_whole
 
@@ -132,7 +132,7 @@ def _strengths(experiment: Experiment) -> dict[str, float]:
 def small_print(runs: list[Run], note: str = "") -> str:
     """The settings that the runs share, in a line or two; what differs stands on the panels."""
     documents = [run.experiment.model_dump() for run in runs]
-    paths = list(leaves(documents[0]))
+    paths = list(_leaves(documents[0]))
 
     def at(document: dict, path: str) -> Any:
         for key in path.split("."):
@@ -143,6 +143,15 @@ def small_print(runs: list[Run], note: str = "") -> str:
     experiment = runs[0].experiment
     words = [words for path, words in _words(experiment).items() if path in shared]
     return " · ".join([*words, *([note] if note else [])])
+
+
+def _leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Dotted paths of all values in nested mappings."""
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name
 
 
 def _words(experiment: Experiment) -> dict[str, str]:
