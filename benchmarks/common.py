@@ -10,7 +10,6 @@ import statistics
 import time
 
 import jax
-import jax.numpy as jnp
 
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
@@ -96,6 +95,3 @@ def report(what, ratio, must, better="below"):
     met = ratio <= must if better == "below" else ratio >= must
     sign = "≤" if better == "below" else "≥"
     print(f"{what:58s} {ratio:8.2f} ×   target {sign} {must} ×   {'met' if met else 'MISSED'}")
-
-
-__all__ = ["jnp", "our_step", "report", "seconds", "sgemm_rate", "torch_step"]
