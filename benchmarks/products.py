@@ -29,7 +29,11 @@ for tile in (128, tile_size(B, N), B):
         def loop(x, y, product=product, repeats=repeats):
             # Each round depends on the last, or the compiler would compute it once.
             start = (x, jnp.zeros_like(product(x, y)))
-            body = lambda i, c: (c[0].at[0, 0].add(0 * c[1][0, 0]), product(c[0], y))  # noqa: E731
+
+            def body(_, carry):
+                x, last = carry
+                return x.at[0, 0].add(0 * last[0, 0]), product(x, y)
+
             return jax.lax.fori_loop(0, repeats, body, start)[1]
 
         compiled = jax.jit(loop, compiler_options=CPU_OPTIONS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -40,6 +42,7 @@ def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit
     return np.where(alive, ratio, np.nan)
 
 
+@cache  # asked for at every measurement
 def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
     """The order of the residues in which the operation is a cyclic shift.
 
@@ -52,6 +55,7 @@ def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
     [1, 3, 2, 6, 4, 5]
     """
     plain = np.arange(modulus)
+    plain.setflags(write=False)  # as every caller gets the same array
     is_prime = all(modulus % divisor for divisor in range(2, int(modulus**0.5) + 1))
     if operation == "addition" or not is_prime:
         return plain
@@ -60,5 +64,7 @@ def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
         while (following := powers[-1] * root % modulus) != 1:
             powers.append(following)
         if len(powers) == modulus - 1:
-            return np.array(powers)
+            order = np.array(powers)
+            order.setflags(write=False)
+            return order
     raise AssertionError("every prime has a primitive root")

@@ -33,6 +33,9 @@ FAMILIES = {
 
 FORMATS = (".png", ".pdf", ".svg")
 
+NOISY = Experiment(corruption_fraction=0.35)
+"""The default setting with the label noise of most of the paper's figures."""
+
 QUICK_STEPS = 1000
 """Half the paper's steps, since phases without Forgetting are decided by step 750 (measured)."""
 

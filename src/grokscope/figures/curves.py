@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from grokscope.config import Experiment
-from grokscope.figures import Figure, style
+from grokscope.figures import NOISY, Figure, style
 from grokscope.figures.panels import accuracy_panel
 from grokscope.store import Run
-
-NOISY = Experiment(corruption_fraction=0.35)
 
 
 def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure as Canvas
 
-from grokscope.config import Experiment
-from grokscope.figures import Figure, style
+from grokscope.figures import NOISY, Figure, style
 from grokscope.figures.panels import ipr_panel
 from grokscope.store import Run
 
-NOISY = Experiment(corruption_fraction=0.35)
 DECAYS, DROPOUTS = (0, 5, 15), (0, 0.3, 0.6)
 
 

@@ -6,14 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure as Canvas
 
-from grokscope.config import Experiment
 from grokscope.data import make_dataset
-from grokscope.figures import Figure, style
+from grokscope.figures import NOISY, Figure, style
 from grokscope.figures.panels import corrupted_examples, logit_panel
 from grokscope.run import final_network
 from grokscope.store import Run
 
-NOISY = Experiment(corruption_fraction=0.35)
 EXAMPLES = 4
 
 

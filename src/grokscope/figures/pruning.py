@@ -6,15 +6,13 @@ from functools import partial
 
 from matplotlib.figure import Figure as Canvas
 
-from grokscope.config import Experiment
 from grokscope.data import make_dataset
-from grokscope.figures import Figure, style
+from grokscope.figures import NOISY, Figure, style
 from grokscope.figures.panels import ACCURACIES, clean_level, pruning_panel
 from grokscope.prune import pruning_curve, pruning_order
 from grokscope.run import final_network
 from grokscope.store import Run
 
-NOISY = Experiment(corruption_fraction=0.35)
 LOSSES = ("train_loss", "test_loss")
 
 
