@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 import grokscope
-from grokscope import cli, config
+from grokscope import cli, config, parts
 
 project = "grokscope"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -39,7 +39,7 @@ def commands() -> str:
     """The help of every command, as a terminal 96 columns wide shows it."""
     environment = os.environ | {"TERMINAL_WIDTH": "88", "COLUMNS": "88", "NO_COLOR": "1"}
     environment |= {"PYTHONIOENCODING": "utf-8"}
-    parts = []
+    shown_commands = []
     for command in COMMANDS:
         words = ["grokscope", *command.split()]
         arguments = [sys.executable, "-m", *words, "--help"]
@@ -47,28 +47,28 @@ def commands() -> str:
             arguments, env=environment, capture_output=True, check=True, encoding="utf-8"
         ).stdout
         lines = "\n".join(line.rstrip() for line in shown.strip("\n").splitlines())
-        parts.append(f"### `{' '.join(words)}`\n\n```text\n{lines}\n```\n")
-    return "\n".join(parts)
+        shown_commands.append(f"### `{' '.join(words)}`\n\n```text\n{lines}\n```\n")
+    return "\n".join(shown_commands)
 
 
 def settings() -> str:
     """A table of settings for every kind of part."""
-    parts = [("top level", config.Experiment)]
-    parts += [(f"[{part}]", kind) for part, kinds in config.PARTS.items() for kind in kinds]
-    return "\n".join(_table(where, kind) for where, kind in parts)
+    listed = [("top level", config.Experiment)]
+    listed += [(f"[{part}]", kind) for part, kinds in parts.PARTS.items() for kind in kinds]
+    return "\n".join(_table(where, kind) for where, kind in listed)
 
 
-def _table(where: str, kind: type[config.Part]) -> str:
+def _table(where: str, kind: type[parts.Part]) -> str:
     rows = ["| setting | default | meaning | allowed |", "|---|---|---|---|"]
     named = ""
     for name, field in kind.model_fields.items():
         if name == "name":
             named = f', name = "{field.default}"'
-        if name == "name" or name in config.PARTS:
+        if name == "name" or name in parts.PARTS:
             continue
         # A setting that may be absent and shares its type keeps its rule inside the annotation.
-        rules = [*field.metadata, *getattr(config.Seed, "__metadata__", ())]
-        allowed = next(rule.must for rule in rules if isinstance(rule, config.Rule))
+        rules = [*field.metadata, *getattr(parts.Seed, "__metadata__", ())]
+        allowed = next(rule.must for rule in rules if isinstance(rule, parts.Rule))
         allowed = allowed.removeprefix("must be ").removeprefix("must lie ")
         if field.default is None and "none" not in allowed:
             allowed += ", or none"
@@ -99,7 +99,7 @@ def modules() -> str:
 
 def short_signature(app, what, name, value, options, signature, returned):
     """The settings of a part are in a table; their annotations would fill the page."""
-    if inspect.isclass(value) and issubclass(value, config.Part):
+    if inspect.isclass(value) and issubclass(value, parts.Part):
         return "(**settings)", returned
     return None
 

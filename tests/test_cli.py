@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grokscope.cli import _setting_options, main
+from grokscope.cli import main
+from grokscope.cli.runs import _setting_options
 from grokscope.config import Experiment
 
 TINY = ["--modulus", "7", "--width", "16", "--steps", "20", "--corruption-fraction", "0.3"]
@@ -65,7 +66,8 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
         "dropout": 0.1, "loss": "cross_entropy", "optimizer": "sgd", "learning_rate": 0.1,
         "weight_decay": 1.0, "momentum": 0.5, "steps": 3, "batch_size": 4, "measure_every": 2,
         "seed": 1, "split_seed": 2, "corruption_seed": 3, "init_seed": 4, "batches_seed": 5,
-        "dropout_seed": 6,
+        "dropout_seed": 6, "settle": True, "settle_after": 100, "settle_caution": 2.0,
+        "settle_shrink": 3.0, "settle_rise": 1.2,
     }  # fmt: skip
     options = [part for name, value in values.items()
                for part in (f"--{name.replace('_', '-')}", str(value).lower())]  # fmt: skip
@@ -118,7 +120,7 @@ BAD = [
     "show nothing",
     "show bad.toml",
     "prune nothing",
-    "figure 3",
+    "figure 5",
     "figure one",
     "figure 1 --scale big",
     "figure 1 --workers 0",

@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokscope.config import PARTS, Experiment, TwoLayer, count, digest
+from grokscope.config import Experiment, count, digest
 from grokscope.errors import ConfigError
+from grokscope.parts import PARTS, TwoLayer
 
 fractions = st.floats(0.01, 0.99)
 experiments = st.builds(

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 
 from grokscope.config import Experiment
-from grokscope.config import TwoLayer as Settings
 from grokscope.data import make_dataset
 from grokscope.measure import SCORES, Examples, mean_ipr, measure, neuron_ipr
 from grokscope.models.two_layer import TwoLayer
+from grokscope.parts import TwoLayer as Settings
 from reference import dense_scores, weights64
 
 

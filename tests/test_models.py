@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from grokscope.config import Experiment
-from grokscope.config import TwoLayer as Settings
 from grokscope.data import make_dataset
 from grokscope.models.analytic import analytic_network, logit_terms
 from grokscope.models.dropout import dropout_mask
 from grokscope.models.two_layer import TwoLayer
+from grokscope.parts import TwoLayer as Settings
 from reference import dense_scores, weights64
 
 PAIRS = np.stack(np.divmod(np.arange(97**2), 97), axis=1)

@@ -7,8 +7,10 @@ from grokscope import figures
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
 from grokscope.figures import FAMILIES
+from grokscope.grid import Grid
 from grokscope.prune import pruning_curve, pruning_order
 from grokscope.run import final_network, train
+from grokscope.sweeps import sweep
 
 FIGURE_1 = {0: "coexistence", 5: "partial_inversion", 15: "full_inversion"}
 
@@ -75,7 +77,32 @@ def test_phases_by_dropout(dropout, phase, store):
     assert train(experiment, store, progress=False).phase() == phase
 
 
-@pytest.mark.parametrize("number", FAMILIES)
+DIAGRAMS = [number for number, family in FAMILIES.items() if family == "diagrams"]
+
+
+@pytest.mark.parametrize("number", DIAGRAMS)
+def test_every_diagram_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
+    figure = figures.load(number)
+    for grid in figures.grids(figure).values():
+        assert list(grid.sizes.values()) == [4, 17, 19, 1]
+        assert grid.base.steps == 2000
+    tiny = [
+        Grid(
+            base=grid.base.replace(modulus=11, width=24, steps=30),
+            axes={**grid.axes, "train_fraction": (0.4, 0.8), "corruption_fraction": (0.0, 0.5)},
+        )
+        for grid in figures.grids(figure, "quick").values()
+    ]
+    sweeps = [sweep(grid, store, workers=1, progress=False) for grid in tiny]
+    path = tmp_path / "figure.svg"
+    figures.draw_sweeps(figure, sweeps, path)
+    words = path.read_text()
+    cells = f"{16 * len(tiny)} of {16 * len(tiny)} cells trained"
+    for setting in ("p = 11", "N = 24", "adamw, lr 0.01", "seed 0", cells, "corruption fraction ξ"):
+        assert setting in words, setting
+
+
+@pytest.mark.parametrize("number", [n for n in FAMILIES if n not in DIAGRAMS])
 def test_every_figure_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
     """At a tiny scale; what it needs at the paper's is checked by its experiments."""
     figure = figures.load(number)

@@ -10,8 +10,9 @@ import grokscope
 
 SOURCE = Path(grokscope.__file__).parent
 ORDER = [
-    "errors", "config", "data", "models", "optimizers", "training", "spectrum", "measure", "prune",
-    "phases", "store", "progress", "run", "sweeps", "figures", "cli",
+    "errors", "parts", "config", "data", "models", "optimizers", "training", "spectrum", "measure",
+    "prune", "phases", "settle", "store", "progress", "run", "grid", "summaries", "estimate",
+    "executors", "runner", "refine", "diagram", "archives", "sweeps", "figures", "cli",
 ]  # fmt: skip
 
 
@@ -77,11 +78,14 @@ def test_jax_appears_only_where_networks_run():
 
 def test_public_surface():
     assert dir(grokscope) == [
-        "Adam", "AdamW", "ConfigError", "Dataset", "Experiment", "ModularTask", "Phase", "Run",
-        "SGD", "Seeds", "StoreError", "TwoLayer", "WorkerError", "analytic_network", "classify",
-        "digest", "final_network", "ipr", "logit_terms", "make_dataset", "neurons_required",
-        "open_run", "power_spectrum", "pruning_curve", "pruning_order", "residue_order", "train",
-        "train_ensemble", "train_missing",
+        "Adam", "AdamW", "Boundary", "ConfigError", "Dataset", "Experiment", "Grid", "ModularTask",
+        "Phase", "Run", "SGD", "Seeds", "Settle", "StoreError", "TwoLayer", "WorkerError",
+        "analytic_network", "archive", "as_table", "boundaries", "classify", "collect", "digest",
+        "enclosed", "export", "final_network", "follow_boundaries", "has_settled", "ipr",
+        "load_grid", "load_sweep", "logit_terms", "make_dataset", "neurons_required", "open_run",
+        "phase_codes", "phase_diagram", "power_spectrum", "pruning_curve", "pruning_curves",
+        "pruning_order", "residue_order", "restore", "sweep", "train", "train_ensemble",
+        "train_missing", "without_weights",
     ]  # fmt: skip
     for name in dir(grokscope):
         value = getattr(grokscope, name)

@@ -75,7 +75,7 @@ def test_pool_equals_one_process_and_trains_only_what_is_missing(whole, tmp_path
     created = [run.dataset.attrs["created"] for run in runs]
     again = train_missing([*experiments, EXPERIMENT.replace(steps=1)], tmp_path, progress=False)
     assert [run.dataset.attrs["created"] for run in again[:3]] == created
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("*.nc"))) == 3
 
 
 def test_a_pool_ends_with_its_parent(tmp_path):
@@ -112,8 +112,8 @@ def test_a_pool_ends_with_its_parent(tmp_path):
     assert list((tmp_path / "runs").glob("*.nc")) == []
 
 
-def test_a_killed_worker_gives_one_line(tmp_path):
-    process = start("figure", "1", "--workers", "2", cwd=tmp_path)
+def test_a_killed_worker_is_replaced_and_its_run_done_again(tmp_path):
+    process = start("figure", "1", "--scale", "quick", "--workers", "2", cwd=tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     workers = []
     while process.poll() is None and not workers:
@@ -124,11 +124,9 @@ def test_a_killed_worker_gives_one_line(tmp_path):
             if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
     os.kill(workers[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out) == (1, "")
-    assert err.startswith("grokscope: a training process ended early")
-    assert err.count("\n") == 1
-    assert not list((tmp_path / "figures").iterdir())
+    _, err = process.communicate(timeout=300)
+    assert (process.returncode, err) == (0, "")
+    assert len(list((tmp_path / "runs").glob("*.nc"))) == 3
 
 
 def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capfd):

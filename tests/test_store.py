@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from grokscope.config import Experiment, digest
 from grokscope.errors import ConfigError, StoreError
 from grokscope.run import final_network, train
-from grokscope.store import Run, find, open_named, open_run, run_path, save, seal
+from grokscope.store import Run, claim, find, open_named, open_run, run_path, save, seal
 
 EXPERIMENT = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=8)
 
@@ -71,7 +73,7 @@ def damage_empty(path):
 
 
 def damage_other_netcdf(path):
-    xr.Dataset({"x": ("y", [1.0])}).to_netcdf(path, engine="h5netcdf")
+    xr.Dataset({"x": ("y", [1.0])}).to_netcdf(path, engine="netcdf4")
 
 
 def damage_other_run(path):
@@ -116,14 +118,14 @@ def test_any_flipped_bit_is_found_before_the_file_is_parsed(run, tmp_path, place
     content = bytearray(path.read_bytes())
     content[int(place * len(content))] ^= 1 << bit
     path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"must match its checksum|must be a run of grokscope"):
+    with pytest.raises(StoreError, match=r"must match its checksum|must be a file of grokscope"):
         open_run(path)
 
 
 def test_another_schema_is_refused_with_its_number(run, tmp_path):
     path = save(run, tmp_path).path
-    dataset = xr.load_dataset(path, engine="h5netcdf").assign_attrs(schema_version=99)
-    content = bytes(dataset.to_netcdf(engine="h5netcdf"))
+    dataset = xr.load_dataset(path, engine="netcdf4").assign_attrs(schema_version=99)
+    content = bytes(dataset.to_netcdf(engine="netcdf4"))
     path.write_bytes(content + seal(content))
     with pytest.raises(StoreError, match="schema version 1, got 99"):
         open_run(path)
@@ -159,6 +161,41 @@ def test_a_failed_write_leaves_nothing(run, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         save(run, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_claim_holds_until_its_process_ends(tmp_path):
+    with claim(tmp_path, EXPERIMENT) as mine, claim(tmp_path, EXPERIMENT) as again:
+        assert (mine, again) == (True, False)
+        with claim(tmp_path, EXPERIMENT.replace(steps=1)) as other:
+            assert other
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from pathlib import Path; from grokscope.store import claim\n"
+            "from grokscope import Experiment\n"
+            "with claim(Path(sys.argv[1]), Experiment()):\n"
+            "    print('mine', flush=True); time.sleep(60)",
+            str(tmp_path),
+        ],
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"mine\n"
+    with claim(tmp_path, Experiment()) as mine:
+        assert not mine
+    holder.kill()
+    holder.wait()
+    with claim(tmp_path, Experiment()) as mine:
+        assert mine
+    assert not list((tmp_path / ".claims").iterdir())
+
+
+def test_nothing_is_claimed_where_files_cannot_be_locked(tmp_path):
+    (tmp_path / ".claims").write_text("in the way")
+    with claim(tmp_path, EXPERIMENT) as mine, claim(tmp_path, EXPERIMENT) as again:
+        assert mine
+        assert again
 
 
 def test_a_diverged_run_is_data(tmp_path):

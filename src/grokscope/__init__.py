@@ -7,47 +7,72 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from grokscope.config import SGD as SGD
-    from grokscope.config import Adam as Adam
-    from grokscope.config import AdamW as AdamW
+    from grokscope.archives import archive as archive
+    from grokscope.archives import export as export
+    from grokscope.archives import load_sweep as load_sweep
+    from grokscope.archives import restore as restore
     from grokscope.config import Experiment as Experiment
-    from grokscope.config import ModularTask as ModularTask
-    from grokscope.config import Seeds as Seeds
-    from grokscope.config import TwoLayer as TwoLayer
     from grokscope.config import digest as digest
     from grokscope.data import Dataset as Dataset
     from grokscope.data import make_dataset as make_dataset
+    from grokscope.diagram import Boundary as Boundary
+    from grokscope.diagram import as_table as as_table
+    from grokscope.diagram import boundaries as boundaries
+    from grokscope.diagram import collect as collect
+    from grokscope.diagram import phase_codes as phase_codes
+    from grokscope.diagram import phase_diagram as phase_diagram
     from grokscope.errors import ConfigError as ConfigError
     from grokscope.errors import StoreError as StoreError
     from grokscope.errors import WorkerError as WorkerError
+    from grokscope.grid import Grid as Grid
+    from grokscope.grid import load_grid as load_grid
     from grokscope.models.analytic import analytic_network as analytic_network
     from grokscope.models.analytic import logit_terms as logit_terms
+    from grokscope.parts import SGD as SGD
+    from grokscope.parts import Adam as Adam
+    from grokscope.parts import AdamW as AdamW
+    from grokscope.parts import ModularTask as ModularTask
+    from grokscope.parts import Seeds as Seeds
+    from grokscope.parts import Settle as Settle
+    from grokscope.parts import TwoLayer as TwoLayer
     from grokscope.phases import Phase as Phase
     from grokscope.phases import classify as classify
     from grokscope.prune import neurons_required as neurons_required
     from grokscope.prune import pruning_curve as pruning_curve
     from grokscope.prune import pruning_order as pruning_order
+    from grokscope.refine import enclosed as enclosed
+    from grokscope.refine import follow_boundaries as follow_boundaries
     from grokscope.run import final_network as final_network
+    from grokscope.run import pruning_curves as pruning_curves
     from grokscope.run import train as train
     from grokscope.run import train_ensemble as train_ensemble
+    from grokscope.run import without_weights as without_weights
+    from grokscope.settle import has_settled as has_settled
     from grokscope.spectrum import ipr as ipr
     from grokscope.spectrum import power_spectrum as power_spectrum
     from grokscope.spectrum import residue_order as residue_order
     from grokscope.store import Run as Run
     from grokscope.store import open_run as open_run
+    from grokscope.sweeps import sweep as sweep
     from grokscope.sweeps import train_missing as train_missing
 
 _HOMES = {
-    "config": "SGD Adam AdamW Experiment ModularTask Seeds TwoLayer digest",
+    "archives": "archive export load_sweep restore",
+    "config": "Experiment digest",
     "data": "Dataset make_dataset",
+    "diagram": "Boundary as_table boundaries collect phase_codes phase_diagram",
     "errors": "ConfigError StoreError WorkerError",
+    "grid": "Grid load_grid",
     "models.analytic": "analytic_network logit_terms",
+    "parts": "SGD Adam AdamW ModularTask Seeds Settle TwoLayer",
     "phases": "Phase classify",
     "prune": "neurons_required pruning_curve pruning_order",
-    "run": "final_network train train_ensemble",
+    "refine": "enclosed follow_boundaries",
+    "run": "final_network pruning_curves train train_ensemble without_weights",
+    "settle": "has_settled",
     "spectrum": "ipr power_spectrum residue_order",
     "store": "Run open_run",
-    "sweeps": "train_missing",
+    "sweeps": "sweep train_missing",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

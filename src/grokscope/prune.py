@@ -43,13 +43,24 @@ def pruning_order(
 
 
 def pruning_curve(
-    model: TwoLayer, dataset: Dataset, order: Int[np.ndarray, "neuron"], loss: str = "mse"
+    model: TwoLayer,
+    dataset: Dataset,
+    order: Int[np.ndarray, "neuron"],
+    loss: str = "mse",
+    stride: int = 1,
 ) -> xr.Dataset:
-    """All seven `SCORES` after removing the first 0, 1, …, N neurons of an order.
+    """All seven `SCORES` as the neurons of an order are removed, the first, the first two, ….
 
-    One rank-one term a neuron is added to the logits, from the empty network up: no network is
+    Terms of neurons are added to the logits, from the empty network up: no network is
     evaluated twice, and rounding stays small beside the logits, which subtracting from the full
     network down to nothing does not achieve. Ties go to the smallest label.
+
+    Args:
+        model: the network.
+        dataset: what it is scored on.
+        order: every neuron once, the first to be removed first.
+        loss: mse or cross_entropy.
+        stride: neurons between two counts. The empty network always counts, and the whole.
 
     Raises:
         ConfigError: if the order is not a permutation of the neurons, the loss is unknown, or the
@@ -78,12 +89,15 @@ def pruning_curve(
     ]
     masks = np.stack(subsets, axis=1).astype(np.float32)
     arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
-    columns = order[::-1].copy()
-    kept = jax.tree.map(lambda matrix: matrix[:, columns], model)
-    sums = np.asarray(_sums(kept, *(tiled(array, TILE) for array in arrays), loss), np.float64)
+    columns, stride = order[::-1], min(stride, width)
+    padding = [(0, 0), (0, -width % stride)]  # neurons without weights fill the last group
+    kept = jax.tree.map(lambda matrix: np.pad(np.asarray(matrix)[:, columns], padding), model)
+    tiles = (tiled(array, TILE) for array in arrays)
+    sums = np.asarray(_sums(kept, *tiles, loss, stride), np.float64)
     given, true, losses = np.moveaxis(sums[::-1], 1, 0)  # each [pruned, subset]
     with np.errstate(invalid="ignore"):
         given, true, losses = (array / masks.sum(axis=0) for array in (given, true, losses))
+    counts = np.minimum(np.arange(len(sums)) * stride, width)
     train, test, corrupted, uncorrupted = range(4)
     scores = {
         "train_loss": losses[:, train],
@@ -96,7 +110,7 @@ def pruning_curve(
     }
     return xr.Dataset(
         {name: ("pruned", scores[name], {"description": SCORES[name]}) for name in SCORES},
-        {"pruned": ("pruned", np.arange(width + 1), {"description": "neurons removed"})},
+        {"pruned": ("pruned", width - counts[::-1], {"description": "neurons removed"})},
     )
 
 
@@ -106,7 +120,7 @@ def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
     return int(curve.pruned[-1] - enough.max()) if enough.size else None
 
 
-@partial(jax.jit, static_argnames="loss", compiler_options=CPU_OPTIONS)
+@partial(jax.jit, static_argnames=("loss", "stride"), compiler_options=CPU_OPTIONS)
 def _sums(
     model: TwoLayer,
     inputs: Int[Array, "tile example 2"],
@@ -114,11 +128,13 @@ def _sums(
     true: Int[Array, "tile example"],
     masks: Float[Array, "tile example subset"],
     loss: str,
+    stride: int,
 ) -> Float[Array, "kept score subset"]:
     """Sums over each subset of [hit on the given label, hit on the true one, loss], for the
-    network of the first 0, 1, …, N neurons.
+    network of the first 0, `stride`, 2 `stride`, … neurons.
     """
     n_labels, width = model.W.shape
+    groups = width // stride
 
     def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
         inputs, given, true, masks = tile
@@ -131,15 +147,16 @@ def _sums(
             losses = _losses(logits, given, loss)
             return jnp.stack([predicted == given, predicted == true, losses]) @ masks
 
-        def add_neuron(logits: Array, neuron: tuple[Array, Array]) -> tuple[Array, Array]:
-            logits = logits + neuron[0][:, None] * neuron[1]
+        def add_group(logits: Array, group: tuple[Array, Array]) -> tuple[Array, Array]:
+            logits = logits + group[0].T @ group[1]
             return logits, score(logits)
 
         empty = jnp.zeros((n_labels, len(given)))
-        _, scores = jax.lax.scan(add_neuron, empty, (model.W.T, hidden))
+        terms = model.W.T.reshape(groups, stride, -1), hidden.reshape(groups, stride, -1)
+        _, scores = jax.lax.scan(add_group, empty, terms)
         return total + jnp.concatenate([score(empty)[None], scores]), None
 
-    zero = jnp.zeros((width + 1, 3, masks.shape[-1]))
+    zero = jnp.zeros((groups + 1, 3, masks.shape[-1]))
     return jax.lax.scan(one_tile, zero, (inputs, given, true, masks))[0]
 
 

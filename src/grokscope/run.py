@@ -8,9 +8,11 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,8 @@ import numpy as np
 import xarray as xr
 
 from grokscope.config import Experiment
-from grokscope.data import make_dataset
+from grokscope.data import Dataset, make_dataset
+from grokscope.errors import ConfigError
 from grokscope.measure import (
     SCORES,
     Examples,
@@ -30,12 +33,20 @@ from grokscope.measure import (
 )
 from grokscope.models.two_layer import TwoLayer
 from grokscope.progress import progress_bar
+from grokscope.prune import pruning_curve, pruning_order
+from grokscope.settle import has_settled
 from grokscope.store import Run, find, require_writable, save
 from grokscope.training import train_steps
 
+EXAMPLES = 4
+"""Corrupted training examples whose logits are kept when weights are not (Figure 23 shows four)."""
+
+COUNTS = 50
+"""Points on a pruning curve that is kept when weights are not."""
+
 
 def train(experiment: Experiment, store: str | Path | None = None, progress: bool = True) -> Run:
-    """Train a network, or return its stored run.
+    """Train a network, or return its stored run if that has its weights.
 
     Args:
         experiment: what to train.
@@ -50,7 +61,8 @@ def train(experiment: Experiment, store: str | Path | None = None, progress: boo
     {'step': 3, 'matrix': 3, 'neuron': 16, 'residue': 7}
     """
     if store is not None:
-        if stored := find(Path(store), experiment):
+        stored = find(Path(store), experiment)
+        if stored and stored.has_weights:
             return stored
         require_writable(Path(store), "store")
     with progress_bar("training", experiment.steps, progress) as advance:
@@ -58,10 +70,52 @@ def train(experiment: Experiment, store: str | Path | None = None, progress: boo
     return run if store is None else save(run, Path(store))
 
 
+@dataclass
+class _Member:
+    """A network of an ensemble while it trains."""
+
+    experiment: Experiment
+    dataset: Dataset
+    measured: list[Measurement] = field(default_factory=list)
+    network: TwoLayer | None = None
+    failed_at: int | None = None
+    settled_at: int | None = None
+
+    def __post_init__(self) -> None:
+        self.examples = Examples(self.dataset, self.experiment.model.width)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.failed_at is not None or self.settled_at is not None
+
+    def take(self, step: int, network: TwoLayer, failed_at: int | None) -> None:
+        """Measure the network as it is at a scheduled step."""
+        self.network, self.failed_at = network, failed_at
+        if failed_at is not None:
+            return
+        self.measured.append(measure(network, self.examples, self.experiment))
+        if step < self.experiment.steps and self._has_settled():
+            self.settled_at = step
+
+    def _has_settled(self) -> bool:
+        if self.experiment.settle is None:
+            return False
+        return has_settled(
+            self.experiment,
+            self.experiment.schedule[: len(self.measured)],
+            [m.scores["train_accuracy"] for m in self.measured],
+            [m.scores["test_accuracy"] for m in self.measured],
+            [m.norm for m in self.measured],
+            mean_ipr(neuron_ipr(np.stack([m.ipr for m in self.measured]))),
+        )
+
+
 def train_ensemble(
     experiments: Sequence[Experiment], advance: Callable[[int], None] = lambda steps: None
 ) -> list[Run]:
     """Train experiments of one static shape together; see `training.train_steps`.
+
+    `advance` is called with the steps just done; a run that ends early counts the rest as done.
 
     Raises:
         ConfigError: if the experiments do not share one static shape.
@@ -69,58 +123,118 @@ def train_ensemble(
     if not experiments:
         return []
     began = time.monotonic()
-    datasets = [make_dataset(experiment) for experiment in experiments]
-    examples = [
-        Examples(dataset, experiment.model.width)
-        for dataset, experiment in zip(datasets, experiments, strict=True)
-    ]
-    measured: list[list[Measurement]] = [[] for _ in experiments]
+    members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
     before = 0
-    networks: list[TwoLayer] = []
-    failures: list[int | None] = []
-    for step, networks, failures in train_steps(experiments, datasets):
-        for index, failure in enumerate(failures):
-            if failure is None:
-                measured[index].append(
-                    measure(networks[index], examples[index], experiments[index])
-                )
+    for step, networks, failures in train_steps(experiments, [m.dataset for m in members]):
+        for member, network, failed_at in zip(members, networks, failures, strict=True):
+            if not member.has_ended:
+                member.take(step, network, failed_at)
         advance(step - before)
         before = step
-        if None not in failures:
+        if all(member.has_ended for member in members):
             break
-    seconds = (time.monotonic() - began) / len(experiments)
-    return [
-        Run(experiment, _as_dataset(experiment, member, network, failure, seconds))
-        for experiment, member, network, failure in zip(
-            experiments, measured, networks, failures, strict=True
-        )
-    ]
+    advance(experiments[0].steps - before)
+    seconds = (time.monotonic() - began) / len(members)
+    return [Run(member.experiment, _as_dataset(member, seconds)) for member in members]
 
 
 def final_network(run: Run) -> TwoLayer:
     """The trained network.
 
+    Raises:
+        ConfigError: if the run was stored without its weights.
+
     >>> run = train(Experiment(steps=0).replace(modulus=7, width=4))
     >>> final_network(run)(jnp.array([[1, 2]])).shape
     (1, 7)
     """
+    if not run.has_weights:
+        raise ConfigError(
+            f"`run` must have its weights, got {run.digest[:12]}, which a sweep stored without. "
+            "Train it again with `train`."
+        )
     U, V, W = (jnp.asarray(run.dataset[name].values) for name in TwoLayer.matrices)
     return TwoLayer(U, V, W, run.experiment.model.activation)
 
 
-def _as_dataset(
-    experiment: Experiment,
-    measured: list[Measurement],
-    network: TwoLayer,
-    failed_at: int | None,
-    seconds: float,
+def pruning_curves(
+    run: Run, first: Sequence[str] = ("lowest", "highest"), seed: int = 0, stride: int = 1
 ) -> xr.Dataset:
+    """`pruning_curve` of a run in each order of removal, along the dimension `first`.
+
+    Raises:
+        ConfigError: if the run diverged, was stored without weights, or an order is unknown.
+
+    >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
+    >>> dict(pruning_curves(run, stride=4).sizes)
+    {'first': 2, 'pruned': 5}
+    """
+    if run.failed_at is not None:
+        raise ConfigError(
+            f"`run` must have finished to be pruned, got one that diverged at step "
+            f"{run.failed_at}. Use a smaller learning rate."
+        )
+    return _pruning_curves(run, first, seed, stride)
+
+
+def _pruning_curves(run: Run, first: Sequence[str], seed: int, stride: int) -> xr.Dataset:
+    orders = [pruning_order(run.neuron_ipr, order, seed) for order in first]
+    network, dataset = final_network(run), make_dataset(run.experiment)
+    curves = [
+        pruning_curve(network, dataset, order, run.experiment.loss, stride) for order in orders
+    ]
+    axis = xr.Variable("first", list(first), {"description": "which IPR is removed first"})
+    return xr.concat(curves, dim=axis, combine_attrs="override")
+
+
+def without_weights(run: Run) -> Run:
+    """The run as a sweep stores it: in place of weights, what later views need of them.
+
+    That is: IPR per neuron at the end only, pruning curves at about `COUNTS` counts, and the
+    logits of the first `EXAMPLES` training examples whose given label is wrong; the last two are
+    NaN if the run diverged. IPR and logits have half precision, three digits, so that many runs
+    together compress well.
+    """
+    if not run.has_weights:
+        return run
+    dataset = run.dataset.drop_vars([*TwoLayer.matrices, "residue", "ipr"])
+    ipr = _half(neuron_ipr(run.final.ipr.values))
+    dataset["neuron_ipr"] = "neuron", ipr, described("IPR_k (Eq. 4); missing for a dead neuron")
+    exists = np.float32(1 if run.failed_at is None else np.nan)
+    stride = -(-run.experiment.model.width // COUNTS)
+    for name, curve in _pruning_curves(run, ("lowest", "highest"), 0, stride).items():
+        attrs = described(f"under pruning: {curve.attrs['description']}")
+        dataset[f"pruned_{name}"] = (curve.astype(np.float32) * exists).assign_attrs(attrs)
+    examples = make_dataset(run.experiment)
+    wrong = np.flatnonzero(examples.given_labels != examples.true_labels)[:EXAMPLES]
+    logits = _half(np.asarray(final_network(run)(jnp.asarray(examples.inputs[wrong])))) * exists
+    dataset["logits"] = ("example", "label"), logits, described("of the first corrupted examples")
+    dataset = dataset.assign_coords(
+        example=("example", wrong, {"description": "index in `make_dataset`"}),
+        label=("label", np.arange(examples.n_labels), {"description": "label, 0 to p - 1"}),
+    )
+    return Run(run.experiment, dataset)
+
+
+def _half(values: np.ndarray) -> np.ndarray:
+    """Float32 with the digits of half precision: the bits that would not compress are zero."""
+    return values.astype(np.float16).astype(np.float32)
+
+
+def described(description: str) -> dict[str, str]:
+    """Attributes of a variable in a run file."""
+    return {"units": "1", "description": description}
+
+
+def _as_dataset(member: _Member, seconds: float) -> xr.Dataset:
     """All measurements and the final weights, with units and descriptions."""
+    experiment, measured, network = member.experiment, member.measured, member.network
+    assert network is not None
     ipr = np.stack([m.ipr for m in measured])
     per_neuron = neuron_ipr(ipr)
 
     def variable(dims, values, description):
-        return dims, values, {"units": "1", "description": description}
+        return dims, values, described(description)
 
     curves = {
         name: variable("step", [m.scores[name] for m in measured], description)
@@ -130,12 +244,14 @@ def _as_dataset(
         name: variable(("residue", "neuron"), matrix, f"final {name}, one column a neuron")
         for name, matrix in weights(network).items()
     }
-    attrs = {
+    attrs: dict[str, Any] = {
         "grokscope_version": version("grokscope"),
         "environment": json.dumps(environment(), sort_keys=True),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
     }
+    ends = {"failed_at": member.failed_at, "settled_at": member.settled_at}
+    attrs |= {name: step for name, step in ends.items() if step is not None}
     return xr.Dataset(
         curves
         | {
@@ -160,7 +276,7 @@ def _as_dataset(
             "neuron": variable("neuron", np.arange(experiment.model.width), "hidden neuron"),
             "residue": variable("residue", np.arange(experiment.task.modulus), "residue mod p"),
         },
-        attrs=attrs if failed_at is None else attrs | {"failed_at": failed_at},
+        attrs=attrs,
     )
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 import secrets
 import tempfile
 import warnings
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from filelock import FileLock, Timeout
 
 from grokscope.config import SCHEMA, Experiment, digest
 from grokscope.errors import ConfigError, StoreError
@@ -22,6 +24,8 @@ from grokscope.measure import neuron_ipr
 from grokscope.phases import Phase, classify
 
 SUFFIX = ".nc"
+FAILED = ".failed"
+CLAIMS = ".claims"
 SEAL = b"grokscope sha256 "
 
 
@@ -51,6 +55,16 @@ class Run:
         return self.dataset.attrs.get("failed_at")
 
     @property
+    def settled_at(self) -> int | None:
+        """The step at which the run stopped early because its phase had settled, or None."""
+        return self.dataset.attrs.get("settled_at")
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the final weights are there; a sweep stores runs without them."""
+        return "W" in self.dataset
+
+    @property
     def final(self) -> xr.Dataset:
         """The last measurement."""
         return self.dataset.isel(step=-1)
@@ -58,6 +72,8 @@ class Run:
     @property
     def neuron_ipr(self) -> np.ndarray:
         """IPR_k at the end of training, [neuron]; NaN for a dead neuron (Eq. 4)."""
+        if not self.has_weights:
+            return self.dataset.neuron_ipr.values
         return neuron_ipr(self.final.ipr.values)
 
     def phase(self, **thresholds: float) -> Phase | None:
@@ -89,10 +105,9 @@ def save(run: Run, store: Path) -> Run:
         "digest": run.digest,
         "schema_version": SCHEMA,
     }
-    content = bytes(run.dataset.assign_attrs(attrs).to_netcdf(engine="h5netcdf"))
     store.mkdir(parents=True, exist_ok=True)
     path = run_path(store, run.experiment)
-    write_whole(path, content + seal(content))
+    write_dataset(path, run.dataset.assign_attrs(attrs))
     return Run(run.experiment, run.dataset, path)
 
 
@@ -106,6 +121,12 @@ def seal(content: bytes) -> bytes:
     b'grokscope sha256 ed7002b'
     """
     return SEAL + hashlib.sha256(content).hexdigest().encode()
+
+
+def split_seal(sealed: bytes) -> tuple[bytes, bytes]:
+    """The content of a sealed file, and what stands where its seal should be."""
+    length = len(seal(b""))
+    return sealed[:-length], sealed[-length:]
 
 
 def require_writable(folder: Path, name: str) -> None:
@@ -143,6 +164,47 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
 
 
+def write_dataset(
+    path: Path, dataset: xr.Dataset, encoding: dict[Hashable, dict[str, Any]] | None = None
+) -> None:
+    """Write a dataset as netCDF-4 with a seal, whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written; no part of it is left behind.
+    """
+    content = bytes(dataset.to_netcdf(engine="netcdf4", encoding=encoding))
+    write_whole(path, content + seal(content))
+
+
+def read_dataset(path: Path) -> xr.Dataset:
+    """Read what `write_dataset` wrote into memory, once its seal is checked.
+
+    Raises:
+        StoreError: if it is truncated, altered or not ours.
+        OSError: if it cannot be read.
+    """
+    content, ending = split_seal(path.read_bytes())
+    if not ending.startswith(SEAL):
+        raise StoreError(
+            f"`{path}` must be a file of grokscope, got another file, or a part of one. "
+            "Use another, or make it again."
+        )
+    if ending != seal(content):
+        raise StoreError(f"`{path}` must match its checksum, got altered content. Make it again.")
+    try:
+        with xr.open_dataset(content, engine="netcdf4") as file:
+            dataset = file.load()
+    except Exception as error:  # whatever the netCDF stack makes of unexpected content
+        reason = str(error).partition("\n")[0]
+        raise StoreError(
+            f"`{path}` must be a netCDF file, got one that cannot be read ({reason}). "
+            "Use another, or make it again."
+        ) from None
+    # netCDF returns attributes as NumPy scalars.
+    dataset.attrs = {k: getattr(v, "item", lambda v=v: v)() for k, v in dataset.attrs.items()}
+    return dataset
+
+
 def open_run(path: str | Path) -> Run:
     """Read a run file into memory and check that it is whole.
 
@@ -152,27 +214,7 @@ def open_run(path: str | Path) -> Run:
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"`{path}` must be a run file, got none. Train it with `grokscope train`.")
-    whole = path.read_bytes()
-    length = len(seal(b""))
-    content, ending = whole[:-length], whole[-length:]
-    if not ending.startswith(SEAL):
-        raise StoreError(
-            f"`{path}` must be a run of grokscope, got another file, or a part of one. "
-            "Use another, or train it again."
-        )
-    if ending != seal(content):
-        raise StoreError(f"`{path}` must match its checksum, got altered content. Train it again.")
-    try:
-        with xr.open_dataset(io.BytesIO(content), engine="h5netcdf") as file:
-            dataset = file.load()
-        # netCDF returns attributes as NumPy scalars.
-        dataset.attrs = {k: getattr(v, "item", lambda v=v: v)() for k, v in dataset.attrs.items()}
-    except Exception as error:  # whatever the HDF5 stack makes of arbitrary bytes
-        reason = str(error).partition("\n")[0]
-        raise StoreError(
-            f"`{path}` must be a run file, got one that cannot be read ({reason}). "
-            "Use another, or train it again."
-        ) from None
+    dataset = read_dataset(path)
     schema = dataset.attrs.pop("schema_version", None)
     if schema != SCHEMA:
         raise StoreError(
@@ -193,21 +235,78 @@ def open_run(path: str | Path) -> Run:
 def find(store: Path, experiment: Experiment) -> Run | None:
     """The experiment's stored run, or None. A damaged file is set aside and reported."""
     path = run_path(store, experiment)
-    if not path.exists():
-        return None
+    return open_or_set_aside(path) if path.exists() else None
+
+
+def open_or_set_aside(path: Path) -> Run | None:
+    """The run of a file in a store. A file that is no sound run of its name is set aside."""
     try:
         run = open_run(path)
-        if run.experiment == experiment:
+        if run.digest == path.stem:
             return run
         reason = f"`{path}` holds another experiment than its name says."
     except StoreError as error:
         reason = str(error)
+    set_aside(path, reason)
+    return None
+
+
+def set_aside(path: Path, reason: str) -> None:
+    """Give a file that cannot be used another name, and warn; its content is kept."""
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
     path.rename(aside)
-    warnings.warn(f"{reason} It was set aside as `{aside.name}`.", stacklevel=2)
-    return None
+    warnings.warn(f"{reason} It was set aside as `{aside.name}`.", stacklevel=3)
+
+
+@contextmanager
+def claim(store: Path, experiment: Experiment) -> Iterator[bool]:
+    """Whether no other process is training this experiment into this store just now.
+
+    It spares work and nothing else: files are written whole and equal whoever writes them. A
+    claim ends with its process, however that ends. Where files cannot be locked, all is free.
+    """
+    path = store / CLAIMS / digest(experiment)
+    lock = FileLock(path)
+    try:
+        path.parent.mkdir(exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    except (OSError, NotImplementedError):
+        yield True
+        return
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def record_failure(store: Path, experiment: Experiment, reason: str) -> None:
+    """Note that an experiment could not be trained, and why."""
+    document = {"experiment": json.loads(experiment.canonical_json()), "reason": reason}
+    path = run_path(store, experiment).with_suffix(FAILED)
+    write_whole(path, json.dumps(document, indent=1).encode())
+
+
+def failures(store: Path) -> dict[str, str]:
+    """The reason of each recorded failure, by digest; a run stored since then counts more."""
+    reasons = {}
+    for path in store.glob(f"*{FAILED}"):
+        if not path.with_suffix(SUFFIX).exists():
+            try:
+                reasons[path.stem] = str(json.loads(path.read_bytes())["reason"])
+            except (ValueError, KeyError, TypeError):
+                reasons[path.stem] = "unknown: its record cannot be read"
+    return reasons
+
+
+def forget_failure(store: Path, name: str) -> None:
+    """Remove the record of a failure, named by its digest."""
+    (store / f"{name}{FAILED}").unlink(missing_ok=True)
 
 
 def open_named(name: str, store: Path) -> Run:

@@ -1,23 +1,38 @@
-"""Many runs on the local cores: what a store lacks is trained, one process a core."""
+"""Sweeps: a grid of experiments trained into a store, in full or refined, and its state."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import NamedTuple
 
-from grokscope.config import Experiment
-from grokscope.errors import WorkerError
-from grokscope.progress import progress_bar
-from grokscope.run import train_ensemble
-from grokscope.store import Run, find, open_run, require_writable, run_path, save
+import numpy as np
+import xarray as xr
 
-_steps_done: Callable[[int], None]
+from grokscope.config import Experiment, digest
+from grokscope.diagram import DONE, FAILED, MISSING, collect, grid_of, most_frequent, phase_codes
+from grokscope.errors import ConfigError, WorkerError
+from grokscope.estimate import seconds_per_work, work
+from grokscope.executors import place
+from grokscope.grid import Grid, load_grid
+from grokscope.progress import progress_bar, work_bar
+from grokscope.refine import UNKNOWN, follow_boundaries
+from grokscope.runner import complete
+from grokscope.store import (
+    Run,
+    failures,
+    find,
+    forget_failure,
+    open_run,
+    require_writable,
+    run_path,
+)
+
+RUN_BYTES = 60_000
+"""Size of a run file without weights, at the paper's settings (measured: 40 to 70 kB)."""
 
 
 def train_missing(
@@ -26,7 +41,7 @@ def train_missing(
     workers: int | None = None,
     progress: bool = True,
 ) -> list[Run]:
-    """The runs of all experiments, in their order; those not in the store are trained into it.
+    """The runs of all experiments, with weights, in their order; missing ones are trained.
 
     In a script, call it under `if __name__ == "__main__":`, since each training process imports
     the script anew.
@@ -39,78 +54,146 @@ def train_missing(
 
     Raises:
         ConfigError: if the store cannot be written.
-        WorkerError: if a training process is killed.
+        WorkerError: if one of them could not be trained; the others are in the store.
     """
     store = Path(store)
     runs = {experiment: find(store, experiment) for experiment in dict.fromkeys(experiments)}
-    missing = [experiment for experiment, run in runs.items() if run is None]
+    missing = [e for e, run in runs.items() if run is None or not run.has_weights]
     if missing:
         require_writable(store, "store")
-    workers = min(workers or os.cpu_count() or 1, len(missing))
-    total = sum(experiment.steps for experiment in missing)
-    description = f"training {len(missing)} of {len(runs)} networks"
-    with progress_bar(description, total, show=progress and bool(missing)) as advance:
-        if workers > 1:
-            _train_in_pool(missing, store, workers, advance)
-        else:
-            for experiment in missing:
-                _train_one(experiment, store, advance)
-    for experiment in missing:
-        runs[experiment] = open_run(run_path(store, experiment))
+        with work_bar(progress) as show, place(len(missing), workers) as where:
+            failed = complete(missing, store, where, keep_weights=True, show=show)
+        if failed:
+            name, reason = next(iter(failed.items()))
+            raise WorkerError(
+                f"{len(failed)} of {len(missing)} networks could not be trained, the first of them "
+                f"{name[:12]} ({reason}). The others are stored; ask again to try once more."
+            )
+    runs |= {experiment: open_run(run_path(store, experiment)) for experiment in missing}
     return [run for experiment in experiments if (run := runs[experiment])]
 
 
-def _train_in_pool(
-    experiments: list[Experiment], store: Path, workers: int, advance: Callable[[int], None]
-) -> None:
-    context = multiprocessing.get_context("spawn")
-    steps = context.SimpleQueue()
+def sweep(
+    grid: Grid | str | Path,
+    store: str | Path,
+    *,
+    refine: bool = False,
+    keep_weights: bool = False,
+    limit: int | None = None,
+    retry_failed: bool = False,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """Train the cells of a grid that a store lacks, and return them all as one dataset.
 
-    def forward() -> None:
-        while (done := steps.get()) is not None:
-            advance(done)
+    A cell that fails is recorded with its reason and left out from then on. In a script, call it
+    under `if __name__ == "__main__":`, since each training process imports the script anew.
 
-    listener = threading.Thread(target=forward, daemon=True)
-    listener.start()
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (steps.put,))
-    try:
-        for future in as_completed([pool.submit(_train_in_worker, e, store) for e in experiments]):
-            future.result()
-    except BrokenProcessPool:
-        raise WorkerError(
-            "a training process ended early: killed, out of memory, or started by a script whose "
-            "call is not under `if __name__ == '__main__':`. Finished runs are stored; "
-            "ask again to train the rest."
-        ) from None
-    except BaseException:
-        for process in list(pool._processes.values()):
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-        steps.put(None)
-        listener.join()
+    Args:
+        grid: a `Grid`, the name of one, or a TOML file.
+        store: a folder of runs; what is there is not trained again.
+        refine: train only what decides where phases meet, along the last two axes; cells enclosed
+            by one phase are inferred in `phase_diagram`.
+        keep_weights: store the final weights too, 1.4 MB for 60 kB at the paper's settings.
+        limit: train at most so many cells now.
+        retry_failed: try again what failed before.
+        workers: training processes; by default one a core.
+        executor: any `concurrent.futures.Executor` in their place, whose processes see the store
+            under the same path.
+        progress: whether to show a progress bar, if on a terminal.
+
+    Returns:
+        The dataset of `collect`.
+
+    Raises:
+        ConfigError: if the grid is impossible or the store cannot be written.
+        OSError: if a file cannot be written; what is written is whole.
+        WorkerError: if the executor cannot go on.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> base = Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16)
+    >>> with TemporaryDirectory() as folder:
+    ...     data = sweep(Grid(base=base, axes={"weight_decay": [0, 5]}), folder, workers=1)
+    >>> data.train_accuracy.dims, int((data.status == 1).sum())
+    (('weight_decay', 'seed'), 2)
+    """
+    grid, store = grid if isinstance(grid, Grid) else load_grid(grid), Path(store)
+    if refine and len(grid.sizes) < 3:
+        raise ConfigError(
+            f"`refine` must have two axes to refine along, got {list(grid.axes)}. "
+            "Sweep the whole grid, or add an axis."
+        )
+    require_writable(store, "store")
+    data = open_sweep(grid, store, progress)
+    tried = (data.status.values == FAILED) & (not retry_failed)
+    left = grid.size if limit is None else limit
+    with work_bar(progress) as show, place(grid.size, workers, executor) as where:
+        codes = _known_phases(data)
+        rounds = follow_boundaries(codes) if refine else [np.ones(codes.shape, bool)]
+        for wanted in rounds:
+            missing = (data.status.values != DONE) & ~tried
+            missing &= wanted.reshape(*missing.shape[:-1], 1)  # every seed of a cell
+            cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:left].tolist()]
+            for experiment in cells:
+                forget_failure(store, digest(experiment))
+            complete(cells, store, where, keep_weights, show)
+            data = open_sweep(grid, store, progress)
+            codes[:] = _known_phases(data)
+            left -= len(cells)
+            if not left:
+                break
+    return data
 
 
-def _start_worker(steps_done: Callable[[int], None]) -> None:
-    """Leave Ctrl-C to the parent, and end with it however it ends."""
-    global _steps_done
-    _steps_done = steps_done
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def end_with_parent() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=end_with_parent, daemon=True).start()
+def _known_phases(data: xr.Dataset) -> np.ndarray:
+    """Codes of the cells whose seeds have all ended, as [panel, row, column]."""
+    phases = most_frequent(phase_codes(data).values)
+    phases[(data.status.values == MISSING).any(axis=-1)] = UNKNOWN
+    rows, columns = (1, 1, *phases.shape)[-2:]
+    return phases.reshape(-1, rows, columns)
 
 
-def _train_in_worker(experiment: Experiment, store: Path) -> None:
-    _train_one(experiment, store, _steps_done)
+def open_sweep(grid: Grid, store: Path, progress: bool = True) -> xr.Dataset:
+    """`diagram.collect` with a progress bar: the first opening reads every run."""
+    with progress_bar("reading runs", grid.size, progress, unit="runs") as advance:
+        return collect(grid, store, advance)
 
 
-def _train_one(experiment: Experiment, store: Path, advance: Callable[[int], None]) -> None:
-    (run,) = train_ensemble([experiment], advance)
-    save(run, store)
+def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:
+    """Why cells failed, by their settings in words.
+
+    >>> data = collect(Grid(axes={"weight_decay": [0]}), "no store")
+    >>> failed_cells(data, Path("no store"))
+    {}
+    """
+    grid, reasons = grid_of(data), failures(store) if store.is_dir() else {}
+    failed = {}
+    for index in map(tuple, np.argwhere(data.status.values == FAILED).tolist()):
+        settings = ", ".join(f"{name} = {v}" for name, v in grid.settings(index).items())
+        failed[settings] = reasons.get(digest(grid.cell(index)), "unknown")
+    return failed
+
+
+class Estimate(NamedTuple):
+    """What a sweep would take, were no run to settle early and no cell to be inferred."""
+
+    missing: int
+    seconds: float
+    disk_bytes: int
+    disk_free: int
+
+
+def estimate(grid: Grid, store: Path, data: xr.Dataset, workers: int | None = None) -> Estimate:
+    """The cost of the cells that a store lacks, from some steps of a middling one, timed here."""
+    cells = [
+        grid.cell(tuple(index)) for index in np.argwhere(data.status.values == MISSING).tolist()
+    ]
+    seconds = 0.0
+    if cells:
+        cells.sort(key=work)
+        processes = min(workers or os.cpu_count() or 1, len(cells))
+        rate = seconds_per_work(cells[len(cells) // 2])
+        seconds = rate * sum(map(work, cells)) / processes
+    there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
+    return Estimate(len(cells), seconds, RUN_BYTES * len(cells), shutil.disk_usage(there).free)

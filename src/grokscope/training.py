@@ -39,6 +39,9 @@ CPU_OPTIONS: dict[str, Any] = {
 }
 """Tuning of the CPU compiler; other backends ignore it."""
 
+ENSEMBLE_ON_ACCELERATOR = 32
+"""Networks trained together where one alone would leave the device idle; on a CPU it is one."""
+
 NEVER = np.iinfo(np.int32).max
 
 
@@ -194,6 +197,11 @@ def ensemble_key(experiment: Experiment) -> tuple:
         tuple(experiment.schedule),
         (model.name, model.width, model.activation, experiment.task.modulus),
     )
+
+
+def ensemble_size() -> int:
+    """How many networks of one shape this machine's device trains best at a time."""
+    return 1 if jax.default_backend() == "cpu" else ENSEMBLE_ON_ACCELERATOR
 
 
 def _static(experiment: Experiment) -> Static:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from grokscope.config import Experiment
 from grokscope.errors import ConfigError
+from grokscope.grid import Grid, load_grid
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib import figure as mpl
 
     from grokscope.store import Run
@@ -21,6 +24,7 @@ Scale = Literal["quick", "paper"]
 FAMILIES = {
     1: "curves",
     2: "grokking",
+    3: "diagrams",
     4: "histograms",
     6: "pruning",
     8: "curves",
@@ -28,6 +32,9 @@ FAMILIES = {
     18: "pruning",
     19: "curves",
     23: "logits",
+    24: "diagrams",
+    25: "diagrams",
+    31: "diagrams",
 }
 """Which file of this folder draws which figure."""
 
@@ -57,7 +64,29 @@ class Figure:
     quick_steps: int = QUICK_STEPS
 
 
-def load(number: int) -> Figure:
+QUICK_FRACTIONS = {
+    "train_fraction": (0.2, 0.4, 0.6, 0.8),
+    "corruption_fraction": (0.0, 0.2, 0.4, 0.6, 0.8),
+}
+"""Rows and columns of a quick phase diagram."""
+
+
+@dataclass(frozen=True)
+class Diagrams:
+    """A figure of phase diagrams.
+
+    Attributes:
+        title: what it shows, in a line.
+        grids: names in `grid.GRIDS`, in the order in which `draw` takes their datasets.
+        draw: from sweeps' datasets and a line of small print to a Matplotlib figure.
+    """
+
+    title: str
+    grids: tuple[str, ...]
+    draw: Callable[[list[xr.Dataset], str], mpl.Figure]
+
+
+def load(number: int) -> Figure | Diagrams:
     """The figure of a number.
 
     Raises:
@@ -83,6 +112,40 @@ def experiments(figure: Figure, scale: Scale = "paper", seed: int = 0) -> list[E
     if scale == "quick":
         return [experiment.replace(steps=figure.quick_steps) for experiment in chosen]
     return chosen
+
+
+def grids(figure: Diagrams, scale: Scale = "paper", seed: int = 0) -> dict[str, Grid]:
+    """The sweeps that the figure needs, by name; the quick ones are coarse and stop when settled.
+
+    >>> [grid.size for grid in grids(load(3), "quick").values()]
+    [80, 80]
+    """
+    named = {name: load_grid(name).with_base(seed=seed) for name in figure.grids}
+    if scale == "paper":
+        return named
+    return {
+        name: Grid(base=grid.base.replace(settle=True), axes={**grid.axes, **QUICK_FRACTIONS})
+        for name, grid in named.items()
+    }
+
+
+def any_sweep(with_accuracies: bool) -> Diagrams:
+    """How to draw the diagram of any sweep."""
+    from grokscope.figures.diagrams import draw_diagrams
+
+    return Diagrams("Phase diagram", (), partial(draw_diagrams, with_accuracies=with_accuracies))
+
+
+def draw_sweeps(figure: Diagrams, sweeps: list[xr.Dataset], path: Path) -> None:
+    """Draw the figure from its sweeps' datasets into a PNG, PDF or SVG file.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    from grokscope.figures import diagrams, style
+
+    with style.context():
+        style.save(figure.draw(sweeps, diagrams.sweep_print(sweeps)), path)
 
 
 def draw(figure: Figure, runs: list[Run], path: Path) -> None:

@@ -6,11 +6,9 @@ from functools import partial
 
 from matplotlib.figure import Figure as Canvas
 
-from grokscope.data import make_dataset
 from grokscope.figures import NOISY, Figure, style
 from grokscope.figures.panels import ACCURACIES, clean_level, pruning_panel
-from grokscope.prune import pruning_curve, pruning_order
-from grokscope.run import final_network
+from grokscope.run import pruning_curves
 from grokscope.store import Run
 
 LOSSES = ("train_loss", "test_loss")
@@ -22,11 +20,9 @@ def draw_pruning(
     """One row a run: lowest IPR first on the left, highest on the right, pruned up to `reach`."""
     figure, grid = style.panels(len(runs), 2, height=1.85, sharey="row")
     for index, (row, run) in enumerate(zip(grid, runs, strict=True)):
-        network, dataset = final_network(run), make_dataset(run.experiment)
-        for axes, first in zip(row, ("lowest", "highest"), strict=True):
-            order = pruning_order(run.neuron_ipr, first)
-            curve = pruning_curve(network, dataset, order, run.experiment.loss)
-            pruning_panel(axes, curve, names, first)
+        curves = pruning_curves(run)
+        for axes, first in zip(row, curves["first"].values.tolist(), strict=True):
+            pruning_panel(axes, curves.sel(first=first), names, first)
             if names == ACCURACIES:
                 clean_level(axes, run)
             axes.set_xlim(0, reach)

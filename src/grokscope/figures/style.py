@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,17 @@ def small_print(runs: list[Run], note: str = "") -> str:
     experiment = runs[0].experiment
     words = [words for path, words in _words(experiment).items() if path in shared]
     return " · ".join([*words, *([note] if note else [])])
+
+
+def words_of(experiments: list[Experiment], without: Iterable[str]) -> list[str]:
+    """What the experiments share, in words, except for the settings named."""
+    documents = [_words(experiment) for experiment in experiments]
+    left_out = {path for path in documents[0] if path.rpartition(".")[2] in set(without)}
+    return [
+        words
+        for path, words in documents[0].items()
+        if path not in left_out and all(other[path] == words for other in documents)
+    ]
 
 
 def _leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

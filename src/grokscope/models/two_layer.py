@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from grokscope import config
+from grokscope import parts
 from grokscope.models.dropout import dropout_mask
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"quadratic": jnp.square, "relu": jax.nn.relu}
@@ -23,7 +23,7 @@ class TwoLayer(eqx.Module):
     U and V are kept as the transposes of the paper's, so that all three matrices have one row
     a residue and one column a neuron, and a token's embedding is a contiguous row.
 
-    >>> model = TwoLayer.init(jax.random.key(0), config.TwoLayer(width=8), modulus=5)
+    >>> model = TwoLayer.init(jax.random.key(0), parts.TwoLayer(width=8), modulus=5)
     >>> model(jnp.array([[0, 1], [4, 2]])).shape
     (2, 5)
     """
@@ -35,7 +35,7 @@ class TwoLayer(eqx.Module):
     matrices: ClassVar[tuple[str, ...]] = ("U", "V", "W")
 
     @classmethod
-    def init(cls, key: PRNGKeyArray, settings: config.TwoLayer, modulus: int) -> TwoLayer:
+    def init(cls, key: PRNGKeyArray, settings: parts.TwoLayer, modulus: int) -> TwoLayer:
         """Weights ~ N(0, (16N)^(-2/3)), a variance (App. A)."""
         scale = (16 * settings.width) ** (-1 / 3)
         shape = (3, modulus, settings.width)

@@ -1,0 +1,192 @@
+"""All runs of a sweep, without weights, in one compact file; and back into a store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from grokscope.diagram import DONE, as_table, collect, grid_of
+from grokscope.errors import ConfigError, StoreError
+from grokscope.grid import Grid
+from grokscope.run import described, without_weights
+from grokscope.store import (
+    Run,
+    find,
+    read_dataset,
+    require_writable,
+    run_path,
+    save,
+    write_dataset,
+    write_whole,
+)
+
+RUN = "run_"
+"""What the names of the runs' own variables begin with in an archive."""
+
+COMPRESSION = {"zlib": True, "complevel": 6, "shuffle": True}
+
+
+def archive(
+    grid: Grid, store: str | Path, advance: Callable[[int], None] = lambda runs: None
+) -> xr.Dataset:
+    """The dataset of `diagram.collect`, and beside it everything else of each run but its weights.
+
+    A variable of the runs has the grid's dimensions before its own and a name that begins with
+    `run_`. Runs of different lengths are padded with NaN. `restore` gives the runs back, bit for
+    bit.
+    """
+    store = Path(store)
+    data = collect(grid, store)
+    shape, dims = data.status.shape, data.status.dims
+    packed: dict[str, np.ndarray] = {}
+    layout: dict[str, xr.Variable] = {}
+    makers: list[list[str]] = []
+    made = np.full(shape, np.nan)
+    created = np.full(shape, np.nan)
+    for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
+        run = find(store, grid.cell(index))
+        if run is None:
+            continue
+        dataset = without_weights(run).dataset
+        maker = [dataset.attrs["grokscope_version"], dataset.attrs["environment"]]
+        makers += [] if maker in makers else [maker]
+        made[index] = makers.index(maker)
+        created[index] = datetime.fromisoformat(dataset.attrs["created"]).timestamp()
+        for name, variable in dataset.variables.items():
+            layout.setdefault(str(name), variable)
+            if variable.dtype.kind in "iuf":
+                _put(packed, str(name), shape, index, variable.values)
+        advance(1)
+    for name, like in layout.items():
+        inner = [RUN + str(dim) for dim in like.dims]
+        if name in packed:
+            attrs = like.attrs | {"dtype": str(like.dtype)}
+            data[RUN + name] = (*dims, *inner), packed[name], attrs
+        else:  # names along a dimension, the same in every run
+            data[RUN + name] = inner, like.values, like.attrs
+    data["run_maker"] = dims, made, described("index in the attribute `makers`")
+    data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
+    return data.assign_attrs(makers=json.dumps(makers))
+
+
+def _put(
+    packed: dict[str, np.ndarray], name: str, shape: tuple, index: tuple, values: np.ndarray
+) -> None:
+    """Put a run's values at its place, making room for them; the rest is NaN."""
+    kind = np.float32 if values.dtype == np.float32 else np.float64  # integers up to 2⁵³ fit
+    array = packed.get(name, np.empty((*shape, *(0 for _ in values.shape)), kind))
+    inner = array.shape[len(shape) :]
+    room = [max(pair) for pair in zip(inner, values.shape, strict=True)]
+    if tuple(room) != inner:
+        larger = np.full((*shape, *room), np.nan, kind)
+        larger[(..., *(slice(length) for length in inner))] = array
+        array = larger
+    array[(*index, *(slice(length) for length in values.shape))] = values
+    packed[name] = array
+
+
+def restore(data: xr.Dataset, store: str | Path) -> int:
+    """Write the runs of an archive into a store, those that it has not; return how many.
+
+    Raises:
+        StoreError: if the dataset holds no runs but only what they ended with.
+    """
+    grid, store = grid_of(data), Path(store)
+    if "run_maker" not in data:
+        raise StoreError(
+            "the sweep's file must hold its runs to go on from, got one with their ends alone. "
+            "Export it with --details."
+        )
+    restored = 0
+    for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
+        experiment = grid.cell(index)
+        if not run_path(store, experiment).exists():
+            cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
+            save(Run(experiment, _run_dataset(cell, json.loads(data.attrs["makers"]))), store)
+            restored += 1
+    return restored
+
+
+def _run_dataset(cell: xr.Dataset, makers: list[list[str]]) -> xr.Dataset:
+    """What the run of one cell of an archive was saved from."""
+    packed = [str(name) for name in cell.variables if str(name).startswith(RUN)]
+    packed = [name for name in packed if name not in ("run_maker", "run_created")]
+    lengths = {
+        name: int(np.isfinite(cell[name].values).sum())
+        for name in packed
+        if cell[name].dims == (name,) and "dtype" in cell[name].attrs
+    }
+    variables = {}
+    for name in packed:
+        dims = [str(dim) for dim in cell[name].dims]
+        values = cell[name].values[tuple(slice(lengths.get(dim)) for dim in dims)]
+        attrs = dict(cell[name].attrs)
+        if kind := attrs.pop("dtype", None):
+            values = values.astype(kind)
+        variables[name.removeprefix(RUN)] = [dim.removeprefix(RUN) for dim in dims], values, attrs
+    version, environment = makers[int(cell.run_maker)]
+    created = datetime.fromtimestamp(float(cell.run_created), UTC)
+    attrs = {
+        "grokscope_version": version,
+        "environment": environment,
+        "created": created.isoformat(timespec="seconds"),
+        "seconds": float(cell.seconds),
+    }
+    ends = ("failed_at", "settled_at")
+    attrs |= {end: int(cell[end]) for end in ends if np.isfinite(cell[end])}
+    return xr.Dataset(variables, attrs=attrs)
+
+
+FORMATS = (".nc", ".csv", ".parquet")
+
+
+def export(data: xr.Dataset, path: Path) -> None:
+    """Write a sweep's dataset as netCDF (.nc), or as a table with a row a run (.csv, .parquet).
+
+    Raises:
+        ConfigError: if the path ends in something else, or its folder cannot be written.
+        OSError: if it cannot be written; no part of it is left behind.
+    """
+    check_format(path)
+    if path.suffix == ".nc":
+        numbers = [name for name, v in data.variables.items() if v.dtype.kind in "iuf"]
+        write_dataset(path, data, encoding=dict.fromkeys(numbers, COMPRESSION))
+        return
+    table = as_table(data)
+    if path.suffix == ".csv":
+        write_whole(path, table.to_csv(index=False).encode())
+    else:
+        write_whole(path, table.to_parquet(index=False))
+
+
+def check_format(path: Path) -> None:
+    """Refuse a file to export to that could not be written.
+
+    Raises:
+        ConfigError: if its ending is none of `FORMATS`, or its folder cannot be written.
+    """
+    if path.suffix not in FORMATS or path.is_dir():
+        raise ConfigError(
+            f"`export` must be a file that ends in {', '.join(FORMATS)}, got {str(path)!r}. "
+            "Use sweep.nc."
+        )
+    require_writable(path.parent, "export")
+
+
+def load_sweep(path: str | Path) -> xr.Dataset:
+    """A sweep's dataset from the netCDF file that `export` wrote.
+
+    Raises:
+        StoreError: if it is missing, damaged, or no file of grokscope.
+        ConfigError: if it is no sweep.
+    """
+    if not Path(path).is_file():
+        raise StoreError(f"`{path}` must be a sweep's netCDF file, got none. Export one to it.")
+    data = read_dataset(Path(path))
+    grid_of(data)
+    return data

@@ -1,0 +1,284 @@
+"""Commands on many networks: sweep, status, phases, figure."""
+
+from __future__ import annotations
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grokscope.cli.base import RUNS, Json, Store, app, whole
+from grokscope.cli.tables import (
+    print_phases,
+    print_status,
+    print_table,
+    span,
+    status_of,
+    summary_of,
+)
+from grokscope.errors import ConfigError
+from grokscope.grid import Grid, load_grid
+
+GridName = Annotated[
+    str, typer.Argument(metavar="GRID", help="A TOML file, or figure3a, figure3b, figure31.")
+]
+Seeds = Annotated[
+    str | None, typer.Option(metavar="N", help="Seeds of every cell (default the grid's).")
+]
+Settle = Annotated[
+    bool, typer.Option("--settle", help="Stop a run once its phase can no longer change.")
+]
+Workers = Annotated[
+    str | None, typer.Option(metavar="N", help="Training processes (default one a core).")
+]
+
+
+def _grid(name: str, seeds: str | None, settle: bool) -> Grid:
+    grid = load_grid(name)
+    if settle:
+        grid = grid.with_base(settle=True)
+    if seeds is not None:
+        count: Any = whole("seeds", seeds, least=1)
+        grid = Grid(base=grid.base, axes=grid.axes, zipped=grid.zipped, seeds=count)
+    return grid
+
+
+def _count(name: str, text: str | None) -> int | None:
+    return None if text is None else whole(name, text, least=1)
+
+
+@app.command()
+def sweep(
+    grid: GridName,
+    store: Store = RUNS,
+    settle: Settle = False,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="Train only along the boundaries between phases."),
+    ] = False,
+    seeds: Seeds = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(help="Take the runs of an export with --details before training the rest."),
+    ] = None,
+    keep_weights: Annotated[
+        bool, typer.Option("--keep-weights", help="Store final weights too: larger files.")
+    ] = False,
+    workers: Workers = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster of a scheduler.")
+    ] = None,
+    limit: Annotated[
+        str | None, typer.Option(metavar="N", help="Train at most so many networks now.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try again what failed before.")
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say what is missing and what it takes."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a grid of networks; what the store has is not trained again.
+
+    Interrupt it at any time: the same command goes on.
+
+    Example: [bold]grokscope sweep figure3a --settle --refine[/bold]
+    """
+    chosen = _grid(grid, seeds, settle)
+    processes, most = _count("workers", workers), _count("limit", limit)
+    from grokscope import archives, sweeps
+
+    if dry_run:
+        data = sweeps.open_sweep(chosen, store)
+        cost = sweeps.estimate(chosen, store, data, processes)
+        if as_json:
+            print(json.dumps(status_of(data) | cost._asdict()))
+            return
+        print_status(data)
+        print(f"time     about {span(cost.seconds)}, were no run to settle and no cell inferred")
+        print(f"disk     {cost.disk_bytes / 1e6:,.0f} MB of {cost.disk_free / 1e6:,.0f} free")
+        return
+    if start_from is not None:
+        restored = archives.restore(archives.load_sweep(start_from), store)
+        if not as_json:
+            print(f"taken    {restored:,} runs from {start_from}")
+    from grokscope.executors import dask_executor
+
+    with dask_executor(scheduler) if scheduler else nullcontext() as executor:
+        data = sweeps.sweep(
+            chosen,
+            store,
+            refine=refine,
+            keep_weights=keep_weights,
+            limit=most,
+            retry_failed=retry_failed,
+            workers=processes,
+            executor=executor,
+        )
+    _print_status(data, store, as_json)
+
+
+@app.command()
+def status(
+    grid: GridName,
+    store: Store = RUNS,
+    settle: Settle = False,
+    seeds: Seeds = None,
+    as_json: Json = False,
+) -> None:
+    """Say which cells of a grid are done, failed or missing in a store, along every axis.
+
+    Example: [bold]grokscope status figure3a --settle[/bold]
+    """
+    from grokscope.sweeps import open_sweep
+
+    _print_status(open_sweep(_grid(grid, seeds, settle), store), store, as_json)
+
+
+def _print_status(data: Any, store: Path, as_json: bool) -> None:
+    from grokscope.sweeps import failed_cells
+
+    failed = failed_cells(data, store)
+    if as_json:
+        print(json.dumps(status_of(data) | {"failures": failed}))
+        return
+    print_status(data)
+    for settings, reason in list(failed.items())[:10]:
+        print(f"failed   {settings}: {reason}")
+    if len(failed) > 10:
+        print(f"failed   … and {len(failed) - 10} more; --json lists them all")
+
+
+@app.command()
+def phases(
+    source: Annotated[
+        Path, typer.Argument(metavar="STORE|FILE", help="A folder of runs, or an exported sweep.")
+    ],
+    grid: Annotated[
+        str | None,
+        typer.Option(metavar="GRID", help="Which sweep of the store (default found out from it)."),
+    ] = None,
+    settle: Settle = False,
+    seeds: Seeds = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Picture (PNG, PDF, SVG); none is drawn without.")
+    ] = None,
+    accuracies: Annotated[
+        bool, typer.Option("--accuracies", help="Draw train and test accuracy above the phases.")
+    ] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Also write the sweep as netCDF, CSV or Parquet.")
+    ] = None,
+    details: Annotated[
+        bool,
+        typer.Option("--details", help="Export curves and pruning too (to netCDF)."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the phase diagram of a sweep in the terminal; draw or export it.
+
+    Example: [bold]grokscope phases runs --grid figure3a --out diagram.png[/bold]
+    """
+    from grokscope import archives, figures
+    from grokscope.diagram import grid_in
+    from grokscope.sweeps import open_sweep
+
+    if out is not None:
+        figures.check_path(out)
+    if export is not None:
+        archives.check_format(export)
+    if source.is_dir():
+        chosen = _grid(grid, seeds, settle) if grid else grid_in(source)
+        data = open_sweep(chosen, source)
+        if details and export:
+            data = archives.archive(chosen, source)
+    else:
+        data = archives.load_sweep(source)
+    written = {}
+    if out is not None:
+        figures.draw_sweeps(figures.any_sweep(accuracies), [data], out)
+        written["picture"] = str(out)
+    if export is not None:
+        archives.export(data, export)
+        written["export"] = str(export)
+    print_phases(data, as_json, written)
+
+
+@app.command()
+def figure(
+    number: Annotated[str, typer.Argument(help="Number of the figure in the paper.")],
+    scale: Annotated[
+        str,
+        typer.Option(
+            help="paper: the paper's settings; quick: about three minutes, diagrams ten at most."
+        ),
+    ] = "paper",
+    seed: Annotated[str, typer.Option(metavar="N", help="Root seed of every network.")] = "0",
+    store: Store = RUNS,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Diagrams: stop a run once its phase is settled.")
+    ] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Diagrams: train only along the boundaries.")
+    ] = False,
+    results: Annotated[
+        Path | None,
+        typer.Option("--from", help="Diagrams: draw from this folder of exports, train nothing."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/figureN.png)")
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a figure of the paper, training only what the store lacks.
+
+    Example: [bold]grokscope figure 1 --scale quick[/bold]
+    """
+    from grokscope import figures
+
+    if scale not in ("quick", "paper"):
+        raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
+    chosen = figures.load(whole("figure", number, least=1))
+    is_diagram = isinstance(chosen, figures.Diagrams)
+    if (settle or refine or results) and not is_diagram:
+        raise ConfigError(
+            "`--settle`, `--refine` and `--from` must go with a phase diagram, got figure "
+            f"{number}. Use figure 3."
+        )
+    root_seed, processes = whole("seed", seed), _count("workers", workers)
+    suffix = "" if scale == "paper" else f"-{scale}"
+    path = out or Path("figures") / f"figure{number}{suffix}.png"
+    figures.check_path(path)
+    if is_diagram:
+        from grokscope import archives, sweeps
+
+        grids = figures.grids(chosen, scale, root_seed)
+        if results is not None:
+            data = [archives.load_sweep(results / f"{name}.nc") for name in grids]
+        else:
+            grids = {n: g.with_base(settle=True) if settle else g for n, g in grids.items()}
+            data = [
+                sweeps.sweep(grid, store, refine=refine, workers=processes)
+                for grid in grids.values()
+            ]
+        figures.draw_sweeps(chosen, data, path)
+        if as_json:
+            print(json.dumps({"picture": str(path), "sweeps": [status_of(d) for d in data]}))
+            return
+        for one in data:
+            print_phases(one, as_json=False, written={})
+    else:
+        from grokscope.sweeps import train_missing
+
+        runs = train_missing(figures.experiments(chosen, scale, root_seed), store, processes)
+        figures.draw(chosen, runs, path)
+        if as_json:
+            print(json.dumps({"picture": str(path), "runs": [summary_of(run) for run in runs]}))
+            return
+        print_table(chosen.title, runs)
+    print(f"picture  {path}")

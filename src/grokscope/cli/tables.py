@@ -1,0 +1,232 @@
+"""What the commands print: summaries and tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def summary_of(run: Any) -> dict[str, Any]:
+    """What a run ended with, ready for JSON: NaN, which it lacks, becomes null."""
+    from grokscope.measure import SCORES
+
+    phase = run.phase()
+    final = {name: float(run.final[name]) for name in (*SCORES, "mean_ipr")}
+    return {
+        "phase": None if phase is None else str(phase),
+        "failed_at": run.failed_at,
+        **jsonable(final),
+        "dead_neurons": int(run.final.dead_neurons),
+        "steps": int(run.final.step),
+        "seconds": run.dataset.attrs["seconds"],
+        "digest": run.digest,
+        "path": None if run.path is None else str(run.path),
+        "experiment": run.experiment.model_dump(),
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """The value with None for NaN, which JSON has not."""
+    if isinstance(value, dict):
+        return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [jsonable(item) for item in value]
+    return None if value != value else value
+
+
+def print_run(run: Any, as_json: bool, **more: str) -> None:
+    """One run as a table, or as JSON."""
+    summary = summary_of(run) | more
+    if as_json:
+        print(json.dumps(summary))
+        return
+    print_table(f"{run.experiment.task.operation} mod {run.experiment.task.modulus}", [run])
+    for name in ("path", *more):
+        print(f"{'run' if name == 'path' else name:8} {summary[name]}")
+
+
+COLUMNS = {
+    "train_accuracy": "train",
+    "test_accuracy": "test",
+    "corrupted_accuracy": "corrupted",
+    "corrected_accuracy": "corrected",
+    "mean_ipr": "mean IPR",
+    "dead_neurons": "dead",
+}
+
+
+def console() -> Any:
+    """A console in which no number is cut: a narrower terminal wraps the lines."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.width = max(console.width, 80)
+    return console
+
+
+def print_table(title: str, runs: list[Any]) -> None:
+    """A row a run: settings that matter, phase, accuracies."""
+    from rich.table import Table
+
+    screen = console()
+    narrow = screen.width < 100  # numbers must not be cut: leave out what is in --json
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.padding = (0, 1 if narrow else 2, 0, 0)
+    counts_shown = () if narrow else ("steps", "seed")
+    for name in ("α", "ξ", "wd", "dp", *counts_shown, "phase", *COLUMNS.values()):
+        table.add_column(name, justify="left" if name == "phase" else "right", no_wrap=True)
+    for run in runs:
+        experiment, summary = run.experiment, summary_of(run)
+        phase = (summary["phase"] or f"diverged at {summary['failed_at']}").replace("_", " ")
+        settings = (
+            experiment.train_fraction,
+            experiment.corruption_fraction,
+            experiment.optimizer.weight_decay,
+            experiment.model.dropout,
+        )
+        values = [
+            "-" if summary[name] is None
+            else f"{summary[name]}" if name == "dead_neurons"
+            else f"{summary[name]:.3f}"
+            for name in COLUMNS
+        ]  # fmt: skip
+        counts = () if narrow else (summary["steps"], experiment.seeds.seed)
+        table.add_row(*(f"{s:g}" for s in settings), *map(str, counts), phase, *values)
+    screen.print(table)
+
+
+def print_curve(first: str, curve: Any, required: int | None) -> None:
+    """A pruning curve at every tenth of the neurons."""
+    from rich.table import Table
+
+    order = "in random order" if first == "random" else f"{first} IPR first"
+    table = Table(title=f"pruned {order}", title_justify="left", box=None, pad_edge=False)
+    names = {name: title for name, title in COLUMNS.items() if name in curve}
+    names |= {"uncorrupted_accuracy": "uncorrupted", "train_loss": "train loss"}
+    names |= {"test_loss": "test loss"}
+    for title in ("pruned", *names.values()):
+        table.add_column(title, justify="right", no_wrap=True)
+    width = int(curve.pruned[-1])
+    for share in range(0, 101, 10):
+        at = curve.isel(pruned=width * share // 100)
+        table.add_row(f"{share}%", *(f"{float(at[name]):.4f}" for name in names))
+    console().print(table)
+    least = "no part of it generalises" if required is None else f"{required} of {width}"
+    print(f"fewest neurons that still generalise: {least}\n")
+
+
+def span(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> span(5.0), span(700.0), span(9000.0)
+    ('5 s', '12 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def status_of(data: Any) -> dict[str, Any]:
+    """How many cells are done, failed and missing: in all, and for each value of each axis."""
+    from grokscope.diagram import STATUS
+
+    def counts(status: Any) -> dict[str, int]:
+        return {word: int((status == code).sum()) for code, word in enumerate(STATUS)}
+
+    axes = {
+        str(dim): {
+            f"{value}": counts(data.status.isel({dim: place}))
+            for place, value in enumerate(data[dim].values.tolist())
+        }
+        for dim in data.status.dims
+    }
+    diverged = int(data.failed_at.notnull().sum())
+    settled = int(data.settled_at.notnull().sum())
+    return counts(data.status) | {"diverged": diverged, "settled": settled, "axes": axes}
+
+
+def print_status(data: Any) -> None:
+    """The status of a sweep: totals, then a table for every axis."""
+    from rich.table import Table
+
+    status = status_of(data)
+    total = status["done"] + status["failed"] + status["missing"]
+    print(
+        f"networks {total:,}: {status['done']:,} done ({status['diverged']:,} diverged, "
+        f"{status['settled']:,} settled early), {status['failed']:,} failed, "
+        f"{status['missing']:,} missing"
+    )
+    for axis, values in status["axes"].items():
+        if len(values) < 2:
+            continue
+        table = Table(box=None, pad_edge=False)
+        for title in (axis, "done", "failed", "missing"):
+            table.add_column(title, justify="right", no_wrap=True)
+        for value, counts in values.items():
+            table.add_row(value, *(f"{counts[word]:,}" for word in ("done", "failed", "missing")))
+        console().print(table)
+
+
+LETTERS = {
+    "coexistence": ("C", "black on #E69F00"),
+    "partial_inversion": ("P", "black on #56B4E9"),
+    "full_inversion": ("F", "white on #0A4D8C"),
+    "memorization": ("M", "white on #C8553D"),
+    "forgetting": ("G", "white on #222222"),
+    "confusion": ("X", "black on #B9B9B9"),
+    "diverged": ("D", "white on #7A1FA2"),
+}
+"""How a phase is shown in a terminal; an inferred cell has a small letter."""
+
+
+def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
+    """A phase diagram in letters and colours, boundaries if there are seeds, and what was made."""
+    import numpy as np
+    from rich.text import Text
+
+    from grokscope.diagram import PHASES, boundaries, phase_diagram
+
+    names = ["diverged" if phase is None else str(phase) for phase in PHASES]
+    diagram = phase_diagram(data)
+    codes, inferred = diagram.phase, diagram.inferred
+    found = boundaries(data)
+    if as_json:
+        phases = [names[code] if code >= 0 else None for code in codes.values.ravel().tolist()]
+        document = {
+            "dimensions": list(map(str, codes.dims)),
+            "coordinates": {str(dim): codes[dim].values.tolist() for dim in codes.dims},
+            "phase": phases,
+            "inferred": inferred.values.ravel().tolist(),
+            "boundaries": [jsonable(vars(boundary)) for boundary in found],
+        }
+        print(json.dumps(jsonable(document) | written))
+        return
+    screen = console()
+    outer = codes.dims[:-2]
+    rows = codes.dims[-2] if codes.ndim > 1 else None
+    columns = codes.dims[-1]
+    places = codes.stack(panel=outer).panel.size if outer else 1
+    flat = codes.values.reshape(places, -1, codes.sizes[columns])
+    flat_inferred = inferred.values.reshape(flat.shape)
+    titles = [
+        ", ".join(f"{dim} = {codes[dim].values[i]}" for dim, i in zip(outer, place, strict=True))
+        for place in np.ndindex(*(codes.sizes[dim] for dim in outer))
+    ]
+    for title, panel, pale in zip(titles, flat, flat_inferred, strict=True):
+        screen.print(Text(title or "phases", style="bold"))
+        for row in range(len(panel) - 1, -1, -1):
+            label = f"{codes[rows].values[row]:>8.4g} " if rows else ""
+            line = Text(label)
+            for code, small in zip(panel[row].tolist(), pale[row].tolist(), strict=True):
+                letter, look = LETTERS[names[code]] if code >= 0 else ("·", "dim")
+                line.append(f"{letter.lower() if small else letter} ", look)
+            screen.print(line)
+        ends = codes[columns].values[[0, -1]].tolist()
+        screen.print(Text(f"{'':9}{columns} from {ends[0]} to {ends[1]}", style="dim"))
+    present = [names[code] for code in np.unique(flat) if code >= 0]
+    key = "  ".join(f"{LETTERS[name][0]} {name.replace('_', ' ')}" for name in present)
+    small = "  small: inferred" if flat_inferred.any() else ""
+    print(f"{key}{small}" + (f"   up: {rows}" if rows else ""))
+    for name, path in written.items():
+        print(f"{name:8} {path}")

@@ -1,0 +1,360 @@
+"""A grid's runs as one labelled dataset, and the phases in it (NumPy and xarray only)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from grokscope.config import Experiment, digest
+from grokscope.errors import ConfigError
+from grokscope.grid import Grid
+from grokscope.measure import SCORES
+from grokscope.phases import Phase, classify
+from grokscope.refine import UNKNOWN, enclosed
+from grokscope.store import failures
+from grokscope.summaries import Summary, summaries
+
+PHASES = (*Phase, None)
+"""Phases in the order of their codes; the last is a run that diverged."""
+
+MISSING, DONE, FAILED = range(3)
+STATUS = ("missing", "done", "failed")
+
+SPARSEST = 20
+"""Cells for each run of a store beyond which its runs are taken to be several sweeps."""
+
+MATRICES = ("U", "V", "W")
+
+NUMBERS = SCORES | {
+    "peak_test_accuracy": "highest test accuracy at any measured step",
+    "mean_ipr": "mean of IPR_k over live neurons",
+    "dead_neurons": "neurons with a dead weight vector",
+    "last_step": "step of the last measurement",
+    "seconds": "training and measuring",
+    "failed_at": "first step whose loss was not finite; missing if there was none",
+    "settled_at": "step at which the run stopped because it had settled; missing if it did not",
+}
+"""What a diagram holds of every run, as last measured."""
+
+
+def collect(
+    grid: Grid, store: str | Path, advance: Callable[[int], None] = lambda runs: None
+) -> xr.Dataset:
+    """What a store has of a grid's cells, with a dimension for each axis and for the seed.
+
+    Variables: `NUMBERS`, `norm` of each matrix, and `status` (0 missing, 1 done, 2 failed).
+    Numbers that are not there are NaN. Axes that advance together are coordinates of one
+    dimension. The grid itself is the attribute `grid`, as TOML.
+
+    >>> collect(Grid(axes={"weight_decay": [0, 5]}), "no store").status.values.tolist()
+    [[0], [0]]
+    """
+    store = Path(store)
+    names = [digest(experiment) for _, experiment in grid.cells()]
+    wanted = set(names)
+    found = summaries(store, wanted=wanted.__contains__, advance=advance)
+    failed = failures(store) if store.is_dir() else {}
+    return as_dataset(grid, [found.get(name) for name in names], [name in failed for name in names])
+
+
+def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[bool]) -> xr.Dataset:
+    """A dataset of summaries in the order of `grid.cells()`; see `collect`."""
+    shape, dimensions = tuple(grid.sizes.values()), tuple(grid.sizes)
+
+    def of(name: str) -> np.ndarray:
+        values = [np.nan if s is None or s[name] is None else s[name] for s in found]
+        return np.array(values, float).reshape(shape)
+
+    nothing = [np.nan] * len(MATRICES)
+    norm = np.array([nothing if s is None else s["norm"] for s in found], float)
+    done = [
+        DONE if s is not None else FAILED if f else MISSING
+        for s, f in zip(found, failed, strict=True)
+    ]
+    variables: dict[str, Any] = {
+        name: (dimensions, of(name), {"units": "s" if name == "seconds" else "1", "description": d})
+        for name, d in NUMBERS.items()
+    }
+    variables["norm"] = (
+        (*dimensions, "matrix"),
+        norm.reshape(*shape, len(MATRICES)),
+        {"units": "1", "description": "Frobenius norm of each matrix"},
+    )
+    variables["status"] = (
+        dimensions,
+        np.array(done, np.int8).reshape(shape),
+        {"description": ", ".join(f"{code}: {word}" for code, word in enumerate(STATUS))},
+    )
+    coordinates: dict[str, Any] = {"matrix": list(MATRICES)}
+    for dimension, names in grid.dimensions.items():
+        for name in names:
+            coordinates[name] = (dimension, _coordinate(grid.values[name]), {"description": name})
+    attrs = {
+        "grid": grid.to_toml(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "grokscope_version": version("grokscope"),
+    }
+    return xr.Dataset(variables, coordinates, attrs)
+
+
+def grid_in(store: str | Path) -> Grid:
+    """The grid that all runs of a store lie on: an axis for every setting that varies.
+
+    Raises:
+        ConfigError: if the store has no runs, or its runs make no grid.
+    """
+    found = summaries(Path(store))
+    if not found:
+        raise ConfigError(
+            f"`store` must be a folder of runs, got {str(store)!r} without any. "
+            "Use `grokscope sweep` to train some."
+        )
+    documents = [_leaves(json.loads(summary["experiment"])) for summary in found.values()]
+    names = dict.fromkeys(name for document in documents for name in document)
+    varied: dict[str, set[Any]] = {
+        name: {document.get(name) for document in documents} for name in names
+    }
+    seeds = sorted(varied.pop("seeds.seed"))
+    axes = {
+        name: sorted(values, key=lambda value: (value is not None, value))
+        for name, values in varied.items()
+        if len(values) > 1 and name != "measure_every"  # which changes no network
+    }
+    cells = len(seeds) * math.prod(len(values) for values in axes.values())
+    if cells > SPARSEST * len(found):
+        raise ConfigError(
+            f"`store` must hold one sweep, got {len(found)} runs that differ in "
+            f"{', '.join(axes)}. Say which sweep is meant with --grid."
+        )
+    document = json.loads(next(iter(found.values()))["experiment"])
+    del document["schema"]
+    last = ["train_fraction", "corruption_fraction"]
+    ordered = [name for name in axes if name not in last] + [name for name in last if name in axes]
+    short = {name: name.rpartition(".")[2] for name in ordered}
+    return Grid(
+        base=Experiment(**document),
+        axes={short[name]: axes[name] for name in ordered},  # type: ignore[arg-type]
+        seeds=seeds,  # type: ignore[arg-type]
+    )
+
+
+def _leaves(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of nested dictionaries by dotted path."""
+    leaves: dict[str, Any] = {}
+    for name, value in document.items():
+        if isinstance(value, dict):
+            leaves |= _leaves(value, f"{prefix}{name}.")
+        else:
+            leaves[prefix + name] = value
+    return leaves
+
+
+def _coordinate(values: Sequence[Any]) -> np.ndarray:
+    """Axis values as netCDF can hold them: "none" for None beside words, NaN beside numbers."""
+    if any(isinstance(value, str | bool) for value in values):
+        return np.array([str(value).lower() if value is None else str(value) for value in values])
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def grid_of(dataset: xr.Dataset) -> Grid:
+    """The grid that a dataset is of.
+
+    Raises:
+        ConfigError: if it is no dataset of a sweep.
+    """
+    if "grid" not in dataset.attrs or "status" not in dataset:
+        raise ConfigError(
+            "`dataset` must be what a sweep returns or exports, got one without a grid. "
+            "Use `grokscope phases STORE --export FILE.nc` to make one."
+        )
+    return Grid.from_toml(dataset.attrs["grid"])
+
+
+def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
+    """The code in `PHASES` of every run, `UNKNOWN` where there is none; thresholds of `classify`.
+
+    >>> phase_codes(collect(Grid(axes={"weight_decay": [0, 5]}), "no store")).values.tolist()
+    [[-1], [-1]]
+    """
+    corruption = dataset.coords.get(
+        "corruption_fraction", grid_of(dataset).base.corruption_fraction
+    )
+    arrays = xr.broadcast(
+        dataset.train_accuracy, dataset.test_accuracy, dataset.peak_test_accuracy,
+        xr.DataArray(corruption),
+    )  # fmt: skip
+    like = dataset.status
+    train, test, peak, xi = (array.transpose(*like.dims).values for array in arrays)
+    phases = classify(train, test, peak, xi, **thresholds)
+    codes = np.full(like.shape, UNKNOWN)
+    for code, phase in enumerate(PHASES[:-1]):
+        codes[phases == phase] = code
+    codes[np.isfinite(dataset.failed_at.values)] = PHASES.index(None)
+    return like.copy(data=codes).rename("phase")
+
+
+def most_frequent(codes: np.ndarray) -> np.ndarray:
+    """The most frequent known code along the last axis; the first of equally frequent ones."""
+    counts = np.stack([(codes == code).sum(axis=-1) for code in range(len(PHASES))], axis=-1)
+    return np.where(counts.any(axis=-1), counts.argmax(axis=-1), UNKNOWN)
+
+
+def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: float) -> xr.Dataset:
+    """Over all seeds: each cell's most frequent phase, how sure that is, and what was inferred.
+
+    Returns:
+        `phase`: codes in `PHASES`, `UNKNOWN` where nothing is known; `inferred`: True for a cell
+        without a run that is enclosed by cells of one phase, in a refined sweep; `runs`: seeds
+        that ended; `frequency`, `low`, `high`: share of seeds in each phase and its Wilson score
+        interval, over the dimension `code`.
+
+    >>> diagram = phase_diagram(collect(Grid(axes={"weight_decay": [0, 5]}), "no store"))
+    >>> diagram.phase.values.tolist(), diagram.frequency.dims
+    ([-1, -1], ('weight_decay', 'code'))
+    """
+    codes = phase_codes(dataset, **thresholds)
+    counts = np.stack([(codes.values == code).sum(axis=-1) for code in range(len(PHASES))], axis=-1)
+    runs = counts.sum(axis=-1)
+    trained = most_frequent(codes.values)
+    phase = trained
+    if trained.ndim > 1:
+        phase = enclosed(trained.reshape(-1, *trained.shape[-2:])).reshape(trained.shape)
+    low, high = _wilson(counts, runs[..., None], confidence)
+    dims = codes.dims[:-1]
+    with np.errstate(invalid="ignore"):
+        frequency = counts / runs[..., None]
+    variables = {
+        "phase": (dims, phase),
+        "inferred": (dims, (phase != UNKNOWN) & (trained == UNKNOWN)),
+        "runs": (dims, runs),
+        "frequency": ((*dims, "code"), frequency),
+        "low": ((*dims, "code"), low),
+        "high": ((*dims, "code"), high),
+    }
+    coordinates = {
+        name: c for name, c in dataset.coords.items() if "seed" not in c.dims and name != "matrix"
+    }
+    return xr.Dataset(variables, coordinates, {"confidence": confidence})
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where one phase gives way to another along a row of a diagram.
+
+    Attributes:
+        row: the row's place along every other dimension, by name.
+        before, after: the phases to the left and right of it, None for runs that diverged.
+        position: the mean over seeds, in units of the columns' axis.
+        low, high: confidence interval of that mean; NaN for a single seed.
+    """
+
+    row: dict[str, int]
+    before: Phase | None
+    after: Phase | None
+    position: float
+    low: float
+    high: float
+
+
+def boundaries(
+    dataset: xr.Dataset, confidence: float = 0.95, **thresholds: float
+) -> list[Boundary]:
+    """The boundaries between most frequent phases along the last axis, row by row.
+
+    A seed's boundary lies where the fewest of its cells, between the neighbouring boundaries, are
+    on the wrong side. The interval is Student's over the seeds, their variance increased by h²/12
+    for columns that are h apart, since a boundary can lie anywhere between two of them.
+
+    >>> boundaries(collect(Grid(axes={"train_fraction": [0.3, 0.5]}), "no store"))
+    []
+    """
+    diagram = phase_diagram(dataset, **thresholds)
+    codes = phase_codes(dataset, **thresholds).values
+    *names, column = map(str, diagram.phase.dims)
+    columns = dataset[column].values
+    found = []
+    if columns.dtype.kind not in "iuf":
+        return found
+    for place in np.ndindex(diagram.phase.shape[:-1]):
+        row, seeds = diagram.phase.values[place], codes[place].T
+        ends = np.flatnonzero(row[:-1] != row[1:])
+        for number, end in enumerate(ends):
+            before, after = int(row[end]), int(row[end + 1])
+            if UNKNOWN in (before, after):
+                continue
+            first = ends[number - 1] + 1 if number else 0
+            last = ends[number + 1] if number + 1 < len(ends) else len(row) - 1
+            window = slice(first, last + 1)
+            cuts = [_cut(seed[window], columns[window], before, after) for seed in seeds]
+            cuts = [cut for cut in cuts if cut is not None]
+            low = high = np.nan
+            if len(cuts) > 1:
+                spacing = columns[end + 1] - columns[end]
+                error = np.sqrt((np.var(cuts, ddof=1) + spacing**2 / 12) / len(cuts))
+                low, high = stats.t.interval(confidence, len(cuts) - 1, np.mean(cuts), error)
+            where = dict(zip(names, place, strict=True))
+            between = PHASES[before], PHASES[after]
+            middle = float(np.mean(cuts)) if cuts else float(columns[end : end + 2].mean())
+            found.append(Boundary(where, *between, middle, float(low), float(high)))
+    return found
+
+
+def _cut(codes: np.ndarray, columns: np.ndarray, before: int, after: int) -> float | None:
+    """Where to cut a seed's row so that fewest cells are misplaced; the middle of equal places."""
+    if not ((codes == before) | (codes == after)).any():
+        return None
+    places = range(len(codes) + 1)
+    wrong = [(codes[:i] == after).sum() + (codes[i:] == before).sum() for i in places]
+    best = np.flatnonzero(np.array(wrong) == min(wrong))
+    edges = np.concatenate([columns[:1], (columns[:-1] + columns[1:]) / 2, columns[-1:]])
+    return float(edges[best].mean())
+
+
+def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
+    """A row for each cell and seed: its axes, what it ended with, its phase, whether inferred.
+
+    >>> as_table(collect(Grid(axes={"weight_decay": [0, 5]}), "no store")).status.tolist()
+    ['missing', 'missing']
+    """
+    diagram = phase_diagram(dataset, **thresholds)
+    codes = phase_codes(dataset, **thresholds)
+    codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)
+    cells = dataset[[*NUMBERS, "status"]]
+    cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in MATRICES})
+    cells = cells.drop_vars("matrix", errors="ignore")
+    table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
+    frame = table.transpose(*codes.dims).to_dataframe().reset_index()
+    words = {code: None if phase is None else str(phase) for code, phase in enumerate(PHASES)}
+    diverged = PHASES.index(None)
+    frame["phase"] = frame.phase.map(words | {UNKNOWN: None, diverged: "diverged"}).astype(object)
+    frame["status"] = frame.status.map(dict(enumerate(STATUS)))
+    return frame
+
+
+def _wilson(
+    counts: np.ndarray, runs: np.ndarray, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The Wilson score interval of counts / runs, each of counts' shape; NaN for no runs."""
+    pairs = np.stack(np.broadcast_arrays(counts, runs), axis=-1).reshape(-1, 2)
+    unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
+    intervals = np.array(
+        [
+            stats.binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
+            if n
+            else (np.nan, np.nan)
+            for k, n in unique
+        ]
+    )
+    low, high = intervals[inverse.ravel()].T
+    return low.reshape(counts.shape), high.reshape(counts.shape)

@@ -1,0 +1,195 @@
+"""Phase diagrams: Figures 3, 24, 25 and 31, and the diagram of any sweep."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
+
+from grokscope.diagram import PHASES, Boundary, boundaries, grid_of, phase_diagram
+from grokscope.errors import ConfigError
+from grokscope.figures import Diagrams, style
+from grokscope.phases import Phase
+from grokscope.refine import UNKNOWN
+
+COLORS: dict[Phase | None, str] = {
+    Phase.COEXISTENCE: "#E69F00",
+    Phase.PARTIAL_INVERSION: "#56B4E9",
+    Phase.FULL_INVERSION: "#0A4D8C",
+    Phase.MEMORIZATION: "#C8553D",
+    Phase.FORGETTING: "#222222",
+    Phase.CONFUSION: "#B9B9B9",
+    None: "#7A1FA2",
+}
+"""Lightness differs as well as hue; None is a run that diverged."""
+
+PALE = 0.45
+"""How far the colour of an inferred cell is on its way to white."""
+
+AXIS_LABELS = {
+    "train_fraction": "train fraction α",
+    "corruption_fraction": "corruption fraction ξ",
+    "weight_decay": "wd",
+    "dropout": "dp",
+}
+
+ACCURACIES = {"train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}
+
+
+def panels_of(diagram: xr.Dataset) -> list[dict[str, int]]:
+    """The place of every panel along all dimensions but the last two.
+
+    Raises:
+        ConfigError: if there are not two dimensions for rows and columns.
+    """
+    *outer, _, _ = dims = ("", "", *map(str, diagram.phase.dims))
+    if len(dims) < 4:
+        raise ConfigError(
+            f"a diagram must have two axes, got {list(diagram.phase.dims)}. Sweep another."
+        )
+    names = [name for name in outer if name]
+    shape = [diagram.sizes[name] for name in names]
+    return [dict(zip(names, place, strict=True)) for place in np.ndindex(*shape)]
+
+
+def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
+    """The panel's settings, as in "wd = 5"."""
+    words = []
+    for name, index in place.items():
+        value = diagram[name].values[index]
+        text = f"{value:g}" if diagram[name].dtype.kind in "iuf" else str(value)
+        words.append(f"{AXIS_LABELS.get(name, name)} = {text}")
+    return ", ".join(words)
+
+
+def edges(values: np.ndarray) -> np.ndarray:
+    """The edges of cells centred on ascending numbers; of one number or of words, unit cells."""
+    if values.dtype.kind not in "iuf" or len(values) < 2 or (np.diff(values) <= 0).any():
+        return np.arange(len(values) + 1) - 0.5
+    middles = (values[:-1] + values[1:]) / 2
+    first, last = 2 * values[0] - middles[0], 2 * values[-1] - middles[-1]
+    return np.array([first, *middles, last])
+
+
+def phase_panel(
+    axes: Axes, diagram: xr.Dataset, place: dict[str, int], found: list[Boundary]
+) -> None:
+    """One diagram: colours for phases, paler where inferred, with the boundaries' intervals."""
+    panel = diagram.isel(place)
+    rows, columns = map(str, panel.phase.dims)
+    palette = np.array([to_rgb(COLORS[phase]) for phase in PHASES] + [to_rgb("white")])
+    colors = palette[panel.phase.values]  # UNKNOWN, -1, is the last
+    pale = panel.inferred.values[..., None] * PALE
+    colors = colors * (1 - pale) + pale
+    _mesh(axes, panel, rows, columns, colors)
+    for cell in np.argwhere(panel.phase.values == UNKNOWN):
+        y, x = panel[rows].values[cell[0]], panel[columns].values[cell[1]]
+        axes.plot(x, y, marker="x", color="#999999", ms=2, lw=0)
+    for boundary in found:
+        here = {name: boundary.row[name] for name in place}
+        if here == place and np.isfinite(boundary.low):
+            y = panel[rows].values[boundary.row[rows]]
+            axes.plot([boundary.low, boundary.high], [y, y], color="white", lw=1.6)
+            axes.plot([boundary.low, boundary.high], [y, y], color="black", lw=0.8)
+            axes.plot(boundary.position, y, "|", color="black", ms=3)
+
+
+def _mesh(
+    axes: Axes, panel: xr.Dataset | xr.DataArray, rows: str, columns: str, cells: Any, **look: Any
+) -> Any:
+    drawn = axes.pcolormesh(
+        edges(panel[columns].values), edges(panel[rows].values), cells, rasterized=True, **look
+    )
+    axes.grid(False)
+    axes.set_xlabel(AXIS_LABELS.get(columns, columns))
+    return drawn
+
+
+def draw_diagrams(
+    sweeps: list[xr.Dataset], small_print: str, with_accuracies: bool = False, **thresholds: float
+) -> Canvas:
+    """A row of phase diagrams for each sweep; with accuracies, a row of each of them above it."""
+    diagrams = [phase_diagram(data, **thresholds) for data in sweeps]
+    layouts = [panels_of(diagram) for diagram in diagrams]
+    kinds = [*(ACCURACIES if with_accuracies else ()), "phase"]
+    figure, grid = style.panels(
+        len(sweeps) * len(kinds), max(map(len, layouts)), height=1.75, sharex="row", sharey="row"
+    )
+    for axes in grid.ravel():
+        axes.set_visible(False)
+    shown: set[int] = set()
+    for number, (data, diagram, places) in enumerate(zip(sweeps, diagrams, layouts, strict=True)):
+        found = boundaries(data, **thresholds)
+        rows, columns = map(str, diagram.phase.dims[-2:])
+        shown |= set(np.unique(diagram.phase.values).tolist())
+        for kind, row in zip(kinds, grid[number * len(kinds) :], strict=False):
+            mesh = None
+            for axes, place in zip(row, places, strict=False):
+                axes.set_visible(True)
+                title = panel_title(diagram, place)
+                if kind == "phase":
+                    phase_panel(axes, diagram, place, found)
+                else:
+                    mean = data[kind].mean("seed").isel(place)
+                    mesh = _mesh(axes, mean, rows, columns, mean.values, vmin=0, vmax=1)
+                    axes.set_facecolor("#eeeeee")
+                axes.set_title(title)
+            label = ACCURACIES.get(kind, "phase")
+            prefix = f"{label}\n" if with_accuracies else ""
+            row[0].set_ylabel(prefix + AXIS_LABELS.get(rows, rows))
+            if mesh is not None:
+                bar = figure.colorbar(mesh, ax=list(row), fraction=0.02, pad=0.01)
+                style.percent(bar.ax)
+    patches = [
+        Patch(color=COLORS[phase], label="Diverged" if phase is None else phase.title)
+        for code, phase in enumerate(PHASES)
+        if code in shown
+    ]
+    if any(diagram.inferred.any() for diagram in diagrams):
+        patches.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
+    figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), handlelength=1)
+    return style.finish(figure, small_print)
+
+
+def sweep_print(sweeps: list[xr.Dataset]) -> str:
+    """What stands below the diagrams: shared settings, cells trained and inferred, cost."""
+    grids = [grid_of(data) for data in sweeps]
+    varied = {name for grid in grids for name, values in grid.values.items() if len(values) > 1}
+    firsts = [grid.cell((0,) * len(grid.sizes)) for grid in grids]
+    words = style.words_of(firsts, without=varied)
+    n_cells = sum(data.status[..., 0].size for data in sweeps)
+    diagrams = [phase_diagram(data) for data in sweeps]
+    trained = sum(int((diagram.runs > 0).sum()) for diagram in diagrams)
+    inferred = sum(int(diagram.inferred.sum()) for diagram in diagrams)
+    counts = f"{trained:,} of {n_cells:,} cells trained"
+    counts += f", {inferred:,} inferred" if inferred else ""
+    seeds = max(data.sizes["seed"] for data in sweeps)
+    counts += f", {seeds} seeds each" if seeds > 1 else ""
+    settled = sum(int(np.isfinite(data.settled_at).sum()) for data in sweeps)
+    words += [counts, *([f"{settled:,} runs stopped when settled"] if settled else [])]
+    hours = sum(float(data.seconds.sum()) for data in sweeps) / 3600
+    return " · ".join([*words, f"{hours:.1f} core hours"])
+
+
+FIGURES = {
+    3: Diagrams(
+        "Phase diagrams by weight decay and by dropout", ("figure3a", "figure3b"), draw_diagrams
+    ),
+    24: Diagrams(
+        "Phases and accuracies by weight decay",
+        ("figure3a",),
+        partial(draw_diagrams, with_accuracies=True),
+    ),
+    25: Diagrams(
+        "Phases and accuracies by dropout",
+        ("figure3b",),
+        partial(draw_diagrams, with_accuracies=True),
+    ),
+    31: Diagrams("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),
+}

@@ -1,0 +1,255 @@
+"""A grid of experiments as a value: a base, named axes and seeds; in Python, in TOML, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+import tomli_w
+from pydantic import BeforeValidator, Field, model_validator
+
+from grokscope.config import Experiment, read_toml
+from grokscope.errors import ConfigError
+from grokscope.parts import Part, Rule
+
+ABSENT = "none"
+"""How TOML, which has no None, names the value of an absent setting on an axis."""
+
+LARGEST = 1_000_000
+"""Cells of the largest grid that is accepted: more is a slip of the keyboard."""
+
+
+def _values(name: str, values: Any) -> tuple[Any, ...]:
+    """An axis given as values, an array, or a table with start, stop and num."""
+    remedy = "Use values as in [0, 5, 15], or {start = 0.1, stop = 0.9, num = 17}."
+    if isinstance(values, Mapping):
+        if set(values) != {"start", "stop", "num"}:
+            raise ConfigError(
+                f"axis `{name}` must have start, stop and num, got {values}. {remedy}"
+            )
+        try:
+            num = min(int(values["num"]), LARGEST + 1)
+            step = (values["stop"] - values["start"]) / max(num - 1, 1)
+            values = [values["start"] + step * place for place in range(num)]
+        except (TypeError, ValueError):
+            raise ConfigError(f"axis `{name}` must hold numbers, got {values}. {remedy}") from None
+    values = getattr(values, "tolist", lambda: values)()  # of a NumPy array
+    if not isinstance(values, list | tuple | range) or not values:
+        raise ConfigError(f"axis `{name}` must have at least one value, got {values!r}. {remedy}")
+    scalars = [getattr(value, "item", lambda value=value: value)() for value in values]
+    for value in scalars:
+        if not isinstance(value, int | float | str | None):
+            raise ConfigError(f"axis `{name}` must hold plain values, got {value!r}. {remedy}")
+    plain = tuple(
+        round(value, 12) if isinstance(value, float) else None if value == ABSENT else value
+        for value in scalars
+    )
+    if len(set(plain)) < len(plain):
+        raise ConfigError(f"axis `{name}` must not repeat a value, got {list(plain)}. {remedy}")
+    return plain
+
+
+def _axes(axes: Any) -> Any:
+    if not isinstance(axes, Mapping):
+        return axes
+    return {str(name): _values(str(name), values) for name, values in axes.items()}
+
+
+def _groups(groups: Any) -> Any:
+    return tuple(map(tuple, groups)) if isinstance(groups, list | tuple) else groups
+
+
+def _seeds(seeds: Any) -> Any:
+    if isinstance(seeds, int) and not isinstance(seeds, bool):
+        seeds = range(min(seeds, LARGEST + 1))
+    return None if seeds is None else _values("seeds", seeds)
+
+
+class Grid(Part):
+    """A base experiment, varied along named axes, every combination with every seed.
+
+    Raises:
+        ConfigError: if an axis is unknown, empty or repeats a value, or a cell is impossible;
+            the message names axis and value.
+
+    >>> grid = Grid(axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.5, 0.7]}, seeds=2)
+    >>> grid.sizes
+    {'weight_decay': 2, 'train_fraction': 3, 'seed': 2}
+    >>> grid.cell((1, 0, 0)).optimizer.weight_decay
+    5.0
+    >>> Grid(axes={"train_fraction": [0.5, 1.5]})
+    Traceback (most recent call last):
+    grokscope.errors.ConfigError: train_fraction = 1.5, seed = 0: `train_fraction` must lie \
+strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
+    """
+
+    base: Experiment = Field(default=Experiment(), description="what all cells share")
+    axes: Annotated[
+        dict[str, tuple[Any, ...]],
+        BeforeValidator(_axes),
+        Rule("must be a table of settings and their values", "Use weight_decay = [0, 5, 15]."),
+    ] = Field(description="values of each varied setting, by its name in `Experiment.replace`")
+    zipped: Annotated[
+        tuple[tuple[str, ...], ...],
+        BeforeValidator(_groups),
+        Rule("must be groups of axes", 'Use [["batch_size", "steps"]].'),
+    ] = Field(default=(), description="groups of axes that advance together instead of crossing")
+    seeds: Annotated[
+        tuple[int, ...] | None,
+        BeforeValidator(_seeds),
+        Rule("must be a number of seeds or a list of them", "Use 3 for seeds 0, 1 and 2."),
+    ] = Field(default=None, description="root seeds, or how many; by default the base's")
+
+    @model_validator(mode="after")
+    def _cells_are_possible(self) -> Grid:
+        if "seed" in self.axes:
+            raise ConfigError("axis `seed` must be given as seeds. Use seeds = 3 beside the axes.")
+        for group in self.zipped:
+            for name in group:
+                if name not in self.axes or sum(name in other for other in self.zipped) > 1:
+                    raise ConfigError(
+                        f"`zipped` must name axes, each once, got {name!r}. Use {list(self.axes)}."
+                    )
+            lengths = {name: len(self.axes[name]) for name in group}
+            if len(set(lengths.values())) > 1:
+                raise ConfigError(
+                    f"`zipped` axes must have equally many values, got {lengths}. "
+                    "Give each the same number."
+                )
+        if self.size > LARGEST:
+            raise ConfigError(
+                f"`axes` must make at most {LARGEST:,} cells, got {self.size:,}. "
+                "Use fewer values, or several grids."
+            )
+        for _ in self.cells():
+            pass
+        return self
+
+    @property
+    def dimensions(self) -> dict[str, tuple[str, ...]]:
+        """The axes that advance along each dimension; its name is the first of them."""
+        groups = {group[0]: group for group in self.zipped if group}
+        rest = {name for group in self.zipped for name in group}
+        ordered = [name for name in self.axes if name in groups or name not in rest]
+        return {name: groups.get(name, (name,)) for name in ordered} | {"seed": ("seed",)}
+
+    @property
+    def root_seeds(self) -> tuple[int, ...]:
+        """The values of the dimension `seed`."""
+        return (self.base.seeds.seed,) if self.seeds is None else self.seeds
+
+    @property
+    def values(self) -> dict[str, tuple[Any, ...]]:
+        """The values of every axis, and of `seed`."""
+        return {**self.axes, "seed": self.root_seeds}
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The length of each dimension; `seed` is the last."""
+        return {name: len(self.values[name]) for name in self.dimensions}
+
+    @property
+    def size(self) -> int:
+        """Cells, each seed counted."""
+        size = 1
+        for length in self.sizes.values():
+            size *= length
+        return size
+
+    def settings(self, index: tuple[int, ...]) -> dict[str, Any]:
+        """What is special to the cell at a position along every dimension."""
+        values = self.values
+        return {
+            name: values[name][place]
+            for place, names in zip(index, self.dimensions.values(), strict=True)
+            for name in names
+        }
+
+    def cell(self, index: tuple[int, ...]) -> Experiment:
+        """The experiment at a position along every dimension."""
+        return self.base.replace(**self.settings(index))
+
+    def cells(self) -> Iterator[tuple[tuple[int, ...], Experiment]]:
+        """All positions and experiments, the last dimension fastest."""
+        for index in product(*map(range, self.sizes.values())):
+            settings = self.settings(index)
+            try:
+                yield index, self.base.replace(**settings)
+            except ConfigError as error:
+                named = ", ".join(f"{name} = {value}" for name, value in settings.items())
+                raise ConfigError(f"{named}: {error}") from None
+
+    def with_base(self, /, **values: Any) -> Grid:
+        """A copy whose base has other values, as in `Experiment.replace`."""
+        return Grid(
+            base=self.base.replace(**values), axes=self.axes, zipped=self.zipped, seeds=self.seeds
+        )
+
+    @classmethod
+    def from_toml(cls, source: str | Path) -> Grid:
+        r"""Read a grid from a TOML file (a `Path`) or document (a `str`).
+
+        Raises:
+            ConfigError: if it is no TOML, or not a possible grid.
+            OSError: if the file cannot be read.
+
+        >>> Grid.from_toml("seeds = 3\n[base]\nsteps = 100\n[axes]\nwidth = [64, 128]\n").size
+        6
+        """
+        return cls(**read_toml(source, "the grid"))
+
+    def to_toml(self) -> str:
+        """The complete grid as a TOML document.
+
+        >>> grid = Grid(axes={"width": [64, 128]}, seeds=2)
+        >>> Grid.from_toml(grid.to_toml()) == grid
+        True
+        """
+        document = self.model_dump(exclude_none=True)
+        for name, values in document["axes"].items():
+            document["axes"][name] = [ABSENT if value is None else value for value in values]
+        return tomli_w.dumps(document)
+
+
+DIAGRAM_MEASURE_EVERY = 50
+"""Steps between measurements in a diagram: phases need no finer curves, and 10 would cost 15 %."""
+
+
+def _diagram(axis: str, values: tuple[float | int, ...], **base: Any) -> Grid:
+    """A row of the paper's phase diagrams: 17 train fractions × 19 corruption fractions a panel."""
+    fractions = {
+        "train_fraction": {"start": 0.1, "stop": 0.9, "num": 17},
+        "corruption_fraction": {"start": 0, "stop": 0.9, "num": 19},
+    }
+    experiment = Experiment(measure_every=DIAGRAM_MEASURE_EVERY).replace(**base)
+    return Grid(base=experiment, axes={axis: values, **fractions})  # type: ignore[arg-type]
+
+
+GRIDS = {
+    "figure3a": partial(_diagram, "weight_decay", (0, 5, 15, 20)),
+    "figure3b": partial(_diagram, "dropout", (0, 0.3, 0.6, 0.9)),
+    "figure31": partial(_diagram, "weight_decay", (0, 5, 15, 20), operation="multiplication"),
+}
+"""The paper's phase diagrams by name, each made when it is called for."""
+
+
+def load_grid(source: str | Path) -> Grid:
+    """The grid of a name in `GRIDS`, or in a TOML file.
+
+    Raises:
+        ConfigError: if there is neither, or the file holds no grid.
+
+    >>> load_grid("figure3a").sizes
+    {'weight_decay': 4, 'train_fraction': 17, 'corruption_fraction': 19, 'seed': 1}
+    """
+    if str(source) in GRIDS:
+        return GRIDS[str(source)]()
+    if not Path(source).is_file():
+        known = ", ".join(GRIDS)
+        raise ConfigError(
+            f"`grid` must be a TOML file or one of {known}, got {str(source)!r}. Use figure3a."
+        )
+    return Grid.from_toml(Path(source))

@@ -1,0 +1,236 @@
+"""Cells on an executor: packed into tasks, recorded as they finish, lost ones tried again."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from grokscope.config import Experiment, digest
+from grokscope.estimate import work
+from grokscope.executors import Here, Place, report
+from grokscope.run import train_ensemble, without_weights
+from grokscope.store import Run, claim, find, forget_failure, record_failure, save
+from grokscope.summaries import Signature, Summary, signature, summaries, summarize
+from grokscope.training import ensemble_key, ensemble_size
+
+POLL_SECONDS = 0.5
+
+CELL_SECONDS = 0.05
+"""What a cell takes besides its steps: data, measurements, its file (measured: 0.05 to 0.5)."""
+
+
+class Outcome(NamedTuple):
+    """What became of a cell: its run's summary and its file's signature; or why it failed; or
+    neither, if another process is at it.
+    """
+
+    experiment: Experiment
+    summary: Summary | None = None
+    mark: Signature | None = None
+    failure: str | None = None
+
+
+class Task(NamedTuple):
+    """Cells that are trained in one go, and where the task reports what it has done."""
+
+    cells: tuple[Experiment, ...]
+    slot: int
+
+
+Show = Callable[[str, float, float], None]
+Train = Callable[[Sequence[Experiment], str, bool, int], list[Outcome]]
+
+
+def train_cells(
+    experiments: Sequence[Experiment], store: str, keep_weights: bool, slot: int
+) -> list[Outcome]:
+    """Train cells into a store, where a task runs; alike ones as ensembles where that pays."""
+    outcomes: list[Outcome] = []
+    done = 0.0
+
+    def advance(part: float) -> None:
+        nonlocal done
+        done += part
+        report(slot, done)
+
+    for _, alike in groupby(experiments, ensemble_key):
+        members = list(alike)
+        for start in range(0, len(members), ensemble_size()):
+            batch = members[start : start + ensemble_size()]
+            outcomes += _train_batch(batch, Path(store), keep_weights, advance)
+    return outcomes
+
+
+def _train_batch(
+    experiments: list[Experiment], store: Path, keep_weights: bool, advance: Callable[[float], None]
+) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    missing: list[Experiment] = []
+    with ExitStack() as claims:
+        for experiment in experiments:
+            if not claims.enter_context(claim(store, experiment)):
+                outcomes.append(Outcome(experiment))
+                continue
+            run = find(store, experiment)  # another process may just have finished it
+            if run is None or (keep_weights and not run.has_weights):
+                missing.append(experiment)
+            else:
+                outcomes.append(_finished(run))
+        per_step = sum(map(work, missing)) / max(experiments[0].steps, 1)
+        try:
+            runs = train_ensemble(missing, lambda steps: advance(steps * per_step))
+            runs = runs if keep_weights else [without_weights(run) for run in runs]
+        except OSError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+            if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
+                reason = "out of memory"
+            return outcomes + [Outcome(experiment, failure=reason) for experiment in missing]
+        return outcomes + [_finished(save(run, store)) for run in runs]
+
+
+def _finished(run: Run) -> Outcome:
+    assert run.path is not None
+    return Outcome(run.experiment, summarize(run), signature(run.path))
+
+
+def run_task(
+    train: Train, cells: Sequence[Experiment], store: str, keep_weights: bool, slot: int
+) -> tuple[list[Outcome], float]:
+    """What an executor is given: outcomes, and how many seconds they took where they ran."""
+    began = time.perf_counter()
+    return train(cells, store, keep_weights, slot), time.perf_counter() - began
+
+
+def run_cells(
+    cells: Iterable[Experiment],
+    store: Path,
+    place: Place,
+    keep_weights: bool = False,
+    show: Show = lambda description, done, total: None,
+    train: Train = train_cells,
+) -> Iterator[Outcome]:
+    """Train every cell, and yield what became of each, as it is known.
+
+    The longest come first, and cells of one shape together, so that each shape compiles once a
+    process. Short cells are packed into tasks of a useful length. The cells of a task that was
+    lost with its process are tried again one by one, with nothing beside them: one that is lost
+    even so has failed.
+
+    Raises:
+        OSError: if a file cannot be written.
+        WorkerError: if the executor cannot go on.
+    """
+    queue = deque(sorted(cells, key=lambda cell: (-work(cell), str(ensemble_key(cell)))))
+    n_cells, total = len(queue), sum(map(work, queue))
+    suspects: deque[Experiment] = deque()
+    elsewhere: list[Experiment] = []
+    running: dict[Future, Task] = {}
+    slots = list(range(place.tasks))
+    n_ended, ended_work, timed_work, timed_seconds, alone = 0, 0.0, 0.0, 0.0, False
+
+    def give_up_on_lost_processes() -> None:
+        for task in running.values():
+            suspects.extend(task.cells)
+            slots.append(task.slot)
+        running.clear()
+        place.replace_lost()
+
+    def show_progress(running_work: float) -> None:
+        show(f"{n_ended:,} of {n_cells:,} networks", ended_work + running_work, total)
+
+    if isinstance(place.executor, Here):  # its tasks run while they are being submitted
+        place.executor.watch = lambda: show_progress(place.done[0])
+
+    while queue or suspects or running or elsewhere:
+        if not (queue or suspects or running):
+            time.sleep(POLL_SECONDS)
+            queue.extend(elsewhere)
+            elsewhere.clear()
+        while slots and (queue or suspects) and not (running and (suspects or alone)):
+            alone = bool(suspects)
+            rate = timed_seconds / timed_work if timed_work else math.inf
+            task = Task((suspects.popleft(),) if alone else _pack(queue, place, rate), slots.pop())
+            place.done[task.slot] = 0
+            arguments = (train, task.cells, str(store), keep_weights, task.slot)
+            try:
+                running[place.executor.submit(run_task, *arguments)] = task
+            except BrokenExecutor:
+                suspects.extend(task.cells)
+                slots.append(task.slot)
+                give_up_on_lost_processes()
+        show_progress(math.fsum(place.done[task.slot] for task in running.values()))
+        for future in wait(running, POLL_SECONDS, FIRST_COMPLETED).done:
+            if future not in running:  # given up just now
+                continue
+            task = running[future]
+            try:
+                outcomes, seconds = future.result()
+            except OSError:
+                raise
+            except Exception as error:
+                if alone:
+                    reason = str(error).partition("\n")[0] or type(error).__name__
+                    outcomes, seconds = [Outcome(task.cells[0], failure=reason)], 0.0
+                else:
+                    outcomes, seconds = [], 0.0
+                    suspects.extend(task.cells)
+                if isinstance(error, BrokenExecutor):
+                    del running[future]
+                    slots.append(task.slot)
+                    give_up_on_lost_processes()
+            if running.pop(future, None):
+                slots.append(task.slot)
+            ended = [o for o in outcomes if o.summary is not None or o.failure is not None]
+            elsewhere += [o.experiment for o in outcomes if o not in ended]
+            yield from ended
+            n_ended += len(ended)
+            ended_work += sum(work(o.experiment) for o in ended)
+            timed_work += sum(work(o.experiment) for o in ended)
+            timed_seconds += seconds
+            alone = alone and bool(running)
+
+
+def _pack(queue: deque[Experiment], place: Place, rate: float) -> tuple[Experiment, ...]:
+    """The next cells: as many as fill a task of useful length at `rate` seconds per work."""
+    pack = [queue.popleft()]
+    seconds = CELL_SECONDS + rate * work(pack[0])
+    while queue and seconds < place.task_seconds:
+        pack.append(queue.popleft())
+        seconds += CELL_SECONDS + rate * work(pack[-1])
+    return tuple(pack)
+
+
+def complete(
+    cells: Iterable[Experiment],
+    store: Path,
+    place: Place,
+    keep_weights: bool = False,
+    show: Show = lambda description, done, total: None,
+) -> dict[str, str]:
+    """Train every cell into the store, and record those that fail.
+
+    Returns:
+        The reason of each failure, by digest.
+    """
+    known, failed = {}, {}
+    try:
+        for outcome in run_cells(cells, store, place, keep_weights, show):
+            name = digest(outcome.experiment)
+            if outcome.failure is not None:
+                failed[name] = outcome.failure
+                record_failure(store, outcome.experiment, outcome.failure)
+            elif outcome.summary is not None and outcome.mark is not None:
+                known[name] = (outcome.mark, outcome.summary)
+                forget_failure(store, name)
+    finally:
+        summaries(store, known, wanted=known.__contains__)  # which keeps them for the next time
+    return failed

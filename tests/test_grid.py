@@ -1,0 +1,106 @@
+"""Grids: what they vary, how they read, and what they refuse."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grokscope.config import Experiment, digest
+from grokscope.errors import ConfigError
+from grokscope.grid import GRIDS, Grid, load_grid
+
+fractions = st.lists(st.integers(1, 99).map(lambda n: n / 100), min_size=1, max_size=4, unique=True)
+
+
+def test_crossed_axes_times_seeds():
+    grid = Grid(axes={"weight_decay": [0, 5], "width": [8, 16, 32]}, seeds=2)
+    assert grid.sizes == {"weight_decay": 2, "width": 3, "seed": 2}
+    cells = dict(grid.cells())
+    assert len(cells) == grid.size == 12
+    assert cells[1, 2, 1] == Experiment().replace(weight_decay=5, width=32, seed=1)
+    assert len({digest(cell) for cell in cells.values()}) == 12
+
+
+def test_zipped_axes_advance_together():
+    axes = {"batch_size": [8, 64], "steps": [100, 50], "weight_decay": [0, 1, 2]}
+    grid = Grid(axes=axes, zipped=[["batch_size", "steps"]])
+    assert grid.sizes == {"batch_size": 2, "weight_decay": 3, "seed": 1}
+    cell = grid.cell((1, 2, 0))
+    assert (cell.batch_size, cell.steps, cell.optimizer.weight_decay) == (64, 50, 2)
+
+
+def test_seeds_are_a_number_a_list_or_the_base_s():
+    axes = {"weight_decay": [0]}
+    assert Grid(axes=axes, seeds=3).root_seeds == (0, 1, 2)
+    assert Grid(axes=axes, seeds=[5, 7]).root_seeds == (5, 7)
+    assert Grid(base=Experiment().replace(seed=9), axes=axes).root_seeds == (9,)
+
+
+def test_linspace_and_arrays_give_round_values():
+    table = Grid(axes={"train_fraction": {"start": 0.1, "stop": 0.9, "num": 17}})
+    array = Grid(axes={"train_fraction": np.linspace(0.1, 0.9, 17)})
+    assert table == array
+    assert table.axes["train_fraction"][4] == 0.3
+
+
+@given(fractions, st.integers(1, 3))
+def test_toml_gives_the_grid_back(values, seeds):
+    grid = Grid(base=Experiment(settle=True), axes={"train_fraction": values}, seeds=seeds)
+    assert Grid.from_toml(grid.to_toml()) == grid
+
+
+def test_an_absent_setting_is_none_in_toml():
+    grid = Grid(axes={"batch_size": [None, 64]})
+    assert Grid.from_toml(grid.to_toml()) == grid
+    assert Grid.from_toml('[axes]\nbatch_size = ["none", 64]\n') == grid
+    assert grid.cell((0, 0)).batch_size is None
+
+
+def test_the_paper_s_diagrams():
+    for name in GRIDS:
+        grid = load_grid(name)
+        assert list(grid.sizes.values()) == [4, 17, 19, 1]
+        assert grid.base == Experiment(measure_every=50, task=grid.base.task)
+    assert load_grid("figure31").base.task.operation == "multiplication"
+    first = {digest(cell) for _, cell in load_grid("figure3a").cells()}
+    second = {digest(cell) for _, cell in load_grid("figure3b").cells()}
+    assert len(first & second) == 17 * 19, "both have the panel without regularisation"
+
+
+IMPOSSIBLE = [
+    ({"axes": {"widht": [1]}}, "widht = 1, seed = 0: `widht` is not a setting"),
+    ({"axes": {"width": []}}, "axis `width` must have at least one value"),
+    ({"axes": {"width": 3}}, "axis `width` must have at least one value"),
+    ({"axes": {"width": [8, 8]}}, "axis `width` must not repeat a value"),
+    ({"axes": {"width": [[8]]}}, "axis `width` must hold plain values"),
+    ({"axes": {"width": {"start": 1}}}, "axis `width` must have start, stop and num"),
+    ({"axes": {"width": {"start": "a", "stop": 2, "num": 3}}}, "axis `width` must hold numbers"),
+    ({"axes": {"train_fraction": [0.5, 1.5]}}, "train_fraction = 1.5, seed = 0: `train_fraction`"),
+    ({"axes": {"batch_size": [64, 9000]}}, "batch_size = 9000, seed = 0: `batch_size` must be at"),
+    ({"axes": {"seed": [1]}}, "axis `seed` must be given as seeds"),
+    ({"axes": {"width": [1]}, "zipped": [["width", "steps"]]}, "`zipped` must name axes"),
+    (
+        {"axes": {"width": [1, 2], "steps": [1]}, "zipped": [["width", "steps"]]},
+        "`zipped` axes must have equally many values",
+    ),
+    ({"axes": {"width": [1]}, "seeds": [-1]}, "seed = -1: `seed` must be a whole number"),
+    ({"axes": {"width": [1]}, "seeds": 0}, "axis `seeds` must have at least one value"),
+    ({"axes": {"width": [1]}, "seeds": "two"}, "axis `seeds` must have at least one value"),
+    ({"axes": [1]}, "`axes` must be a table"),
+    ({}, "`axes` must be a table"),
+    ({"axes": {"steps": {"start": 0, "stop": 1, "num": 10**9}}}, "`axes` must make at most"),
+    ({"axes": {"width": [1]}, "colour": 1}, "`colour` is not a setting"),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), IMPOSSIBLE)
+def test_what_cannot_be_is_refused_naming_axis_and_value(settings, message):
+    with pytest.raises(ConfigError) as error:
+        Grid(**settings)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_name_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="one of figure3a, figure3b, figure31, got 'figure4'"):
+        load_grid("figure4")
