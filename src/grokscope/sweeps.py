@@ -135,6 +135,8 @@ def sweep(
             missing = (data.status.values != DONE) & ~tried
             missing &= wanted.reshape(*missing.shape[:-1], 1)  # every seed of a cell
             cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:left].tolist()]
+            if not cells:
+                continue
             for experiment in cells:
                 forget_failure(store, digest(experiment))
             complete(cells, store, where, keep_weights, show)

@@ -119,7 +119,7 @@ def draw_diagrams(
     layouts = [panels_of(diagram) for diagram in diagrams]
     kinds = [*(ACCURACIES if with_accuracies else ()), "phase"]
     figure, grid = style.panels(
-        len(sweeps) * len(kinds), max(map(len, layouts)), height=1.75, sharex="row", sharey="row"
+        len(sweeps) * len(kinds), max(map(len, layouts)), height=1.95, sharex="row", sharey="row"
     )
     for axes in grid.ravel():
         axes.set_visible(False)

@@ -1,0 +1,136 @@
+"""What a sweep costs besides training: a second worker, the machinery, resuming, compiling."""
+
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from grokscope import Experiment, Grid, digest, sweep, train, without_weights
+from grokscope.executors import place
+from grokscope.runner import Outcome, run_cells, train_cells
+from grokscope.store import save
+from grokscope.summaries import signature, summaries, summarize
+
+CELLS = 10_000
+TEN_SECONDS = Experiment(corruption_fraction=0.35, measure_every=50)
+
+
+def nothing(experiments, store, keep_weights, slot):
+    return [Outcome(experiment, {}, []) for experiment in experiments]
+
+
+def stored_at_once(experiments, store, keep_weights, slot):
+    """Cells whose files are there without training: one network's measurements under every name."""
+    template = without_weights(train(TINY, progress=False))
+    outcomes = []
+    for experiment in experiments:
+        run = save(replace(template, experiment=experiment), Path(store))
+        outcomes.append(Outcome(experiment, summarize(run), signature(run.path)))
+    return outcomes
+
+
+def counted(experiments, store, keep_weights, slot):
+    """Train, and note how often this process compiled the training loop, and what it found cached.
+
+    JAX tells a listener of every look into its cache on disk.
+    """
+    import jax
+
+    from grokscope.training import train_block
+
+    global _misses
+    if _misses is None:
+        _misses = []
+        jax.monitoring.register_event_listener(
+            lambda name, **_: _misses.append(name) if name.endswith("cache_misses") else None
+        )
+    outcomes = train_cells(experiments, store, keep_weights, slot)
+    note = f"{train_block._cache_size()} {len(_misses)}"
+    Path(store, f"compiled-{os.getpid()}").write_text(note)
+    return outcomes
+
+
+_misses = None
+TINY = Experiment(steps=1).replace(modulus=5, width=2)
+
+
+def second_worker(folder):
+    """Two workers against one, on the same six networks of about ten seconds."""
+    began = time.perf_counter()
+    train(TEN_SECONDS.replace(steps=100), progress=False)
+    train(TEN_SECONDS.replace(steps=100, seed=1), progress=False)
+    per_step = (time.perf_counter() - began) / 200
+    base = TEN_SECONDS.replace(steps=max(int(10 / per_step / 50) * 50, 100))
+    grid = Grid(base=base, axes={"weight_decay": [0, 5, 15]}, seeds=2)
+    seconds = {}
+    for workers in (1, 2):
+        sweep(grid, folder / "warm", workers=workers, progress=False, limit=workers)  # compiles
+        shutil.rmtree(folder / "warm")
+        began = time.perf_counter()
+        data = sweep(grid, folder / str(workers), workers=workers, progress=False)
+        seconds[workers] = time.perf_counter() - began
+        print(f"{workers} worker(s): {seconds[workers]:.1f} s for 6 networks of "
+              f"{float(data.seconds.mean()):.1f} s")  # fmt: skip
+    print(f"two workers against one: {seconds[1] / seconds[2]:.2f} × (≥ 1.9)")
+
+
+def machinery(folder):
+    """Cells that do nothing, and a store in which nothing is missing."""
+    axes = {"weight_decay": np.linspace(0, 20, 100), "train_fraction": np.linspace(0.3, 0.7, 100)}
+    grid = Grid(base=TINY, axes=axes)
+    cells = [cell for _, cell in grid.cells()]
+    with place(CELLS, workers=2) as where:
+        before = memory()
+        began = time.perf_counter()
+        outcomes = sum(1 for _ in run_cells(cells, folder, where, train=nothing))
+        seconds = time.perf_counter() - began
+        grown = memory() - before
+    each = 1000 * seconds / outcomes
+    print(f"cells that do nothing: {outcomes:,} in {seconds:.1f} s, {each:.2f} ms each (≤ 5 ms)")
+    print(f"memory grew by {grown:.0f} MB")
+
+    store = folder / "finished"
+    store.mkdir()
+    with place(CELLS, workers=2) as where:
+        made = list(run_cells(cells, store, where, train=stored_at_once))
+    summaries(store, {digest(o.experiment): (o.mark, o.summary) for o in made})
+    began = time.perf_counter()
+    data = sweep(grid, store, workers=1, progress=False)
+    seconds = time.perf_counter() - began
+    assert (data.status == 1).all()
+    print(f"nothing missing of {CELLS:,} runs: known after {seconds:.1f} s (≤ 5 s)")
+
+
+def memory():
+    """Resident memory of this process in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def compilations(folder):
+    """4 weight decays × 19 corruption fractions at one train fraction, with a cache of its own."""
+    axes = {"weight_decay": [0, 5, 15, 20], "corruption_fraction": np.linspace(0, 0.9, 19)}
+    base = Experiment(steps=10, measure_every=10)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    for title in ("cold", "warm"):
+        store = folder / title
+        store.mkdir()
+        cells = [cell for _, cell in Grid(base=base, axes=axes).cells()]
+        with place(len(cells), workers=2) as where:
+            assert all(o.summary for o in run_cells(cells, store, where, train=counted))
+        notes = [path.read_text().split() for path in store.glob("compiled-*")]
+        loops, misses = zip(*notes, strict=True)
+        print(f"{title} cache: training loops a worker {', '.join(loops)} (1); "
+              f"programs compiled a worker {', '.join(misses)}"
+              f"{' (0)' if title == 'warm' else ''}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    for benchmark in (machinery, compilations, second_worker):
+        with tempfile.TemporaryDirectory() as folder:
+            benchmark(Path(folder))
