@@ -87,9 +87,9 @@ IMPOSSIBLE = [
     ({"axes": {"width": [1]}, "seeds": 0}, "axis `seeds` must have at least one value"),
     ({"axes": {"width": [1]}, "seeds": "two"}, "axis `seeds` must have at least one value"),
     ({"axes": [1]}, "`axes` must be a table"),
-    ({}, "`axes` must be a table"),
+    ({}, "`axes` must be a table of settings and their values, got 'nothing'"),
     ({"axes": {"steps": {"start": 0, "stop": 1, "num": 10**9}}}, "`axes` must make at most"),
-    ({"axes": {"width": [1]}, "colour": 1}, "`colour` is not a setting"),
+    ({"axes": {"width": [1]}, "colour": 1}, "`colour` is none of base, axes, zipped, seeds"),
 ]
 
 

@@ -318,7 +318,7 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
         where = Place(threads, 4, 10.0, [0.0] * 4)
         outcomes = list(run_cells(cells, tmp_path, where, show=show, train=counted))
     assert len(outcomes) == sum(tasks) == 240
-    assert max(tasks) == 200, "ten seconds of 0.05 s"
+    assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
     assert all(0 <= part <= 1 for _, part in shown)
 
 

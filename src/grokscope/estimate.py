@@ -16,6 +16,9 @@ DROPOUT = 1.15
 
 TIMED_STEPS = 10
 
+CELL_SECONDS = 0.05
+"""What a cell takes at least besides its steps: data, measurements, its file (measured)."""
+
 
 def work(experiment: Experiment) -> float:
     """Multiply-adds of a run that does not stop early; for shares and ratios.

@@ -46,12 +46,14 @@ class Place:
         tasks: how many it is given at a time.
         task_seconds: what a task should last at least.
         done: how much work each of the tasks has reported, as a list or shared array.
+        is_local: whether tasks run on this machine, as many as there are workers.
     """
 
     executor: Executor
     tasks: int
     task_seconds: float
     done: Any
+    is_local: bool = False
 
     def replace_lost(self) -> None:
         """Go on after the executor lost a process.
@@ -81,10 +83,10 @@ def place(
     workers = min(workers or os.cpu_count() or 1, cells)
     if workers > 1:
         pool = LocalPool(workers, slots=2 * workers)
-        opened = Place(pool, 2 * workers, LOCAL_TASK_SECONDS, pool.done)
+        opened = Place(pool, 2 * workers, LOCAL_TASK_SECONDS, pool.done, is_local=True)
     else:
         here = Here()
-        opened = Place(here, 1, LOCAL_TASK_SECONDS, here.done)
+        opened = Place(here, 1, LOCAL_TASK_SECONDS, here.done, is_local=True)
     with opened.executor:
         yield opened
 

@@ -232,6 +232,9 @@ def _explain(part: type[Part], error: ValidationError) -> ConfigError:
     if isinstance(cause, ConfigError):
         return cause
     name = str(first["loc"][-1]) if first["loc"] else part.__name__
+    if first["type"] == "extra_forbidden" and "base" in part.model_fields:
+        known = ", ".join(part.model_fields)
+        return ConfigError(f"`{name}` is none of {known}. Put settings of all cells into base.")
     if first["type"] == "extra_forbidden":
         return ConfigError(unknown(name, set(part.model_fields), top=part.__name__ == "Experiment"))
     field = part.model_fields.get(name)
@@ -240,7 +243,7 @@ def _explain(part: type[Part], error: ValidationError) -> ConfigError:
     if tags := first.get("ctx", {}).get("expected_tags"):
         kinds = tags.replace("'", "")
         must, remedy = f"must be one of {kinds}", f"Use {kinds.partition(',')[0]}."
-    got = first["input"]
+    got = "nothing" if first["type"] == "missing" else first["input"]
     if tags and isinstance(got, Mapping):
         got = got.get("name")
     return ConfigError(f"`{name}` {must}, got {got!r}. {remedy}")

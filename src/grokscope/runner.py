@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grokscope.config import Experiment, digest
-from grokscope.estimate import work
+from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import Here, Place, report
 from grokscope.run import train_ensemble, without_weights
 from grokscope.store import Run, claim, find, forget_failure, record_failure, save
@@ -21,9 +21,6 @@ from grokscope.summaries import Signature, Summary, signature, summaries, summar
 from grokscope.training import ensemble_key, ensemble_size
 
 POLL_SECONDS = 0.5
-
-CELL_SECONDS = 0.05
-"""What a cell takes besides its steps: data, measurements, its file (measured: 0.05 to 0.5)."""
 
 
 class Outcome(NamedTuple):
@@ -135,7 +132,11 @@ def run_cells(
     elsewhere: list[Experiment] = []
     running: dict[Future, Task] = {}
     slots = list(range(place.tasks))
-    n_ended, ended_work, timed_work, timed_seconds, alone = 0, 0.0, 0.0, 0.0, False
+    n_ended, ended_work, alone = 0, 0.0, False
+    timed_work, timed_seconds = 0.0, 0.0
+    if queue and not place.is_local:  # where many tasks are submitted before the first one ends
+        timed_work = 1.0
+        timed_seconds = seconds_per_work(queue[n_cells // 2])
 
     def give_up_on_lost_processes() -> None:
         for task in running.values():

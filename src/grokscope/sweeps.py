@@ -15,7 +15,7 @@ import xarray as xr
 from grokscope.config import Experiment, digest
 from grokscope.diagram import DONE, FAILED, MISSING, collect, grid_of, most_frequent, phase_codes
 from grokscope.errors import ConfigError, WorkerError
-from grokscope.estimate import seconds_per_work, work
+from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import place
 from grokscope.grid import Grid, load_grid
 from grokscope.progress import progress_bar, work_bar
@@ -196,6 +196,6 @@ def estimate(grid: Grid, store: Path, data: xr.Dataset, workers: int | None = No
         cells.sort(key=work)
         processes = min(workers or os.cpu_count() or 1, len(cells))
         rate = seconds_per_work(cells[len(cells) // 2])
-        seconds = rate * sum(map(work, cells)) / processes
+        seconds = (rate * sum(map(work, cells)) + CELL_SECONDS * len(cells)) / processes
     there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
     return Estimate(len(cells), seconds, RUN_BYTES * len(cells), shutil.disk_usage(there).free)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -58,6 +59,10 @@ def main(arguments: list[str] | None = None) -> None:
     except MemoryError:
         _fail(OUT_OF_MEMORY, BAD_INPUT)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _fail(
+                "No space left on device. What is stored is whole: make room, ask again", BAD_INPUT
+            )
         where = f"`{error.filename}` " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", BAD_INPUT)
     except RuntimeError as error:
