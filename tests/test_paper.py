@@ -95,7 +95,7 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(number, stor
     ]
     sweeps = [sweep(grid, store, workers=1, progress=False) for grid in tiny]
     path = tmp_path / "figure.svg"
-    figures.draw_sweeps(figure, sweeps, path)
+    figures.draw_sweeps(figure.draw, sweeps, path)
     words = path.read_text()
     cells = f"{16 * len(tiny)} of {16 * len(tiny)} cells trained"
     for setting in ("p = 11", "N = 24", "adamw, lr 0.01", "seed 0", cells, "corruption fraction ξ"):

@@ -303,6 +303,31 @@ def test_a_cell_that_kills_its_process_fails_alone(tmp_path):
     assert all("terminated abruptly" in (o.failure or "") for o in failed)
 
 
+def test_elsewhere_a_task_that_fails_is_split_and_only_the_culprit_fails(tmp_path):
+    def fragile(experiments, store, keep_weights, slot):
+        if any(e.optimizer.weight_decay == 5 and e.train_fraction == 0.6 for e in experiments):
+            raise RuntimeError("lost three times")
+        return nothing(experiments, store, keep_weights, slot)
+
+    cells = [cell for _, cell in GRID.cells()]
+    with ThreadPoolExecutor(1) as threads:
+        where = Place(threads, 4, 10.0, [0.0] * 4)
+        outcomes = list(run_cells(cells, tmp_path, where, train=fragile))
+    assert len(outcomes) == len(cells)
+    assert {o.failure for o in outcomes} == {None, "lost three times"}
+    assert sum(o.failure is not None for o in outcomes) == 2
+
+
+def test_a_process_that_lacks_the_package_stops_the_sweep_in_one_line(tmp_path):
+    def lacking(experiments, store, keep_weights, slot):
+        raise ModuleNotFoundError("No module named 'grokscope'")
+
+    with ThreadPoolExecutor(1) as threads:
+        where = Place(threads, 4, 10.0, [0.0] * 4)
+        with pytest.raises(WorkerError, match="every process must have grokscope"):
+            list(run_cells([BASE], tmp_path, where, train=lacking))
+
+
 def test_short_cells_are_packed_and_work_is_reported(tmp_path):
     cells = [cell for _, cell in GRID.cells()] * 20
     shown, tasks = [], []

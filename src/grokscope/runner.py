@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from grokscope.config import Experiment, digest
+from grokscope.errors import WorkerError
 from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import Here, Place, report
 from grokscope.run import train_ensemble, without_weights
@@ -119,8 +120,8 @@ def run_cells(
 
     The longest come first, and cells of one shape together, so that each shape compiles once a
     process. Short cells are packed into tasks of a useful length. The cells of a task that was
-    lost with its process are tried again one by one, with nothing beside them: one that is lost
-    even so has failed.
+    lost with its process are tried again one by one, in a local pool with nothing beside them,
+    since there a lost process takes the others with it: a cell that is lost even so has failed.
 
     Raises:
         OSError: if a file cannot be written.
@@ -145,6 +146,10 @@ def run_cells(
         running.clear()
         place.replace_lost()
 
+    def is_exclusive() -> bool:
+        """Whether a process may take others with it, and a suspect waits or runs."""
+        return place.is_local and (alone or bool(suspects))
+
     def show_progress(running_work: float) -> None:
         show(f"{n_ended:,} of {n_cells:,} networks", ended_work + running_work, total)
 
@@ -156,10 +161,11 @@ def run_cells(
             time.sleep(POLL_SECONDS)
             queue.extend(elsewhere)
             elsewhere.clear()
-        while slots and (queue or suspects) and not (running and (suspects or alone)):
-            alone = bool(suspects)
+        while slots and (queue or suspects) and not (running and is_exclusive()):
+            alone = place.is_local and bool(suspects)
             rate = timed_seconds / timed_work if timed_work else math.inf
-            task = Task((suspects.popleft(),) if alone else _pack(queue, place, rate), slots.pop())
+            cells = (suspects.popleft(),) if suspects else _pack(queue, place, rate)
+            task = Task(cells, slots.pop())
             place.done[task.slot] = 0
             arguments = (train, task.cells, str(store), keep_weights, task.slot)
             try:
@@ -172,32 +178,36 @@ def run_cells(
         for future in wait(running, POLL_SECONDS, FIRST_COMPLETED).done:
             if future not in running:  # given up just now
                 continue
-            task = running[future]
+            task = running.pop(future)
+            slots.append(task.slot)
+            outcomes: list[Outcome] = []
             try:
                 outcomes, seconds = future.result()
+                timed_seconds += seconds
+                timed_work += sum(map(work, task.cells))
             except OSError:
                 raise
+            except ImportError as error:
+                raise WorkerError(
+                    f"every process must have grokscope and what it needs, got: {error}. "
+                    "Install the same versions everywhere."
+                ) from None
             except Exception as error:
-                if alone:
+                if alone or (not place.is_local and len(task.cells) == 1):
                     reason = str(error).partition("\n")[0] or type(error).__name__
-                    outcomes, seconds = [Outcome(task.cells[0], failure=reason)], 0.0
+                    outcomes = [Outcome(task.cells[0], failure=reason)]
                 else:
-                    outcomes, seconds = [], 0.0
                     suspects.extend(task.cells)
                 if isinstance(error, BrokenExecutor):
-                    del running[future]
-                    slots.append(task.slot)
                     give_up_on_lost_processes()
-            if running.pop(future, None):
-                slots.append(task.slot)
-            ended = [o for o in outcomes if o.summary is not None or o.failure is not None]
-            elsewhere += [o.experiment for o in outcomes if o not in ended]
-            yield from ended
-            n_ended += len(ended)
-            ended_work += sum(work(o.experiment) for o in ended)
-            timed_work += sum(work(o.experiment) for o in ended)
-            timed_seconds += seconds
             alone = alone and bool(running)
+            for outcome in outcomes:
+                if outcome.summary is None and outcome.failure is None:
+                    elsewhere.append(outcome.experiment)
+                else:
+                    yield outcome
+                    n_ended += 1
+                    ended_work += work(outcome.experiment)
 
 
 def _pack(queue: deque[Experiment], place: Place, rate: float) -> tuple[Experiment, ...]:

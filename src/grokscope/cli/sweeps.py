@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -185,6 +186,7 @@ def phases(
     """
     from grokscope import archives, figures
     from grokscope.diagram import grid_in
+    from grokscope.figures.diagrams import draw_diagrams
     from grokscope.sweeps import open_sweep
 
     if out is not None:
@@ -200,7 +202,8 @@ def phases(
         data = archives.load_sweep(source)
     written = {}
     if out is not None:
-        figures.draw_sweeps(figures.any_sweep(accuracies), [data], out)
+        draw = partial(draw_diagrams, with_accuracies=accuracies)
+        figures.draw_sweeps(draw, [data], out)
         written["picture"] = str(out)
     if export is not None:
         archives.export(data, export)
@@ -266,7 +269,7 @@ def figure(
                 sweeps.sweep(grid, store, refine=refine, workers=processes)
                 for grid in grids.values()
             ]
-        figures.draw_sweeps(chosen, data, path)
+        figures.draw_sweeps(chosen.draw, data, path)
         if as_json:
             print(json.dumps({"picture": str(path), "sweeps": [status_of(d) for d in data]}))
             return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -129,15 +128,10 @@ def grids(figure: Diagrams, scale: Scale = "paper", seed: int = 0) -> dict[str, 
     }
 
 
-def any_sweep(with_accuracies: bool) -> Diagrams:
-    """How to draw the diagram of any sweep."""
-    from grokscope.figures.diagrams import draw_diagrams
-
-    return Diagrams("Phase diagram", (), partial(draw_diagrams, with_accuracies=with_accuracies))
-
-
-def draw_sweeps(figure: Diagrams, sweeps: list[xr.Dataset], path: Path) -> None:
-    """Draw the figure from its sweeps' datasets into a PNG, PDF or SVG file.
+def draw_sweeps(
+    draw: Callable[[list[xr.Dataset], str], mpl.Figure], sweeps: list[xr.Dataset], path: Path
+) -> None:
+    """Draw sweeps' datasets, as a figure's `draw` does, into a PNG, PDF or SVG file.
 
     Raises:
         OSError: if it cannot be written.
@@ -145,7 +139,7 @@ def draw_sweeps(figure: Diagrams, sweeps: list[xr.Dataset], path: Path) -> None:
     from grokscope.figures import diagrams, style
 
     with style.context():
-        style.save(figure.draw(sweeps, diagrams.sweep_print(sweeps)), path)
+        style.save(draw(sweeps, diagrams.sweep_print(sweeps)), path)
 
 
 def draw(figure: Figure, runs: list[Run], path: Path) -> None:
