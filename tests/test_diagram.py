@@ -123,6 +123,16 @@ def test_one_seed_has_no_interval_and_gaps_no_boundary():
     assert boundaries(made(np.array([C, UNKNOWN, P, UNKNOWN, M])[:, None], grid)) == []
 
 
+def test_inferred_cells_place_a_boundary_as_if_every_seed_had_their_phase():
+    axes = {"train_fraction": [0.1, 0.2, 0.3, 0.4, 0.5], "corruption_fraction": COLUMNS}
+    grid = Grid(axes=axes, seeds=2)
+    codes = np.full((5, 5, 2), M)
+    codes[:, 0] = C
+    codes[1:4, 2:4] = UNKNOWN
+    found = boundaries(made(codes, grid))
+    assert [b.position for b in found] == pytest.approx([0.15] * 5)
+
+
 def test_a_table_has_a_row_a_run():
     table = as_table(made(ROW[:, None]))
     assert len(table) == 40

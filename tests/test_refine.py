@@ -52,6 +52,25 @@ def test_the_end_is_trained_or_enclosed_for_any_diagram(truth):
             assert not (differ & inferred[tuple(index)]).any()
 
 
+@settings(deadline=None)
+@given(any_diagram, st.randoms(use_true_random=False))
+def test_going_on_after_an_interruption_trains_the_same_cells(truth, rng):
+    whole, rounds = refined(truth)
+    assert list(follow_boundaries(whole.copy())) == []
+    codes = np.full_like(truth, UNKNOWN)
+    stop = rng.randrange(rounds)
+    for number, wanted in enumerate(follow_boundaries(codes)):
+        if number == stop:
+            part = [cell for cell in np.argwhere(wanted).tolist() if rng.random() < 0.5]
+            for cell in part:
+                codes[tuple(cell)] = truth[tuple(cell)]
+            break
+        codes[wanted] = truth[wanted]
+    for wanted in follow_boundaries(codes):
+        codes[wanted] = truth[wanted]
+    assert np.array_equal(codes, whole)
+
+
 @pytest.mark.parametrize(("shape", "share"), [((17, 19), 0.5), ((65, 73), 0.25), ((33, 20), 0.5)])
 @pytest.mark.parametrize("jitter", [0, 0.01])
 def test_bands_are_found_whole_from_a_part_of_the_cells(shape, share, jitter):

@@ -281,6 +281,8 @@ def boundaries(
     """
     diagram = phase_diagram(dataset, **thresholds)
     codes = phase_codes(dataset, **thresholds).values
+    inferred, phase = (diagram[name].values[..., None] for name in ("inferred", "phase"))
+    codes = np.where(inferred, phase, codes)
     *names, column = map(str, diagram.phase.dims)
     columns = dataset[column].values
     found = []

@@ -50,25 +50,30 @@ def follow_boundaries(
     >>> int((codes == UNKNOWN).sum()), np.array_equal(enclosed(codes), truth)
     (52, True)
     """
-    asked = codes != UNKNOWN
-    guess = codes.copy()
+    # Cells are looked at in the order of a first run, known or not, so that going on with what is
+    # known asks for what is left and no more.
+    looked_at = np.zeros(codes.shape, bool)
+    guess = np.full_like(codes, UNKNOWN)
     step = coarse
     while step:
         lattice = _lattice(codes, step)
         low, high = _extremes(guess[lattice], AROUND)
         alike = (low == high) & (step < coarse)
         guess[lattice] = np.where((guess[lattice] == UNKNOWN) & alike, high, guess[lattice])
+        if step == 1:
+            looked_at |= codes != UNKNOWN
         while True:
+            guess = np.where(looked_at & (codes != UNKNOWN), codes, guess)
             low, high = _extremes(guess[lattice], BESIDE)
             wanted = np.zeros(codes.shape, bool)
             unclear = guess[lattice] == UNKNOWN
             wanted[lattice] = unclear | (low != high) if step == 1 else unclear
-            wanted &= ~asked
+            wanted &= ~looked_at
             if not wanted.any():
                 break
-            asked |= wanted
-            yield wanted
-            guess = np.where(codes != UNKNOWN, codes, guess)
+            looked_at |= wanted
+            if (wanted & (codes == UNKNOWN)).any():
+                yield wanted & (codes == UNKNOWN)
         step //= 2
 
 

@@ -98,6 +98,7 @@ def phase_panel(
             axes.plot([boundary.low, boundary.high], [y, y], color="white", lw=1.6)
             axes.plot([boundary.low, boundary.high], [y, y], color="black", lw=0.8)
             axes.plot(boundary.position, y, "|", color="black", ms=3)
+    axes.set_xlim(*edges(panel[columns].values)[[0, -1]])
 
 
 def _mesh(
@@ -153,7 +154,10 @@ def draw_diagrams(
     ]
     if any(diagram.inferred.any() for diagram in diagrams):
         patches.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
-    figure.legend(handles=patches, loc="outside upper center", ncols=len(patches), handlelength=1)
+    columns_of_legend = len(patches) if len(patches) < 6 else -(-len(patches) // 2)
+    figure.legend(
+        handles=patches, loc="outside upper center", ncols=columns_of_legend, handlelength=1
+    )
     return style.finish(figure, small_print)
 
 
@@ -173,8 +177,9 @@ def sweep_print(sweeps: list[xr.Dataset]) -> str:
     counts += f", {seeds} seeds each" if seeds > 1 else ""
     settled = sum(int(np.isfinite(data.settled_at).sum()) for data in sweeps)
     words += [counts, *([f"{settled:,} runs stopped when settled"] if settled else [])]
-    hours = sum(float(data.seconds.sum()) for data in sweeps) / 3600
-    return " · ".join([*words, f"{hours:.1f} core hours"])
+    minutes = sum(float(data.seconds.sum()) for data in sweeps) / 60
+    cost = f"{minutes / 60:.1f} core hours" if minutes > 90 else f"{minutes:.0f} core minutes"
+    return " · ".join([*words, cost])
 
 
 FIGURES = {
