@@ -1,7 +1,6 @@
 """What a sweep costs besides training: a second worker, the machinery, resuming, compiling."""
 
 import os
-import shutil
 import tempfile
 import time
 from dataclasses import replace
@@ -10,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from grokscope import Experiment, Grid, digest, sweep, train, without_weights
-from grokscope.executors import place
+from grokscope.estimate import seconds_per_work, work
+from grokscope.executors import LOCAL_TASK_SECONDS, LocalPool, Place, place
 from grokscope.runner import Outcome, run_cells, train_cells
 from grokscope.store import save
 from grokscope.summaries import signature, summaries, summarize
@@ -59,22 +59,21 @@ TINY = Experiment(steps=1).replace(modulus=5, width=2)
 
 
 def second_worker(folder):
-    """Two workers against one, on the same six networks of about ten seconds."""
-    began = time.perf_counter()
-    train(TEN_SECONDS.replace(steps=100), progress=False)
-    train(TEN_SECONDS.replace(steps=100, seed=1), progress=False)
-    per_step = (time.perf_counter() - began) / 200
-    base = TEN_SECONDS.replace(steps=max(int(10 / per_step / 50) * 50, 100))
-    grid = Grid(base=base, axes={"weight_decay": [0, 5, 15]}, seeds=2)
+    """A pool of two processes against a pool of one, on the same networks of about ten seconds."""
+    rate = seconds_per_work(TEN_SECONDS)
+    steps = round(10 / (rate * work(TEN_SECONDS)) * TEN_SECONDS.steps)
+    grid = Grid(base=TEN_SECONDS.replace(steps=steps), axes={"weight_decay": [0, 5, 15]}, seeds=4)
+    cells = [cell for _, cell in grid.cells()]
+    train(grid.base.replace(steps=50), progress=False)  # which compiles
     seconds = {}
     for workers in (1, 2):
-        sweep(grid, folder / "warm", workers=workers, progress=False, limit=workers)  # compiles
-        shutil.rmtree(folder / "warm")
         began = time.perf_counter()
-        data = sweep(grid, folder / str(workers), workers=workers, progress=False)
+        with LocalPool(workers, slots=2 * workers) as pool:
+            where = Place(pool, 2 * workers, LOCAL_TASK_SECONDS, pool.done, is_local=True)
+            outcomes = list(run_cells(cells, folder / str(workers), where))
         seconds[workers] = time.perf_counter() - began
-        print(f"{workers} worker(s): {seconds[workers]:.1f} s for 6 networks of "
-              f"{float(data.seconds.mean()):.1f} s")  # fmt: skip
+        each = np.mean([outcome.summary["seconds"] for outcome in outcomes])
+        print(f"{workers} worker(s): {seconds[workers]:.1f} s for {len(cells)} of {each:.1f} s")
     print(f"two workers against one: {seconds[1] / seconds[2]:.2f} × (≥ 1.9)")
 
 
