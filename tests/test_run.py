@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from grokscope.config import Experiment
+from grokscope.grid import Grid
 from grokscope.run import train
 from grokscope.store import open_run, run_path
 from grokscope.sweeps import train_missing
@@ -113,7 +114,10 @@ def test_a_pool_ends_with_its_parent(tmp_path):
 
 
 def test_a_killed_worker_is_replaced_and_its_run_done_again(tmp_path):
-    process = start("figure", "1", "--scale", "quick", "--workers", "2", cwd=tmp_path)
+    (tmp_path / "map.toml").write_text(
+        Grid(base=EXPERIMENT.replace(steps=2000), axes={"weight_decay": [0, 5]}, seeds=2).to_toml()
+    )
+    process = start("sweep", "map.toml", "--workers", "2", cwd=tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     workers = []
     while process.poll() is None and not workers:
@@ -126,7 +130,7 @@ def test_a_killed_worker_is_replaced_and_its_run_done_again(tmp_path):
     os.kill(workers[0], signal.SIGKILL)
     _, err = process.communicate(timeout=300)
     assert (process.returncode, err) == (0, "")
-    assert len(list((tmp_path / "runs").glob("*.nc"))) == 3
+    assert len(list((tmp_path / "runs").glob("*.nc"))) == 4
 
 
 def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capfd):
