@@ -102,12 +102,13 @@ def restore(data: xr.Dataset, store: str | Path) -> int:
             "the sweep's file must hold its runs to go on from, got one with their ends alone. "
             "Export it with --details."
         )
+    makers = json.loads(data.attrs["makers"])
     restored = 0
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
         experiment = grid.cell(index)
         if not run_path(store, experiment).exists():
             cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
-            save(Run(experiment, _run_dataset(cell, json.loads(data.attrs["makers"]))), store)
+            save(Run(experiment, _run_dataset(cell, makers)), store)
             restored += 1
     return restored
 

@@ -43,7 +43,10 @@ def summarize(run: Run) -> Summary:
 
 def signature(path: Path) -> Signature:
     """What changes whenever a file of the store is replaced."""
-    status = os.stat(path)
+    return _mark(os.stat(path))
+
+
+def _mark(status: os.stat_result) -> Signature:
     return [status.st_ino, status.st_size, status.st_mtime_ns]
 
 
@@ -73,8 +76,7 @@ def summaries(
         for entry in entries:
             name, ending = os.path.splitext(entry.name)
             if ending == SUFFIX and not name.startswith("."):
-                status = entry.stat()
-                there[name] = [status.st_ino, status.st_size, status.st_mtime_ns]
+                there[name] = _mark(entry.stat())
     fresh = {}
     for name, mark in there.items():
         cached, summary = cache.get(name, (None, None))

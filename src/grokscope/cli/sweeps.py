@@ -195,9 +195,8 @@ def phases(
         archives.check_format(export)
     if source.is_dir():
         chosen = _grid(grid, seeds, settle) if grid else grid_in(source)
-        data = open_sweep(chosen, source)
-        if details and export:
-            data = archives.archive(chosen, source)
+        with_details = details and export
+        data = archives.archive(chosen, source) if with_details else open_sweep(chosen, source)
     else:
         data = archives.load_sweep(source)
     written = {}

@@ -48,12 +48,11 @@ def panels_of(diagram: xr.Dataset) -> list[dict[str, int]]:
     Raises:
         ConfigError: if there are not two dimensions for rows and columns.
     """
-    *outer, _, _ = dims = ("", "", *map(str, diagram.phase.dims))
-    if len(dims) < 4:
+    if diagram.phase.ndim < 2:
         raise ConfigError(
             f"a diagram must have two axes, got {list(diagram.phase.dims)}. Sweep another."
         )
-    names = [name for name in outer if name]
+    names = list(map(str, diagram.phase.dims[:-2]))
     shape = [diagram.sizes[name] for name in names]
     return [dict(zip(names, place, strict=True)) for place in np.ndindex(*shape)]
 

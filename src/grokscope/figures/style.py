@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,21 +131,11 @@ def _strengths(experiment: Experiment) -> dict[str, float]:
 
 def small_print(runs: list[Run], note: str = "") -> str:
     """The settings that the runs share, in a line or two; what differs stands on the panels."""
-    documents = [run.experiment.model_dump() for run in runs]
-    paths = list(_leaves(documents[0]))
-
-    def at(document: dict, path: str) -> Any:
-        for key in path.split("."):
-            document = document[key]
-        return document
-
-    shared = {p for p in paths if all(at(d, p) == at(documents[0], p) for d in documents)}
-    experiment = runs[0].experiment
-    words = [words for path, words in _words(experiment).items() if path in shared]
+    words = words_of([run.experiment for run in runs])
     return " · ".join([*words, *([note] if note else [])])
 
 
-def words_of(experiments: list[Experiment], without: Iterable[str]) -> list[str]:
+def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list[str]:
     """What the experiments share, in words, except for the settings named."""
     documents = [_words(experiment) for experiment in experiments]
     left_out = {path for path in documents[0] if path.rpartition(".")[2] in set(without)}
@@ -154,15 +144,6 @@ def words_of(experiments: list[Experiment], without: Iterable[str]) -> list[str]
         for path, words in documents[0].items()
         if path not in left_out and all(other[path] == words for other in documents)
     ]
-
-
-def _leaves(document: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """Dotted paths of all values in nested mappings."""
-    for name, value in document.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 def _words(experiment: Experiment) -> dict[str, str]:
