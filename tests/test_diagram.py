@@ -45,7 +45,8 @@ def made(codes, grid=GRID):
         train, test = accuracies.get(code, (0.5, 0.5))
         summary = dict.fromkeys(
             ["train_loss", "test_loss", "corrupted_accuracy", "corrected_accuracy",
-             "uncorrupted_accuracy", "mean_ipr", "dead_neurons", "last_step", "seconds"], 1.0
+             "uncorrupted_accuracy", "mean_ipr", "dead_neurons", "last_step", "seconds",
+             "has_weights"], 1.0
         )  # fmt: skip
         summary |= {"train_accuracy": train, "test_accuracy": test, "settled_at": None}
         summary |= {"peak_test_accuracy": 1.0 if code == 4 else test, "norm": [1.0, 1.0, 1.0]}

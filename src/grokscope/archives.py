@@ -71,6 +71,7 @@ def archive(
             data[RUN + name] = inner, like.values, like.attrs
     data["run_maker"] = dims, made, described("index in the attribute `makers`")
     data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
+    data["has_weights"] *= 0
     return data.assign_attrs(makers=json.dumps(makers))
 
 

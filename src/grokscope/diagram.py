@@ -44,6 +44,7 @@ NUMBERS = SCORES | {
     "seconds": "training and measuring",
     "failed_at": "first step whose loss was not finite; missing if there was none",
     "settled_at": "step at which the run stopped because it had settled; missing if it did not",
+    "has_weights": "1 if the final weights are there too, 0 if not",
 }
 """What a diagram holds of every run, as last measured."""
 

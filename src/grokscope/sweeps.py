@@ -133,6 +133,8 @@ def sweep(
         rounds = follow_boundaries(codes) if refine else [np.ones(codes.shape, bool)]
         for wanted in rounds:
             missing = (data.status.values != DONE) & ~tried
+            if keep_weights:
+                missing |= data.has_weights.values == 0
             missing &= wanted.reshape(*missing.shape[:-1], 1)  # every seed of a cell
             cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:left].tolist()]
             if not cells:

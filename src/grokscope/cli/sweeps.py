@@ -187,6 +187,7 @@ def phases(
     from grokscope import archives, figures
     from grokscope.diagram import grid_in
     from grokscope.figures.diagrams import draw_diagrams
+    from grokscope.progress import progress_bar
     from grokscope.sweeps import open_sweep
 
     if out is not None:
@@ -195,8 +196,11 @@ def phases(
         archives.check_format(export)
     if source.is_dir():
         chosen = _grid(grid, seeds, settle) if grid else grid_in(source)
-        with_details = details and export
-        data = archives.archive(chosen, source) if with_details else open_sweep(chosen, source)
+        if details and export:
+            with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
+                data = archives.archive(chosen, source, advance)
+        else:
+            data = open_sweep(chosen, source)
     else:
         data = archives.load_sweep(source)
     written = {}
