@@ -66,14 +66,17 @@ def torch_step(experiment: Experiment, steps: int):
     y = one_hot(torch.as_tensor(data.given_labels[:n].astype("int64")), p).float()
     first = torch.nn.Linear(2 * p, experiment.model.width, bias=False)
     second = torch.nn.Linear(experiment.model.width, p, bias=False)
-    parameters = [*first.parameters(), *second.parameters()]
-    for weights in parameters:
+    for weights in (first.weight, second.weight):
         torch.nn.init.normal_(weights, 0, (16 * experiment.model.width) ** (-1 / 3))
+    kinds = {None: torch.nn.Identity, "batch_norm": torch.nn.BatchNorm1d}
+    kinds |= {"layer_norm": torch.nn.LayerNorm}
+    norm = kinds[experiment.model.normalization](experiment.model.width)
+    parameters = [*first.parameters(), *second.parameters(), *norm.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=0.01, betas=(0.9, 0.98), weight_decay=0.0)
 
     def step(x, y):
         optimizer.zero_grad()
-        torch.nn.functional.mse_loss(second(first(x) ** 2), y).backward()
+        torch.nn.functional.mse_loss(second(norm(first(x) ** 2)), y).backward()
         optimizer.step()
 
     def batches():

@@ -16,8 +16,17 @@ print(f"full batch {full * 1e3:.2f} ms, with dropout .3 {dropout * 1e3:.2f} ms, 
 report("full-batch step / sgemm floor", full / floor, 1.25)
 report("full-batch step with dropout .3 / sgemm floor", dropout / floor, 1.45)
 report("PyTorch / ours, full batch", dense / full, 2.8, "above")
-for size, steps, must in ((8, 2000, 5), (64, 1000, 3.5), (256, 300, 3.3)):
-    experiment = base.replace(batch_size=size)
-    ours, theirs = our_step(experiment, steps, 5), torch_step(experiment, steps // 5)
-    print(f"batch size {size}: {ours * 1e6:.0f} µs, PyTorch {theirs * 1e6:.0f} µs")
-    report(f"PyTorch / ours, batch size {size}", theirs / ours, must, "above")
+
+TARGETS = {None: (5, 3.5, 3.3), "batch_norm": (4.5, 3, 3), "layer_norm": (4.5, 3, 3)}
+for normalization, targets in TARGETS.items():
+    for size, steps, must in zip((8, 64, 256), (2000, 1000, 300), targets, strict=True):
+        experiment = base.replace(batch_size=size, normalization=normalization)
+        ours, theirs = our_step(experiment, steps, 5), torch_step(experiment, steps // 5)
+        name = f"batch size {size}" + (f", {normalization}" if normalization else "")
+        print(f"{name}: {ours * 1e6:.0f} µs, PyTorch {theirs * 1e6:.0f} µs")
+        report(f"PyTorch / ours, {name}", theirs / ours, must, "above")
+
+wide = base.replace(width=5000)
+step = our_step(wide, 3, 3)
+print(f"N = 5000: {step * 1e3:.0f} ms")
+report("N = 5000, full batch / sgemm floor", step / (10 * floor), 1.3)

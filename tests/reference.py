@@ -84,3 +84,28 @@ def dense_scores(U, V, W, data, activation="quadratic", loss="mse"):
                 log_sum = np.log(np.exp(f - top).sum(axis=1)) + top[:, 0]
                 scores[f"{name}_loss"] = (log_sum - (f * y).sum(axis=1)).mean()
     return scores
+
+
+def normalized(h, gamma, beta, axis):
+    """BatchNorm (axis 0) or LayerNorm (axis 1) in training, and what its backward pass needs."""
+    mean, variance = h.mean(axis, keepdims=True), h.var(axis, keepdims=True)
+    unit = (h - mean) / np.sqrt(variance + 1e-5)
+    return gamma * unit + beta, (unit, variance, mean)
+
+
+def normalized_gradient(U, V, W, gamma, beta, inputs, labels, axis):
+    """MSE's gradient for W norm((U e_m + V e_n)²), by the published backward passes.
+
+    U, V, W as [p, N]; returns gradients of all five, and the batch's mean and variance.
+    """
+    p, B = len(W), len(labels)
+    h = U[inputs[:, 0]] + V[inputs[:, 1]]
+    a, (unit, variance, mean) = normalized(h**2, gamma, beta, axis)
+    df = 2 * (a @ W.T - one_hot(labels, p)) / (B * p)
+    da = df @ W
+    du = da * gamma
+    dphi = du - du.mean(axis, keepdims=True) - unit * (du * unit).mean(axis, keepdims=True)
+    dh = dphi / np.sqrt(variance + 1e-5) * 2 * h
+    dU, dV = (one_hot(inputs[:, i], p).T @ dh for i in (0, 1))
+    gradients = dU, dV, df.T @ a, (da * unit).sum(0), da.sum(0)
+    return gradients, (mean.ravel(), variance.ravel())

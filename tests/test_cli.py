@@ -63,8 +63,9 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
     values = {
         "operation": "multiplication", "modulus": 5, "train_fraction": 0.6,
         "corruption_fraction": 0.1, "exclude_true_label": True, "width": 3, "activation": "relu",
-        "dropout": 0.1, "loss": "cross_entropy", "optimizer": "sgd", "learning_rate": 0.1,
-        "weight_decay": 1.0, "momentum": 0.5, "steps": 3, "batch_size": 4, "measure_every": 2,
+        "dropout": 0.1, "normalization": "layer_norm", "loss": "cross_entropy",
+        "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1.0, "momentum": 0.5,
+        "steps": 3, "batch_size": 4, "measure_every": 2,
         "seed": 1, "split_seed": 2, "corruption_seed": 3, "init_seed": 4, "batches_seed": 5,
         "dropout_seed": 6, "settle": True, "settle_after": 100, "settle_caution": 2.0,
         "settle_shrink": 3.0, "settle_rise": 1.2,

@@ -205,3 +205,23 @@ def test_bad_toml_is_refused_in_one_line(text):
     with pytest.raises(ConfigError) as error:
         Experiment.from_toml(text)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "steps"),
+    [(8, 0.01 * (8 / 256) ** 0.5, 64_000), (64, 0.005, 8000), (256, 0.01, 2000)],
+)
+def test_another_batch_size_sees_as_many_examples(size, rate, steps):
+    scaled = Experiment(batch_size=256).with_batch_size(size)
+    assert scaled.batch_size == size
+    assert scaled.optimizer.learning_rate == pytest.approx(rate, abs=1e-12)
+    assert scaled.steps == steps
+    assert len(scaled.schedule) == 201
+    assert scaled.with_batch_size(256) == Experiment(batch_size=256)
+
+
+def test_a_rule_for_batch_sizes_needs_one_to_start_from():
+    with pytest.raises(ConfigError, match="`batch_size` must be set for a rule to start from"):
+        Experiment().with_batch_size(8)
+    with pytest.raises(ConfigError, match="`batch_size` must be a whole number from 1"):
+        Experiment(batch_size=256).with_batch_size(0)

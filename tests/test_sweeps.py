@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grokscope import runner, sweeps, training
+from grokscope import executors, runner, sweeps, training
 from grokscope.archives import archive
 from grokscope.config import Experiment, digest
 from grokscope.data import make_dataset
@@ -284,7 +284,7 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
         return real(experiments, advance)
 
     monkeypatch.setattr(runner, "train_ensemble", counted)
-    monkeypatch.setattr(runner, "CELL_SECONDS", 0)  # so that tasks hold several cells
+    monkeypatch.setattr(executors, "LOCAL_TASK_SECONDS", 1e9)  # so that tasks hold several cells
     data = run(store=tmp_path)
     assert max(sizes) == 3
     assert np.allclose(data.train_loss, whole[1].train_loss, rtol=1e-4)

@@ -7,6 +7,7 @@ from grokscope import training as t
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
 from grokscope.errors import ConfigError
+from grokscope.models.normalization import split_trained
 from reference import appendix_e_gradient, dense_loss_and_gradient, weights64
 
 
@@ -26,8 +27,8 @@ def gradient(experiment):
     data = make_dataset(experiment)
     state, dynamic = t._prepare(experiment, data)
     static = t._static(experiment)
-    loss, grad = jax.jit(t._full_batch_gradient, static_argnums=3)(
-        state.model, dynamic, None, static
+    (loss, _), grad = jax.jit(t._full_batch_gradient, static_argnums=4)(
+        *split_trained(state.model), dynamic, None, static
     )
     n = data.n_train
     return state.model, data.inputs[:n], data.given_labels[:n], float(loss), grad, dynamic

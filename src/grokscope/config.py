@@ -141,6 +141,12 @@ Use 0.5 to train on half of the pairs.
                 f"`batch_size` must be at most the training set's {self.n_train} examples, got "
                 f"{self.batch_size}. Leave it out for full batches."
             )
+        examples = self.batch_size or self.n_train
+        if self.model.normalization == "batch_norm" and examples == 1:
+            raise ConfigError(
+                "`batch_size` must be at least 2 with batch_norm, got 1, which has no variance. "
+                "Use layer_norm, or larger batches."
+            )
         return self
 
     @property
@@ -188,6 +194,32 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             part, leaf = _locate(document, name)
             document[part][leaf] = value
         return Experiment(**document)
+
+    def with_batch_size(self, batch_size: int) -> Experiment:
+        """A copy that sees as many examples in batches of another size (App. A).
+
+        The learning rate is in proportion to the root of the batch size, steps and the steps
+        between measurements to its inverse.
+
+        Raises:
+            ConfigError: if this experiment is of full batches, or the batch size impossible.
+
+        >>> small = Experiment(batch_size=256).with_batch_size(64)
+        >>> small.optimizer.learning_rate, small.steps, small.measure_every
+        (0.005, 8000, 40)
+        """
+        if self.batch_size is None:
+            raise ConfigError(
+                "`batch_size` must be set for a rule to start from, got full batches. Use "
+                "Experiment(batch_size=256) for the paper's."
+            )
+        scaled = self.replace(batch_size=batch_size)
+        ratio = self.batch_size / batch_size
+        return scaled.replace(
+            learning_rate=self.optimizer.learning_rate / math.sqrt(ratio),
+            steps=round(self.steps * ratio),
+            measure_every=max(1, round(self.measure_every * ratio)),
+        )
 
     @classmethod
     def from_toml(cls, source: str | Path) -> Experiment:

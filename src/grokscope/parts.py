@@ -80,7 +80,7 @@ class ModularTask(Part):
 
 
 class TwoLayer(Part):
-    """f(m, n) = W φ(U e_m + V e_n), without biases (Eq. 1)."""
+    """f(m, n) = W norm(φ(U e_m + V e_n)), without biases (Eq. 1); norm is optional (Eq. 5)."""
 
     name: Literal["two_layer"] = "two_layer"
     width: Annotated[
@@ -98,6 +98,10 @@ class TwoLayer(Part):
     ] = Field(
         default=0.0, description="probability of dropping a neuron's pre-activation in a step"
     )
+    normalization: Annotated[
+        Literal["batch_norm", "layer_norm"] | None,
+        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
+    ] = Field(default=None, description="after the activation: batch_norm, layer_norm or none")
 
 
 # Bounds where float32, in which the optimiser computes, would round a setting to a useless one.

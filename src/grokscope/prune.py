@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
 from grokscope.measure import SCORES, first_largest
-from grokscope.models.two_layer import ACTIVATIONS, TwoLayer
+from grokscope.models.two_layer import TwoLayer
 from grokscope.training import CPU_OPTIONS, LOSSES, tiled
 
 ORDERS = ("lowest", "highest", "random")
@@ -53,7 +53,9 @@ def pruning_curve(
 
     Terms of neurons are added to the logits, from the empty network up: no network is
     evaluated twice, and rounding stays small beside the logits, which subtracting from the full
-    network down to nothing does not achieve. Ties go to the smallest label.
+    network down to nothing does not achieve. Ties go to the smallest label. A neuron's term is all
+    that it adds behind a norm layer, its γ and β included; what LayerNorm averages over stays the
+    whole network.
 
     Args:
         model: the network.
@@ -89,11 +91,8 @@ def pruning_curve(
     ]
     masks = np.stack(subsets, axis=1).astype(np.float32)
     arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
-    columns, stride = order[::-1], min(stride, width)
-    padding = [(0, 0), (0, -width % stride)]  # neurons without weights fill the last group
-    kept = jax.tree.map(lambda matrix: np.pad(np.asarray(matrix)[:, columns], padding), model)
-    tiles = (tiled(array, TILE) for array in arrays)
-    sums = np.asarray(_sums(kept, *tiles, loss, stride), np.float64)
+    tiles, stride = (tiled(array, TILE) for array in arrays), min(stride, width)
+    sums = np.asarray(_sums(model, order[::-1], *tiles, loss, stride), np.float64)
     given, true, losses = np.moveaxis(sums[::-1], 1, 0)  # each [pruned, subset]
     with np.errstate(invalid="ignore"):
         given, true, losses = (array / masks.sum(axis=0) for array in (given, true, losses))
@@ -123,6 +122,7 @@ def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
 @partial(jax.jit, static_argnames=("loss", "stride"), compiler_options=CPU_OPTIONS)
 def _sums(
     model: TwoLayer,
+    kept: Int[Array, "width"],
     inputs: Int[Array, "tile example 2"],
     given: Int[Array, "tile example"],
     true: Int[Array, "tile example"],
@@ -131,16 +131,20 @@ def _sums(
     stride: int,
 ) -> Float[Array, "kept score subset"]:
     """Sums over each subset of [hit on the given label, hit on the true one, loss], for the
-    network of the first 0, `stride`, 2 `stride`, … neurons.
+    network of none of the neurons `kept`, the first `stride` of them, the first 2 `stride`, ….
     """
     n_labels, width = model.W.shape
-    groups = width // stride
+    groups = -(-width // stride)
+
+    def grouped(terms: Array) -> Array:
+        """[neuron, …] as [group, `stride`, …] in the order of `kept`; zeros fill the last group."""
+        padding = ((0, groups * stride - width), (0, 0))
+        return jnp.pad(terms[kept], padding).reshape(groups, stride, -1)
+
+    weights = grouped(model.W.T)
 
     def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
         inputs, given, true, masks = tile
-        m, n = inputs.T
-        # Labels before examples: sums and maxima over labels then run over whole vectors.
-        hidden = ACTIVATIONS[model.activation](model.U[m] + model.V[n]).T
 
         def score(logits: Array) -> Array:
             predicted = first_largest(logits, axis=0)
@@ -151,8 +155,9 @@ def _sums(
             logits = logits + group[0].T @ group[1]
             return logits, score(logits)
 
+        # Labels before examples: sums and maxima over labels then run over whole vectors.
         empty = jnp.zeros((n_labels, len(given)))
-        terms = model.W.T.reshape(groups, stride, -1), hidden.reshape(groups, stride, -1)
+        terms = weights, grouped(model.features(inputs).T)
         _, scores = jax.lax.scan(add_group, empty, terms)
         return total + jnp.concatenate([score(empty)[None], scores]), None
 

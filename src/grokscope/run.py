@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -29,14 +30,13 @@ from grokscope.measure import (
     mean_ipr,
     measure,
     neuron_ipr,
-    weights,
 )
 from grokscope.models.two_layer import TwoLayer
 from grokscope.progress import progress_bar
 from grokscope.prune import pruning_curve, pruning_order
 from grokscope.settle import has_settled
 from grokscope.store import Run, find, require_writable, save
-from grokscope.training import train_steps
+from grokscope.training import init_model, train_steps
 
 EXAMPLES = 4
 """Corrupted training examples whose logits are kept when weights are not (Figure 23 shows four)."""
@@ -153,8 +153,21 @@ def final_network(run: Run) -> TwoLayer:
             f"`run` must have its weights, got {run.digest[:12]}, which a sweep stored without. "
             "Train it again with `train`."
         )
-    U, V, W = (jnp.asarray(run.dataset[name].values) for name in TwoLayer.matrices)
-    return TwoLayer(U, V, W, run.experiment.model.activation)
+    shapes = eqx.filter_eval_shape(init_model, run.experiment)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, _: jnp.asarray(run.dataset[_array_name(path)].values), shapes
+    )
+
+
+def _array_name(path: tuple) -> str:
+    """The name in a run file of an array of a network, such as U or norm_gamma."""
+    return jax.tree_util.keystr(path, simple=True, separator="_")
+
+
+def _named_arrays(network: TwoLayer) -> dict[str, np.ndarray]:
+    """All arrays of a network, on the host, by their names in a run file."""
+    leaves = jax.tree_util.tree_leaves_with_path(network)
+    return {_array_name(path): np.asarray(array) for path, array in leaves}
 
 
 def pruning_curves(
@@ -192,14 +205,21 @@ def without_weights(run: Run) -> Run:
 
     That is: IPR per neuron at the end only, pruning curves at about `COUNTS` counts, and the
     logits of the first `EXAMPLES` training examples whose given label is wrong; the last two are
-    NaN if the run diverged. IPR and logits have half precision, three digits, so that many runs
-    together compress well.
+    NaN if the run diverged. Behind a norm layer also each neuron's γ and the norm of its outgoing
+    weights. All but the curves have half precision, three digits, so that many runs together
+    compress well.
     """
     if not run.has_weights:
         return run
-    dataset = run.dataset.drop_vars([*TwoLayer.matrices, "residue", "ipr"])
+    network = final_network(run)
+    dataset = run.dataset.drop_vars([*_named_arrays(network), "residue", "ipr"])
     ipr = _half(neuron_ipr(run.final.ipr.values))
     dataset["neuron_ipr"] = "neuron", ipr, described("IPR_k (Eq. 4); missing for a dead neuron")
+    if "norm_gamma" in run.dataset:
+        gamma = _half(run.dataset.norm_gamma.values)
+        dataset["norm_gamma"] = "neuron", gamma, described("final γ of the norm layer")
+        norms = _half(np.linalg.norm(run.dataset.W.values, axis=0))
+        dataset["output_norm"] = "neuron", norms, described("norm of each neuron's column of W")
     exists = np.float32(1 if run.failed_at is None else np.nan)
     stride = -(-run.experiment.model.width // COUNTS)
     for name, curve in _pruning_curves(run, ("lowest", "highest"), 0, stride).items():
@@ -207,7 +227,7 @@ def without_weights(run: Run) -> Run:
         dataset[f"pruned_{name}"] = (curve.astype(np.float32) * exists).assign_attrs(attrs)
     examples = make_dataset(run.experiment)
     wrong = np.flatnonzero(examples.given_labels != examples.true_labels)[:EXAMPLES]
-    logits = _half(np.asarray(final_network(run)(jnp.asarray(examples.inputs[wrong])))) * exists
+    logits = _half(np.asarray(network(jnp.asarray(examples.inputs[wrong])))) * exists
     dataset["logits"] = ("example", "label"), logits, described("of the first corrupted examples")
     dataset = dataset.assign_coords(
         example=("example", wrong, {"description": "index in `make_dataset`"}),
@@ -240,9 +260,9 @@ def _as_dataset(member: _Member, seconds: float) -> xr.Dataset:
         name: variable("step", [m.scores[name] for m in measured], description)
         for name, description in SCORES.items()
     }
-    matrices = {
-        name: variable(("residue", "neuron"), matrix, f"final {name}, one column a neuron")
-        for name, matrix in weights(network).items()
+    arrays = {
+        name: variable(("residue", "neuron")[-array.ndim :], array, f"final {name}")
+        for name, array in _named_arrays(network).items()
     }
     attrs: dict[str, Any] = {
         "grokscope_version": version("grokscope"),
@@ -269,7 +289,7 @@ def _as_dataset(member: _Member, seconds: float) -> xr.Dataset:
                 "step", np.isnan(per_neuron).sum(axis=1), "neurons with a dead weight vector"
             ),
         }
-        | matrices,
+        | arrays,
         coords={
             "step": variable("step", experiment.schedule[: len(measured)], "optimisation step"),
             "matrix": ("matrix", list(TwoLayer.matrices), {"description": "weight matrix"}),

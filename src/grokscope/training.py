@@ -26,11 +26,15 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from grokscope.config import Experiment
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
+from grokscope.models.normalization import split_trained, with_seen
 from grokscope.models.two_layer import TwoLayer
 from grokscope.optimizers import make_optimizer
 
 TILE_ELEMENTS = 336 * 500
 """Hidden activations in a tile of examples: what stays in a core's L2 cache (measured)."""
+
+TILE_EXAMPLES = 336
+"""Examples in a tile at least: adding up wide networks' gradients costs more than a cache miss."""
 
 CPU_OPTIONS: dict[str, Any] = {
     "xla_cpu_multi_thread_eigen": False,  # same bits whatever the number of cores
@@ -122,12 +126,12 @@ LOSSES = {"mse": mse, "cross_entropy": optax.softmax_cross_entropy_with_integer_
 
 
 def tile_size(n_examples: int, width: int) -> int:
-    """Examples in a tile: as many as stay in cache, all tiles alike, little padding.
+    """Examples in a tile: as many as stay in cache or pay, all tiles alike, little padding.
 
     >>> tile_size(4704, width=500)
     336
     """
-    n_tiles = -(-n_examples * width // TILE_ELEMENTS)
+    n_tiles = -(-n_examples // max(TILE_ELEMENTS // width, TILE_EXAMPLES))
     return -(-n_examples // n_tiles)
 
 
@@ -195,7 +199,7 @@ def ensemble_key(experiment: Experiment) -> tuple:
     return (
         _static(experiment),
         tuple(experiment.schedule),
-        (model.name, model.width, model.activation, experiment.task.modulus),
+        (model.name, model.width, model.activation, model.normalization, experiment.task.modulus),
     )
 
 
@@ -239,6 +243,13 @@ def require_memory(experiment: Experiment) -> None:
         )
 
 
+def _tile_size(experiment: Experiment) -> int:
+    """Examples in a tile of a full batch; all of them where BatchNorm must see the whole batch."""
+    if experiment.model.normalization == "batch_norm":
+        return experiment.n_train
+    return tile_size(experiment.n_train, experiment.model.width)
+
+
 def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     model: Any = init_model(experiment)
     settings = {
@@ -249,7 +260,7 @@ def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     inputs, labels = dataset.inputs[:n_train], dataset.given_labels[:n_train]
     weights = np.ones(n_train, np.float32)
     if experiment.batch_size is None:
-        size = tile_size(n_train, experiment.model.width)
+        size = _tile_size(experiment)
         inputs, labels, weights = (tiled(array, size) for array in (inputs, labels, weights))
     dynamic = Dynamic(
         jnp.asarray(inputs),
@@ -262,7 +273,7 @@ def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     )
     state = State(
         model,
-        make_optimizer(experiment.optimizer.name, settings).init(model),
+        make_optimizer(experiment.optimizer.name, settings).init(split_trained(model)[0]),
         jnp.arange(n_train, dtype=jnp.int32),
         jnp.int32(NEVER),
     )
@@ -287,15 +298,17 @@ def _train_block(
 
     def step(index: Array, state: State) -> State:
         key = jax.random.fold_in(dynamic.dropout_key, index) if static.has_dropout else None
+        weights, rest = split_trained(state.model)
         if static.batch_size is None:
             order = state.order
-            loss, gradient = _full_batch_gradient(state.model, dynamic, key, static)
+            (loss, seen), gradient = _full_batch_gradient(weights, rest, dynamic, key, static)
         else:
             order, rows = _next_batch(
                 state.order, dynamic.batches_key, index, static.n_train, static.batch_size
             )
-            loss, gradient = jax.value_and_grad(_mean_loss)(
-                state.model,
+            (loss, seen), gradient = jax.value_and_grad(_mean_loss, has_aux=True)(
+                weights,
+                rest,
                 dynamic.inputs[rows],
                 dynamic.labels[rows],
                 jnp.ones(static.batch_size),
@@ -304,34 +317,40 @@ def _train_block(
                 static.batch_size,
                 static.loss,
             )
-        updates, optimizer_state = optimizer.update(gradient, state.optimizer, state.model)
-        model = optax.apply_updates(state.model, updates)
+        updates, optimizer_state = optimizer.update(gradient, state.optimizer, weights)
+        model = eqx.combine(optax.apply_updates(weights, updates), with_seen(rest, seen))
         failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1)
         return State(model, optimizer_state, order, jnp.minimum(state.failed_at, failed_at))
 
     return jax.lax.fori_loop(start, start + n_steps, step, state)
 
 
-def _mean_loss(model, inputs, labels, weights, key, dropout, total, loss):
-    """Σ weights · loss / total over some examples: their part of the batch's mean loss."""
-    logits = model(inputs, key, dropout)
-    return (weights * LOSSES[loss](logits, labels)).sum() / total
+def _mean_loss(weights, rest, inputs, labels, importance, key, dropout, total, loss):
+    """Σ importance · loss / total over some examples: their part of the batch's mean loss.
+
+    Beside it, what BatchNorm saw of them.
+    """
+    logits, seen = eqx.combine(weights, rest).in_training(inputs, key, dropout)
+    return (importance * LOSSES[loss](logits, labels)).sum() / total, seen
 
 
-def _full_batch_gradient(model, dynamic: Dynamic, key, static: Static):
+def _full_batch_gradient(weights, rest, dynamic: Dynamic, key, static: Static):
     """Loss and gradient of the whole training set, summed tile by tile while it is in cache."""
 
     def add_tile(total, tile):
-        inputs, labels, weights, index = tile
+        inputs, labels, importance, index = tile
         tile_key = None if key is None else jax.random.fold_in(key, index)
-        part = jax.value_and_grad(_mean_loss)(
-            model, inputs, labels, weights, tile_key, dynamic.dropout, static.n_train, static.loss
-        )
-        return jax.tree.map(jnp.add, total, part), None
+        (loss, seen), gradient = jax.value_and_grad(_mean_loss, has_aux=True)(
+            weights, rest, inputs, labels, importance, tile_key, dynamic.dropout, static.n_train,
+            static.loss,
+        )  # fmt: skip
+        return jax.tree.map(jnp.add, total, (loss, gradient)), seen
 
-    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, model))
+    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, weights))
     tiles = (dynamic.inputs, dynamic.labels, dynamic.weights, jnp.arange(len(dynamic.labels)))
-    return jax.lax.scan(add_tile, zero, tiles)[0]
+    (loss, gradient), seen = jax.lax.scan(add_tile, zero, tiles)
+    # BatchNorm saw the last tile, which with BatchNorm is the only one.
+    return (loss, jax.tree.map(lambda tiles: tiles[-1], seen)), gradient
 
 
 def _next_batch(order, key, index, n_train: int, batch_size: int):

@@ -1,4 +1,4 @@
-"""The paper's network: two layers, no biases (Eq. 1)."""
+"""The paper's network: two layers, no biases (Eq. 1), with or without a norm layer (Eq. 5)."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from grokscope import parts
 from grokscope.models.dropout import dropout_mask
+from grokscope.models.normalization import NORMALIZATIONS, BatchNorm, LayerNorm, Statistics
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"quadratic": jnp.square, "relu": jax.nn.relu}
 
 
 class TwoLayer(eqx.Module):
-    """f(m, n) = W φ(U e_m + V e_n).
+    """f(m, n) = W norm(φ(U e_m + V e_n)).
 
     U and V are kept as the transposes of the paper's, so that all three matrices have one row
     a residue and one column a neuron, and a token's embedding is a contiguous row.
@@ -32,6 +33,7 @@ class TwoLayer(eqx.Module):
     V: Float[Array, "modulus width"]
     W: Float[Array, "modulus width"]
     activation: str = eqx.field(static=True)
+    norm: BatchNorm | LayerNorm | None = None
     matrices: ClassVar[tuple[str, ...]] = ("U", "V", "W")
 
     @classmethod
@@ -40,27 +42,48 @@ class TwoLayer(eqx.Module):
         scale = (16 * settings.width) ** (-1 / 3)
         shape = (3, modulus, settings.width)
         U, V, W = scale * jax.random.normal(key, shape, jnp.float32)
-        return cls(U, V, W, settings.activation)
+        norm = None
+        if settings.normalization is not None:
+            norm = NORMALIZATIONS[settings.normalization].init(settings.width)
+        return cls(U, V, W, settings.activation, norm)
 
-    def __call__(
+    def __call__(self, inputs: Int[Array, "example 2"]) -> Float[Array, "example modulus"]:
+        """Logits in evaluation."""
+        return self.features(inputs) @ self.W.T
+
+    def features(self, inputs: Int[Array, "example 2"]) -> Float[Array, "example width"]:
+        """What the neurons add, in evaluation: neuron k adds `features[:, k] * W[:, k]`."""
+        hidden = self._hidden(inputs)
+        return hidden if self.norm is None else self.norm(hidden)
+
+    def in_training(
         self,
         inputs: Int[Array, "example 2"],
         key: PRNGKeyArray | None = None,
         dropout: Float[Array, ""] | float = 0.0,
-    ) -> Float[Array, "example modulus"]:
-        """Logits. With a key, each pre-activation is dropped with probability `dropout`."""
-        kept = None
+    ) -> tuple[Float[Array, "example modulus"], list[Statistics]]:
+        """Logits, and what BatchNorm saw.
+
+        With a key, each pre-activation is dropped with probability `dropout`.
+        """
+        kept, seen = None, []
         if key is not None:
             kept = dropout_mask(key, (len(inputs), self.U.shape[1]), jnp.asarray(dropout))
-        return self.hidden(inputs, kept, dropout) @ self.W.T
+        hidden = self._hidden(inputs, kept, dropout)
+        if isinstance(self.norm, BatchNorm):
+            hidden, statistics = self.norm.in_training(hidden)
+            seen = [statistics]
+        elif self.norm is not None:
+            hidden = self.norm(hidden)
+        return hidden @ self.W.T, seen
 
-    def hidden(
+    def _hidden(
         self,
         inputs: Int[Array, "example 2"],
         kept: Bool[Array, "example width"] | None = None,
         dropout: Float[Array, ""] | float = 0.0,
     ) -> Float[Array, "example width"]:
-        """φ of the pre-activation; neuron k adds `hidden[:, k] * W[:, k]` to the logits."""
+        """φ of the pre-activation."""
         return _hidden(ACTIVATIONS[self.activation], self.U, self.V, inputs, kept, dropout)
 
 
