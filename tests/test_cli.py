@@ -121,7 +121,7 @@ BAD = [
     "show nothing",
     "show bad.toml",
     "prune nothing",
-    "figure 5",
+    "figure 100",
     "figure one",
     "figure 1 --scale big",
     "figure 1 --workers 0",

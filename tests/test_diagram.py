@@ -50,6 +50,7 @@ def made(codes, grid=GRID):
         )  # fmt: skip
         summary |= {"train_accuracy": train, "test_accuracy": test, "settled_at": None}
         summary |= {"peak_test_accuracy": 1.0 if code == 4 else test, "norm": [1.0, 1.0, 1.0]}
+        summary |= {"neurons_required": None}
         summary |= {"failed_at": 7 if code == len(PHASES) - 1 else None}
         summaries.append(None if code == UNKNOWN else summary)
     return as_dataset(grid, summaries, [False] * len(summaries))

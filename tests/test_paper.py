@@ -6,10 +6,11 @@ import pytest
 from grokscope import figures
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
+from grokscope.diagram import grid_of
 from grokscope.figures import FAMILIES
 from grokscope.grid import Grid
-from grokscope.prune import pruning_curve, pruning_order
-from grokscope.run import final_network, train
+from grokscope.prune import neurons_required, pruning_curve, pruning_order
+from grokscope.run import final_network, pruning_curves, train
 from grokscope.sweeps import sweep
 
 FIGURE_1 = {0: "coexistence", 5: "partial_inversion", 15: "full_inversion"}
@@ -83,35 +84,86 @@ DIAGRAMS = [number for number, family in FAMILIES.items() if family == "diagrams
 @pytest.mark.parametrize("number", DIAGRAMS)
 def test_every_diagram_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
     figure = figures.load(number)
+    panels = 3 if number in (9, 10, 11) else 4
+    fewer = {"train_fraction": (0.4, 0.8), "corruption_fraction": (0.0, 0.5)}
     for grid in figures.grids(figure).values():
-        assert list(grid.sizes.values()) == [4, 17, 19, 1]
+        assert list(grid.sizes.values()) == [panels, 17, 19, 1]
+        assert {name: len(grid.axes[name]) for name in fewer} == {
+            "train_fraction": 17,
+            "corruption_fraction": 19,
+        }
         assert grid.base.steps == 2000
-    tiny = [
-        Grid(
-            base=grid.base.replace(modulus=11, width=24, steps=30),
-            axes={**grid.axes, "train_fraction": (0.4, 0.8), "corruption_fraction": (0.0, 0.5)},
-        )
-        for grid in figures.grids(figure, "quick").values()
-    ]
+    tiny = []
+    for grid in figures.grids(figure, "quick").values():
+        base = grid.base.replace(modulus=31, width=24, steps=30)
+        changed = {name: (30,) * panels for name in grid.axes if name == "steps"}
+        tiny.append(Grid(base=base, axes={**grid.axes, **fewer, **changed}, zipped=grid.zipped))
     sweeps = [sweep(grid, store, workers=1, progress=False) for grid in tiny]
     path = tmp_path / "figure.svg"
     figures.draw_sweeps(figure.draw, sweeps, path)
     words = path.read_text()
-    cells = f"{16 * len(tiny)} of {16 * len(tiny)} cells trained"
-    for setting in ("p = 11", "N = 24", "adamw, lr 0.01", "seed 0", cells, "corruption fraction ξ"):
+    size = sum(grid.size for grid in tiny)
+    cells = f"{size} of {size} cells trained"
+    settings = ["p = 31", "N = 24", "adamw", "seed 0", cells, "corruption fraction ξ"]
+    settings += {9: ["BatchNorm", "batch size = 8"], 11: ["LayerNorm"]}.get(number, [])
+    settings += {26: ["cross-entropy"], 27: ["relu"], 30: ["relu"]}.get(number, [])
+    for setting in settings:
         assert setting in words, setting
 
 
-@pytest.mark.parametrize("number", [n for n in FAMILIES if n not in DIAGRAMS])
+MINIBATCH = {"steps": {8000}, "batch_size": {64}, "learning_rate": {0.005}}
+CURVES = MINIBATCH | {"train_fraction": {0.4, 0.5, 0.8}, "corruption_fraction": {0.3}}
+SETTINGS = {
+    "forgetting": {"learning_rate": {0.01, 400}, "name": {"adamw", "sgd"}},
+    5: MINIBATCH | {"train_fraction": {0.65}, "corruption_fraction": {0.2}, "name": {"adam"}},
+    20: CURVES | {"normalization": {"batch_norm"}},
+    21: CURVES | {"normalization": {"layer_norm"}},
+    22: CURVES | {"normalization": {None}},
+}
+"""What a figure's networks have in place of the default setting's, as App. A states it."""
+
+
+def leaves(experiment):
+    document = experiment.model_dump()
+    return document | document["model"] | document["optimizer"]
+
+
+def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(store, tmp_path):
+    figure = figures.load(32)
+    (grid,) = figures.grids(figure).values()
+    assert grid.sizes == {"width": 5, "seed": 40}
+    assert (min(grid.axes["width"]), max(grid.axes["width"])) == (500, 10_000)
+    base = grid.base
+    assert (base.optimizer.learning_rate, base.optimizer.weight_decay) == (0.005, 1)
+    assert (base.train_fraction, base.corruption_fraction) == (0.5, 0.35)
+    easy = Experiment(train_fraction=0.9, steps=300, measure_every=300)
+    easy = easy.replace(modulus=11, learning_rate=0.01, weight_decay=4)
+    data = sweep(Grid(base=easy, axes={"width": (40, 80)}, seeds=3), store, workers=1)
+    for index in ((0, 0), (1, 2)):
+        full = train(grid_of(data).cell(index), progress=False)
+        exact = neurons_required(pruning_curves(full, ("lowest",)).isel(first=0))
+        assert data.neurons_required.values[index] == exact
+    path = tmp_path / "figure.svg"
+    figures.draw_sweeps(figure.draw, [data], path)
+    words = path.read_text()
+    for setting in ("N", "exponent", "below 1", "3 seeds each", "standard error"):
+        assert setting in words, setting
+
+
+@pytest.mark.parametrize(
+    "number", [n for n in FAMILIES if isinstance(figures.load(n), figures.Figure)]
+)
 def test_every_figure_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
     """At a tiny scale; what it needs at the paper's is checked by its experiments."""
     figure = figures.load(number)
-    assert {e.steps for e in figure.experiments} == {2000}
-    assert {e.train_fraction for e in figure.experiments} == {0.5}
-    tiny = [e.replace(modulus=11, width=24, steps=30) for e in figure.experiments]
+    usual = {"steps": {2000}, "train_fraction": {0.5}, "learning_rate": {0.01}, "name": {"adamw"}}
+    for name, values in (usual | SETTINGS.get(number, {})).items():
+        assert {leaves(e)[name] for e in figure.experiments} == values, name
+    tiny = [e.replace(modulus=31, width=24, steps=30) for e in figure.experiments]
     runs = [train(e, store, progress=False) for e in tiny]
     path = tmp_path / "figure.svg"
     figures.draw(figure, runs, path)
     words = path.read_text()
-    for setting in ("p = 11", "N = 24", "α = 0.5", "adamw, lr 0.01", "seed 0", "quick"):
+    fractions = {f"α = {e.train_fraction:g}" for e in figure.experiments}
+    for setting in ("p = 31", "N = 24", "seed 0", "quick", *fractions):
         assert setting in words, setting

@@ -12,7 +12,8 @@ SOURCE = Path(grokscope.__file__).parent
 ORDER = [
     "errors", "parts", "config", "data", "models", "optimizers", "training", "spectrum", "measure",
     "prune", "phases", "settle", "store", "progress", "run", "grid", "summaries", "estimate",
-    "executors", "runner", "refine", "diagram", "archives", "sweeps", "figures", "cli",
+    "executors", "runner", "refine", "diagram", "archives", "sweeps", "contributions", "intervals",
+    "figures", "cli",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from grokscope.data import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.measure import SCORES
 from grokscope.models.analytic import analytic_network
-from grokscope.prune import neurons_required, pruning_curve, pruning_order
+from grokscope.prune import fewest_neurons, neurons_required, pruning_curve, pruning_order
 from grokscope.run import final_network, train
 from reference import dense_scores, weights64
 
@@ -82,3 +82,18 @@ def test_neurons_required_is_the_smallest_rest_that_generalises():
     assert float(curve.test_accuracy[970 - required]) >= 0.9
     assert (curve.test_accuracy[970 - required + 1 :] < 0.9).all()
     assert neurons_required(curve, generalizes=1.01) is None
+
+
+@pytest.mark.parametrize("first", ["lowest", "highest", "random"])
+@pytest.mark.parametrize("stride", [7, 13, 90])
+def test_fewest_neurons_of_a_coarse_curve_are_those_of_the_whole(first, stride):
+    experiment = Experiment(corruption_fraction=0.2, train_fraction=0.8, steps=300)
+    experiment = experiment.replace(modulus=31, width=90, weight_decay=3, measure_every=300)
+    run = train(experiment, progress=False)
+    data, model = make_dataset(experiment), final_network(run)
+    order = pruning_order(run.neuron_ipr, first)
+    whole, coarse = (pruning_curve(model, data, order, stride=s) for s in (1, stride))
+    enough = whole.test_accuracy.values >= 0.9
+    assert enough[0]
+    assert fewest_neurons(model, data, order, coarse) == neurons_required(whole)
+    assert fewest_neurons(model, data, order, coarse, generalizes=1.01) is None

@@ -54,6 +54,7 @@ def archive(
             continue
         dataset = without_weights(run).dataset
         maker = [dataset.attrs["grokscope_version"], dataset.attrs["environment"]]
+        maker += sorted(map(str, dataset.variables))
         makers += [] if maker in makers else [maker]
         made[index] = makers.index(maker)
         created[index] = datetime.fromisoformat(dataset.attrs["created"]).timestamp()
@@ -69,7 +70,11 @@ def archive(
             data[RUN + name] = (*dims, *inner), packed[name], attrs
         else:  # names along a dimension, the same in every run
             data[RUN + name] = inner, like.values, like.attrs
-    data["run_maker"] = dims, made, described("index in the attribute `makers`")
+    data["run_maker"] = (
+        dims,
+        made,
+        described("index in the attribute `makers`: version, environment, variables"),
+    )
     data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
     data["has_weights"] *= 0
     return data.assign_attrs(makers=json.dumps(makers))
@@ -116,8 +121,8 @@ def restore(data: xr.Dataset, store: str | Path) -> int:
 
 def _run_dataset(cell: xr.Dataset, makers: list[list[str]]) -> xr.Dataset:
     """What the run of one cell of an archive was saved from."""
-    packed = [str(name) for name in cell.variables if str(name).startswith(RUN)]
-    packed = [name for name in packed if name not in ("run_maker", "run_created")]
+    version, environment, *names = makers[int(cell.run_maker)]
+    packed = [RUN + name for name in names]
     lengths = {
         name: int(np.isfinite(cell[name].values).sum())
         for name in packed
@@ -131,7 +136,6 @@ def _run_dataset(cell: xr.Dataset, makers: list[list[str]]) -> xr.Dataset:
         if kind := attrs.pop("dtype", None):
             values = values.astype(kind)
         variables[name.removeprefix(RUN)] = [dim.removeprefix(RUN) for dim in dims], values, attrs
-    version, environment = makers[int(cell.run_maker)]
     created = datetime.fromtimestamp(float(cell.run_created), UTC)
     attrs = {
         "grokscope_version": version,

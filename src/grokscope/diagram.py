@@ -40,6 +40,8 @@ NUMBERS = SCORES | {
     "peak_test_accuracy": "highest test accuracy at any measured step",
     "mean_ipr": "mean of IPR_k over live neurons",
     "dead_neurons": "neurons with a dead weight vector",
+    "neurons_required": "fewest neurons that generalise, lowest IPR removed first; missing if the "
+    "run has its weights, or none generalise",
     "last_step": "step of the last measurement",
     "seconds": "training and measuring",
     "failed_at": "first step whose loss was not finite; missing if there was none",

@@ -43,13 +43,10 @@ def _values(name: str, values: Any) -> tuple[Any, ...]:
     for value in scalars:
         if not isinstance(value, int | float | str | None):
             raise ConfigError(f"axis `{name}` must hold plain values, got {value!r}. {remedy}")
-    plain = tuple(
+    return tuple(
         round(value, 12) if isinstance(value, float) else None if value == ABSENT else value
         for value in scalars
     )
-    if len(set(plain)) < len(plain):
-        raise ConfigError(f"axis `{name}` must not repeat a value, got {list(plain)}. {remedy}")
-    return plain
 
 
 def _axes(axes: Any) -> Any:
@@ -118,6 +115,12 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
                 raise ConfigError(
                     f"`zipped` axes must have equally many values, got {lengths}. "
                     "Give each the same number."
+                )
+        for name in self.dimensions:  # axes that advance with another may repeat
+            if len(set(self.values[name])) < len(self.values[name]):
+                raise ConfigError(
+                    f"axis `{name}` must not repeat a value, got {list(self.values[name])}. "
+                    "Use each once."
                 )
         if self.size > LARGEST:
             raise ConfigError(
@@ -218,22 +221,59 @@ DIAGRAM_MEASURE_EVERY = 50
 """Steps between measurements in a diagram: phases need no finer curves, and 10 would cost 15 %."""
 
 
-def _diagram(axis: str, values: tuple[float | int, ...], **base: Any) -> Grid:
-    """A row of the paper's phase diagrams: 17 train fractions × 19 corruption fractions a panel."""
-    fractions = {
-        "train_fraction": {"start": 0.1, "stop": 0.9, "num": 17},
-        "corruption_fraction": {"start": 0, "stop": 0.9, "num": 19},
-    }
-    experiment = Experiment(measure_every=DIAGRAM_MEASURE_EVERY).replace(**base)
-    return Grid(base=experiment, axes={axis: values, **fractions})  # type: ignore[arg-type]
+FRACTIONS: dict[str, Any] = {
+    "train_fraction": {"start": 0.1, "stop": 0.9, "num": 17},
+    "corruption_fraction": {"start": 0, "stop": 0.9, "num": 19},
+}
+"""Rows and columns of the paper's phase diagrams."""
 
+
+def _diagram(axis: str, values: tuple[float | int, ...], **base: Any) -> Grid:
+    """A row of the paper's phase diagrams, a panel for each value."""
+    experiment = Experiment(measure_every=DIAGRAM_MEASURE_EVERY).replace(**base)
+    return Grid(base=experiment, axes={axis: values, **FRACTIONS})
+
+
+def _batches(normalization: str | None) -> Grid:
+    """A row of phase diagrams by batch size; every network sees as many examples (App. A)."""
+    base = Experiment(batch_size=256, measure_every=DIAGRAM_MEASURE_EVERY)
+    base = base.replace(normalization=normalization)
+    scaled = [base.with_batch_size(size) for size in (8, 64, 256)]
+    together = {
+        "batch_size": [one.batch_size for one in scaled],
+        "learning_rate": [one.optimizer.learning_rate for one in scaled],
+        "steps": [one.steps for one in scaled],
+        "measure_every": [one.measure_every for one in scaled],
+    }
+    return Grid(base=base, axes={**together, **FRACTIONS}, zipped=(tuple(together),))  # type: ignore[arg-type]
+
+
+def _widths() -> Grid:
+    """Figure 32's networks; its text gives the first and the last width."""
+    base = Experiment(corruption_fraction=0.35, measure_every=DIAGRAM_MEASURE_EVERY)
+    base = base.replace(learning_rate=0.005, weight_decay=1)
+    return Grid(base=base, axes={"width": (500, 1000, 2000, 5000, 10_000)}, seeds=40)  # type: ignore[arg-type]
+
+
+DECAYS, DROPOUTS = (0, 5, 15, 20), (0, 0.3, 0.6, 0.9)
+"""Figure 3's. The paper gives none for other diagrams: what those have is chosen."""
 
 GRIDS = {
-    "figure3a": partial(_diagram, "weight_decay", (0, 5, 15, 20)),
-    "figure3b": partial(_diagram, "dropout", (0, 0.3, 0.6, 0.9)),
-    "figure31": partial(_diagram, "weight_decay", (0, 5, 15, 20), operation="multiplication"),
+    "figure3a": partial(_diagram, "weight_decay", DECAYS),
+    "figure3b": partial(_diagram, "dropout", DROPOUTS),
+    "figure9": partial(_batches, "batch_norm"),
+    "figure10": partial(_batches, None),
+    "figure11": partial(_batches, "layer_norm"),
+    "figure26a": partial(_diagram, "weight_decay", (0, 5, 10, 40), loss="cross_entropy"),
+    "figure26b": partial(_diagram, "dropout", DROPOUTS, loss="cross_entropy"),
+    "figure27": partial(_diagram, "weight_decay", (0, 5, 20, 40), activation="relu"),
+    "figure28": partial(_diagram, "dropout", (0, 0.1, 0.3, 0.5), activation="relu"),
+    "figure29": partial(_diagram, "weight_decay", DECAYS, width=5000),
+    "figure30": partial(_diagram, "weight_decay", DECAYS, width=5000, activation="relu"),
+    "figure31": partial(_diagram, "weight_decay", DECAYS, operation="multiplication"),
+    "figure32": _widths,
 }
-"""The paper's phase diagrams by name, each made when it is called for."""
+"""The paper's sweeps by name, each made when it is called for."""
 
 
 def load_grid(source: str | Path) -> Grid:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
@@ -83,20 +83,9 @@ def pruning_curve(
             f"`order` must name each of the {width} neurons once, got {order.size} entries. "
             "Use `pruning_order`."
         )
-    subsets = [
-        dataset.is_train,
-        ~dataset.is_train,
-        dataset.is_corrupted,
-        dataset.is_train & ~dataset.is_corrupted,
-    ]
-    masks = np.stack(subsets, axis=1).astype(np.float32)
-    arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
-    tiles, stride = (tiled(array, TILE) for array in arrays), min(stride, width)
-    sums = np.asarray(_sums(model, order[::-1], *tiles, loss, stride), np.float64)
-    given, true, losses = np.moveaxis(sums[::-1], 1, 0)  # each [pruned, subset]
-    with np.errstate(invalid="ignore"):
-        given, true, losses = (array / masks.sum(axis=0) for array in (given, true, losses))
-    counts = np.minimum(np.arange(len(sums)) * stride, width)
+    stride = min(stride, width)
+    given, true, losses = _means(model, order[:0], order[::-1], dataset, loss, stride)
+    counts = np.minimum(np.arange(len(given)) * stride, width)
     train, test, corrupted, uncorrupted = range(4)
     scores = {
         "train_loss": losses[:, train],
@@ -119,10 +108,81 @@ def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
     return int(curve.pruned[-1] - enough.max()) if enough.size else None
 
 
+def fewest_neurons(
+    model: TwoLayer,
+    dataset: Dataset,
+    order: Int[np.ndarray, "neuron"],
+    curve: xr.Dataset,
+    generalizes: float = 0.9,
+    loss: str = "mse",
+) -> int | None:
+    """`neurons_required` to the neuron from a curve of any stride.
+
+    Neurons are removed one at a time only between the last count of the curve at which the network
+    generalises and the next. A whole curve finds the same number, unless its test accuracy falls
+    below `generalizes` and rises again between two later counts.
+
+    Args:
+        model: the network.
+        dataset: what it is scored on.
+        order: every neuron once, the first to be removed first.
+        curve: its `pruning_curve` in that order, of any stride.
+        generalizes: the test accuracy that is enough.
+        loss: mse or cross_entropy.
+
+    >>> from grokscope.data import make_dataset
+    >>> from grokscope.config import Experiment
+    >>> from grokscope.models.analytic import analytic_network
+    >>> data, model = make_dataset(Experiment()), analytic_network(97, 970)
+    >>> order = np.arange(970)
+    >>> coarse = pruning_curve(model, data, order, stride=97)
+    >>> fewest = fewest_neurons(model, data, order, coarse)
+    >>> fewest == neurons_required(pruning_curve(model, data, order)) < neurons_required(coarse)
+    True
+    """
+    at_most = neurons_required(curve, generalizes)
+    if not at_most:
+        return at_most
+    counts = int(curve.pruned[-1]) - curve.pruned.values
+    fewer = int(counts[counts < at_most].max())
+    kept = order[::-1]
+    given, _, _ = _means(model, kept[:fewer], kept[fewer:at_most], dataset, loss, stride=1)
+    enough = given[::-1, 1] >= generalizes  # from `fewer` neurons up
+    return fewer + int(np.argmax(enough))
+
+
+def _means(
+    model: TwoLayer,
+    base: Int[np.ndarray, "base"],
+    added: Int[np.ndarray, "added"],
+    dataset: Dataset,
+    loss: str,
+    stride: int,
+) -> Float[np.ndarray, "score pruned subset"]:
+    """Means over each subset of [hit on the given label, hit on the true one, loss].
+
+    Of networks of the neurons `base` and then more and more of `added`, `stride` at a time; the
+    whole first. The subsets: training, test, corrupted and uncorrupted training examples.
+    """
+    subsets = [
+        dataset.is_train,
+        ~dataset.is_train,
+        dataset.is_corrupted,
+        dataset.is_train & ~dataset.is_corrupted,
+    ]
+    masks = np.stack(subsets, axis=1).astype(np.float32)
+    arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
+    in_base = np.isin(np.arange(model.W.shape[1]), base)
+    sums = _sums(model, in_base, added, *(tiled(array, TILE) for array in arrays), loss, stride)
+    with np.errstate(invalid="ignore"):
+        return np.moveaxis(np.asarray(sums, np.float64)[::-1] / masks.sum(axis=0), 1, 0)
+
+
 @partial(jax.jit, static_argnames=("loss", "stride"), compiler_options=CPU_OPTIONS)
 def _sums(
     model: TwoLayer,
-    kept: Int[Array, "width"],
+    in_base: Bool[Array, "width"],
+    added: Int[Array, "added"],
     inputs: Int[Array, "tile example 2"],
     given: Int[Array, "tile example"],
     true: Int[Array, "tile example"],
@@ -131,17 +191,16 @@ def _sums(
     stride: int,
 ) -> Float[Array, "kept score subset"]:
     """Sums over each subset of [hit on the given label, hit on the true one, loss], for the
-    network of none of the neurons `kept`, the first `stride` of them, the first 2 `stride`, ….
+    base network with none of the neurons `added`, the first `stride` of them, ….
     """
-    n_labels, width = model.W.shape
-    groups = -(-width // stride)
+    groups = -(-len(added) // stride)
 
     def grouped(terms: Array) -> Array:
-        """[neuron, …] as [group, `stride`, …] in the order of `kept`; zeros fill the last group."""
-        padding = ((0, groups * stride - width), (0, 0))
-        return jnp.pad(terms[kept], padding).reshape(groups, stride, -1)
+        """[neuron, …] as [group, `stride`, …] in the order added; zeros fill the last group."""
+        padding = ((0, groups * stride - len(added)), (0, 0))
+        return jnp.pad(terms[added], padding).reshape(groups, stride, -1)
 
-    weights = grouped(model.W.T)
+    base, weights = model.W * in_base, grouped(model.W.T)
 
     def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
         inputs, given, true, masks = tile
@@ -156,10 +215,10 @@ def _sums(
             return logits, score(logits)
 
         # Labels before examples: sums and maxima over labels then run over whole vectors.
-        empty = jnp.zeros((n_labels, len(given)))
-        terms = weights, grouped(model.features(inputs).T)
-        _, scores = jax.lax.scan(add_group, empty, terms)
-        return total + jnp.concatenate([score(empty)[None], scores]), None
+        features = model.features(inputs).T
+        logits = base @ features
+        _, scores = jax.lax.scan(add_group, logits, (weights, grouped(features)))
+        return total + jnp.concatenate([score(logits)[None], scores]), None
 
     zero = jnp.zeros((groups + 1, 3, masks.shape[-1]))
     return jax.lax.scan(one_tile, zero, (inputs, given, true, masks))[0]

@@ -33,7 +33,7 @@ from grokscope.measure import (
 )
 from grokscope.models.two_layer import TwoLayer
 from grokscope.progress import progress_bar
-from grokscope.prune import pruning_curve, pruning_order
+from grokscope.prune import fewest_neurons, pruning_curve, pruning_order
 from grokscope.settle import has_settled
 from grokscope.store import Run, find, require_writable, save
 from grokscope.training import init_model, train_steps
@@ -203,11 +203,11 @@ def _pruning_curves(run: Run, first: Sequence[str], seed: int, stride: int) -> x
 def without_weights(run: Run) -> Run:
     """The run as a sweep stores it: in place of weights, what later views need of them.
 
-    That is: IPR per neuron at the end only, pruning curves at about `COUNTS` counts, and the
-    logits of the first `EXAMPLES` training examples whose given label is wrong; the last two are
-    NaN if the run diverged. Behind a norm layer also each neuron's γ and the norm of its outgoing
-    weights. All but the curves have half precision, three digits, so that many runs together
-    compress well.
+    That is: IPR per neuron at the end only, pruning curves at about `COUNTS` counts, the fewest
+    neurons that generalise in either order, and the logits of the first `EXAMPLES` training
+    examples whose given label is wrong; all but the first are NaN if the run diverged. Behind a
+    norm layer also each neuron's γ and the norm of its outgoing weights. All but the curves have
+    half precision, three digits, so that many runs together compress well.
     """
     if not run.has_weights:
         return run
@@ -221,11 +221,20 @@ def without_weights(run: Run) -> Run:
         norms = _half(np.linalg.norm(run.dataset.W.values, axis=0))
         dataset["output_norm"] = "neuron", norms, described("norm of each neuron's column of W")
     exists = np.float32(1 if run.failed_at is None else np.nan)
+    examples = make_dataset(run.experiment)
     stride = -(-run.experiment.model.width // COUNTS)
-    for name, curve in _pruning_curves(run, ("lowest", "highest"), 0, stride).items():
+    curves = _pruning_curves(run, ("lowest", "highest"), 0, stride)
+    for name, curve in curves.items():
         attrs = described(f"under pruning: {curve.attrs['description']}")
         dataset[f"pruned_{name}"] = (curve.astype(np.float32) * exists).assign_attrs(attrs)
-    examples = make_dataset(run.experiment)
+    fewest = [
+        fewest_neurons(network, examples, order, curves.sel(first=first), loss=run.experiment.loss)
+        for first in curves["first"].values.tolist()
+        for order in [pruning_order(run.neuron_ipr, first)]
+    ]
+    required = exists * np.array([np.nan if n is None else n for n in fewest], np.float32)
+    attrs = described("fewest neurons left that generalise; missing if none do")
+    dataset["neurons_required"] = "first", required, attrs
     wrong = np.flatnonzero(examples.given_labels != examples.true_labels)[:EXAMPLES]
     logits = _half(np.asarray(network(jnp.asarray(examples.inputs[wrong])))) * exists
     dataset["logits"] = ("example", "label"), logits, described("of the first corrupted examples")

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from grokscope.measure import SCORES
 from grokscope.store import SUFFIX, Run, open_or_set_aside, seal, split_seal, write_whole
 
 CACHE = ".summaries"
-VERSION = 1
+VERSION = 2
 
 Summary = dict[str, Any]
 Signature = list[int]
@@ -22,15 +24,20 @@ def summarize(run: Run) -> Summary:
     """What a sweep's dataset holds of a run: numbers that fit in a line.
 
     The keys: `SCORES` as last measured, `peak_test_accuracy`, `mean_ipr`, `dead_neurons`,
-    `norm` (a list, one for each matrix), `last_step`, `seconds`, `failed_at` and `settled_at`
-    (each a step or None), `has_weights`, `created`, and `experiment`, its canonical JSON.
+    `norm` (a list, one for each matrix), `neurons_required` (lowest IPR first; None if it was not
+    measured or none generalise), `last_step`, `seconds`, `failed_at` and `settled_at` (each a step
+    or None), `has_weights`, `created`, and `experiment`, its canonical JSON.
     """
     last = run.final
+    required = np.nan
+    if "neurons_required" in run.dataset:
+        required = float(run.dataset.neurons_required.sel(first="lowest"))
     return {
         **{name: float(last[name]) for name in (*SCORES, "mean_ipr")},
         "peak_test_accuracy": float(run.dataset.test_accuracy.max()),
         "dead_neurons": int(last.dead_neurons),
         "norm": last.norm.values.astype(float).tolist(),
+        "neurons_required": None if np.isnan(required) else int(required),
         "last_step": int(last.step),
         "seconds": float(run.dataset.attrs["seconds"]),
         "failed_at": run.failed_at,

@@ -23,7 +23,7 @@ from grokscope.errors import ConfigError
 from grokscope.grid import Grid, load_grid
 
 GridName = Annotated[
-    str, typer.Argument(metavar="GRID", help="A TOML file, or figure3a, figure3b, figure31.")
+    str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
 ]
 Seeds = Annotated[
     str | None, typer.Option(metavar="N", help="Seeds of every cell (default the grid's).")
@@ -216,7 +216,9 @@ def phases(
 
 @app.command()
 def figure(
-    number: Annotated[str, typer.Argument(help="Number of the figure in the paper.")],
+    number: Annotated[
+        str, typer.Argument(help="Number of the figure in the paper, or forgetting.")
+    ],
     scale: Annotated[
         str,
         typer.Option(
@@ -226,14 +228,14 @@ def figure(
     seed: Annotated[str, typer.Option(metavar="N", help="Root seed of every network.")] = "0",
     store: Store = RUNS,
     settle: Annotated[
-        bool, typer.Option("--settle", help="Diagrams: stop a run once its phase is settled.")
+        bool, typer.Option("--settle", help="Sweeps: stop a run once its phase is settled.")
     ] = False,
     refine: Annotated[
-        bool, typer.Option("--refine", help="Diagrams: train only along the boundaries.")
+        bool, typer.Option("--refine", help="Sweeps: train only along the boundaries.")
     ] = False,
     results: Annotated[
         Path | None,
-        typer.Option("--from", help="Diagrams: draw from this folder of exports, train nothing."),
+        typer.Option("--from", help="Sweeps: draw from this folder of exports, train nothing."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/figureN.png)")
@@ -249,18 +251,19 @@ def figure(
 
     if scale not in ("quick", "paper"):
         raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
-    chosen = figures.load(whole("figure", number, least=1))
-    is_diagram = isinstance(chosen, figures.Diagrams)
-    if (settle or refine or results) and not is_diagram:
+    named = number if number in figures.FAMILIES else whole("figure", number, least=1)
+    chosen = figures.load(named)
+    of_sweeps = isinstance(chosen, figures.SweepFigure)
+    if (settle or refine or results) and not of_sweeps:
         raise ConfigError(
-            "`--settle`, `--refine` and `--from` must go with a phase diagram, got figure "
+            "`--settle`, `--refine` and `--from` must go with a figure of sweeps, got figure "
             f"{number}. Use figure 3."
         )
     root_seed, processes = whole("seed", seed), _count("workers", workers)
     suffix = "" if scale == "paper" else f"-{scale}"
     path = out or Path("figures") / f"figure{number}{suffix}.png"
     figures.check_path(path)
-    if is_diagram:
+    if of_sweeps:
         from grokscope import archives, sweeps
 
         grids = figures.grids(chosen, scale, root_seed)

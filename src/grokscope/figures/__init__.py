@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from grokscope.config import Experiment
 from grokscope.errors import ConfigError
@@ -20,22 +20,36 @@ if TYPE_CHECKING:
 
 Scale = Literal["quick", "paper"]
 
-FAMILIES = {
+FAMILIES: dict[int | str, str] = {
     1: "curves",
     2: "grokking",
     3: "diagrams",
     4: "histograms",
+    5: "normalization",
     6: "pruning",
-    8: "curves",
+    8: "forgetting",
+    9: "diagrams",
+    10: "diagrams",
+    11: "diagrams",
     17: "pruning",
     18: "pruning",
     19: "curves",
+    20: "normalization",
+    21: "normalization",
+    22: "normalization",
     23: "logits",
     24: "diagrams",
     25: "diagrams",
+    26: "diagrams",
+    27: "diagrams",
+    28: "diagrams",
+    29: "diagrams",
+    30: "diagrams",
     31: "diagrams",
+    32: "widths",
+    "forgetting": "forgetting",
 }
-"""Which file of this folder draws which figure."""
+"""Which file of this folder draws which figure; a name is no figure of the paper."""
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -63,7 +77,7 @@ class Figure:
     quick_steps: int = QUICK_STEPS
 
 
-QUICK_FRACTIONS = {
+QUICK_AXES = {
     "train_fraction": (0.2, 0.4, 0.6, 0.8),
     "corruption_fraction": (0.0, 0.2, 0.4, 0.6, 0.8),
 }
@@ -71,22 +85,28 @@ QUICK_FRACTIONS = {
 
 
 @dataclass(frozen=True)
-class Diagrams:
-    """A figure of phase diagrams.
+class SweepFigure:
+    """A figure of sweeps, such as phase diagrams.
 
     Attributes:
         title: what it shows, in a line.
         grids: names in `grid.GRIDS`, in the order in which `draw` takes their datasets.
         draw: from sweeps' datasets and a line of small print to a Matplotlib figure.
+        quick_axes: axes at the quick scale; others are as in the paper.
+        quick_base: settings at the quick scale.
+        quick_seeds: seeds at the quick scale.
     """
 
     title: str
     grids: tuple[str, ...]
     draw: Callable[[list[xr.Dataset], str], mpl.Figure]
+    quick_axes: Mapping[str, tuple[float | int, ...]] = field(default_factory=lambda: QUICK_AXES)
+    quick_base: Mapping[str, Any] = field(default_factory=dict)
+    quick_seeds: int | None = None
 
 
-def load(number: int) -> Figure | Diagrams:
-    """The figure of a number.
+def load(number: int | str) -> Figure | SweepFigure:
+    """The figure of a number or name.
 
     Raises:
         ConfigError: if there is none.
@@ -113,7 +133,7 @@ def experiments(figure: Figure, scale: Scale = "paper", seed: int = 0) -> list[E
     return chosen
 
 
-def grids(figure: Diagrams, scale: Scale = "paper", seed: int = 0) -> dict[str, Grid]:
+def grids(figure: SweepFigure, scale: Scale = "paper", seed: int = 0) -> dict[str, Grid]:
     """The sweeps that the figure needs, by name; the quick ones are coarse and stop when settled.
 
     >>> [grid.size for grid in grids(load(3), "quick").values()]
@@ -123,7 +143,12 @@ def grids(figure: Diagrams, scale: Scale = "paper", seed: int = 0) -> dict[str, 
     if scale == "paper":
         return named
     return {
-        name: Grid(base=grid.base.replace(settle=True), axes={**grid.axes, **QUICK_FRACTIONS})
+        name: Grid(
+            base=grid.base.replace(settle=True, **figure.quick_base),
+            axes={**grid.axes, **figure.quick_axes},
+            zipped=grid.zipped,
+            seeds=figure.quick_seeds,  # type: ignore[arg-type]
+        )
         for name, grid in named.items()
     }
 
@@ -136,10 +161,11 @@ def draw_sweeps(
     Raises:
         OSError: if it cannot be written.
     """
-    from grokscope.figures import diagrams, style
+    from grokscope.figures import style
+    from grokscope.figures.panels import sweep_print
 
     with style.context():
-        style.save(draw(sweeps, diagrams.sweep_print(sweeps)), path)
+        style.save(draw(sweeps, sweep_print(sweeps)), path)
 
 
 def draw(figure: Figure, runs: list[Run], path: Path) -> None:

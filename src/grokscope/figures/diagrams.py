@@ -1,4 +1,4 @@
-"""Phase diagrams: Figures 3, 24, 25 and 31, and the diagram of any sweep."""
+"""Phase diagrams: Figures 3, 9 to 11 and 24 to 31, and the diagram of any sweep."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 
-from grokscope.diagram import PHASES, Boundary, boundaries, grid_of, phase_diagram
+from grokscope.diagram import PHASES, Boundary, boundaries, phase_diagram
 from grokscope.errors import ConfigError
-from grokscope.figures import Diagrams, style
+from grokscope.figures import SweepFigure, style
+from grokscope.figures.panels import AXIS_LABELS
 from grokscope.phases import Phase
 from grokscope.refine import UNKNOWN
 
@@ -31,13 +32,6 @@ COLORS: dict[Phase | None, str] = {
 
 PALE = 0.45
 """How far the colour of an inferred cell is on its way to white."""
-
-AXIS_LABELS = {
-    "train_fraction": "train fraction α",
-    "corruption_fraction": "corruption fraction ξ",
-    "weight_decay": "wd",
-    "dropout": "dp",
-}
 
 ACCURACIES = {"train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}
 
@@ -160,40 +154,41 @@ def draw_diagrams(
     return style.finish(figure, small_print)
 
 
-def sweep_print(sweeps: list[xr.Dataset]) -> str:
-    """What stands below the diagrams: shared settings, cells trained and inferred, cost."""
-    grids = [grid_of(data) for data in sweeps]
-    varied = {name for grid in grids for name, values in grid.values.items() if len(values) > 1}
-    firsts = [grid.cell((0,) * len(grid.sizes)) for grid in grids]
-    words = style.words_of(firsts, without=varied)
-    n_cells = sum(data.status[..., 0].size for data in sweeps)
-    diagrams = [phase_diagram(data) for data in sweeps]
-    trained = sum(int((diagram.runs > 0).sum()) for diagram in diagrams)
-    inferred = sum(int(diagram.inferred.sum()) for diagram in diagrams)
-    counts = f"{trained:,} of {n_cells:,} cells trained"
-    counts += f", {inferred:,} inferred" if inferred else ""
-    seeds = max(data.sizes["seed"] for data in sweeps)
-    counts += f", {seeds} seeds each" if seeds > 1 else ""
-    settled = sum(int(np.isfinite(data.settled_at).sum()) for data in sweeps)
-    words += [counts, *([f"{settled:,} runs stopped when settled"] if settled else [])]
-    minutes = sum(float(data.seconds.sum()) for data in sweeps) / 60
-    cost = f"{minutes / 60:.1f} core hours" if minutes > 90 else f"{minutes:.0f} core minutes"
-    return " · ".join([*words, cost])
-
+WIDE: dict[str, Any] = {
+    "quick_axes": {
+        "weight_decay": (0, 15),
+        "train_fraction": (0.3, 0.5, 0.7),
+        "corruption_fraction": (0.0, 0.3, 0.6),
+    },
+    "quick_base": {"width": 2000},
+}
+"""Ten times the paper's other networks: quick ones are two fifths as wide, and fewer."""
 
 FIGURES = {
-    3: Diagrams(
+    3: SweepFigure(
         "Phase diagrams by weight decay and by dropout", ("figure3a", "figure3b"), draw_diagrams
     ),
-    24: Diagrams(
+    24: SweepFigure(
         "Phases and accuracies by weight decay",
         ("figure3a",),
         partial(draw_diagrams, with_accuracies=True),
     ),
-    25: Diagrams(
+    25: SweepFigure(
         "Phases and accuracies by dropout",
         ("figure3b",),
         partial(draw_diagrams, with_accuracies=True),
     ),
-    31: Diagrams("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),
+    9: SweepFigure("Phase diagrams by batch size, with BatchNorm", ("figure9",), draw_diagrams),
+    10: SweepFigure("Phase diagrams by batch size", ("figure10",), draw_diagrams),
+    11: SweepFigure("Phase diagrams by batch size, with LayerNorm", ("figure11",), draw_diagrams),
+    26: SweepFigure(
+        "Phase diagrams with cross-entropy, by weight decay and by dropout",
+        ("figure26a", "figure26b"),
+        draw_diagrams,
+    ),
+    27: SweepFigure("Phase diagrams with ReLU, by weight decay", ("figure27",), draw_diagrams),
+    28: SweepFigure("Phase diagrams with ReLU, by dropout", ("figure28",), draw_diagrams),
+    29: SweepFigure("Phase diagrams at N = 5000", ("figure29",), draw_diagrams, **WIDE),
+    30: SweepFigure("Phase diagrams at N = 5000 with ReLU", ("figure30",), draw_diagrams, **WIDE),
+    31: SweepFigure("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),
 }

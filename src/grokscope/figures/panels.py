@@ -1,14 +1,25 @@
-"""Single panels that several figures show."""
+"""Panels that several figures show."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
 
 from grokscope.data import Dataset
+from grokscope.diagram import grid_of, phase_diagram
 from grokscope.figures import style
 from grokscope.store import Run
+
+AXIS_LABELS = {
+    "train_fraction": "train fraction α",
+    "corruption_fraction": "corruption fraction ξ",
+    "weight_decay": "wd",
+    "dropout": "dp",
+    "batch_size": "batch size",
+    "learning_rate": "lr",
+}
 
 BINS = [bin_ / 40 for bin_ in range(41)]
 """Edges of every IPR histogram."""
@@ -22,6 +33,16 @@ def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
         axes.plot(run.dataset.step, run.dataset[name], **style.LINES[name])
     clean_level(axes, run)
     axes.set(title=title, xlabel="step", xlim=(0, max(run.experiment.steps, 1)))
+
+
+def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:
+    """One panel a run, side by side."""
+    figure, grid = style.panels(1, len(runs), height=1.95, sharey=True)
+    for index, (axes, run) in enumerate(zip(grid[0], runs, strict=True)):
+        title = f"{style.letter(index)} {style.title(run, runs)}"
+        accuracy_panel(axes, run, title.replace(": ", "\n"))
+    grid[0, 0].set_ylabel("accuracy")
+    return style.finish(figure, small_print, grid[0, 0])
 
 
 def ipr_panel(axes: Axes, run: Run, title: str) -> None:
@@ -62,3 +83,28 @@ def clean_level(axes: Axes, run: Run) -> None:
     axes.axhline(clean, color="#999999", lw=0.8, ls=(0, (1, 1.5)), label="1 − ξ")
     axes.set_ylim(-0.03, 1.03)
     style.percent(axes)
+
+
+def sweep_print(sweeps: list[xr.Dataset]) -> str:
+    """What stands below the diagrams: shared settings, cells trained and inferred, cost."""
+    grids = [grid_of(data) for data in sweeps]
+    varied = {name for grid in grids for name, values in grid.values.items() if len(values) > 1}
+    firsts = [grid.cell((0,) * len(grid.sizes)) for grid in grids]
+    words = style.words_of(firsts, without=varied)
+    for grid in grids:  # axes that advance with another
+        for name in (name for names in grid.dimensions.values() for name in names[1:]):
+            values = ", ".join(f"{round(value, 5):g}" for value in grid.axes[name])
+            words.append(f"{AXIS_LABELS.get(name, name.replace('_', ' '))} {values}")
+    n_cells = sum(data.status[..., 0].size for data in sweeps)
+    diagrams = [phase_diagram(data) for data in sweeps]
+    trained = sum(int((diagram.runs > 0).sum()) for diagram in diagrams)
+    inferred = sum(int(diagram.inferred.sum()) for diagram in diagrams)
+    counts = f"{trained:,} of {n_cells:,} cells trained"
+    counts += f", {inferred:,} inferred" if inferred else ""
+    seeds = max(data.sizes["seed"] for data in sweeps)
+    counts += f", {seeds} seeds each" if seeds > 1 else ""
+    settled = sum(int(np.isfinite(data.settled_at).sum()) for data in sweeps)
+    words += [counts, *([f"{settled:,} runs stopped when settled"] if settled else [])]
+    minutes = sum(float(data.seconds.sum()) for data in sweeps) / 60
+    cost = f"{minutes / 60:.1f} core hours" if minutes > 90 else f"{minutes:.0f} core minutes"
+    return " · ".join([*words, cost])

@@ -30,6 +30,8 @@ LINES: dict[str, dict[str, Any]] = {
     "test_loss": {"color": BLUE, "ls": "--", "label": "test"},
 }
 
+NORMS = {None: "", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
+
 SETTINGS: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8.5,
@@ -112,21 +114,25 @@ def phase_title(run: Run) -> str:
 
 
 def title(run: Run, runs: list[Run]) -> str:
-    """The run's regularisation as the paper labels it, and its phase: "wd = 5: Coexistence".
+    """What is special to the run, and its phase: "wd = 5: Coexistence".
 
-    Named is what differs among the figure's runs; if nothing does, what the run has of it.
+    Named is what differs among the figure's runs; if nothing does, the run's regularisation.
     """
-    strengths = [_strengths(other.experiment) for other in runs]
+    everyone = [_strengths(other.experiment) for other in runs]
     own = _strengths(run.experiment)
-    differing = {name: own[name] for name in own if len({s[name] for s in strengths}) > 1}
-    present = {name: own[name] for name in own if own[name]}
+    differing = {name: own[name] for name in own if len({s[name] for s in everyone}) > 1}
+    present = {name: own[name] for name in ("wd", "dp") if own[name]}
     named = differing or present or {"wd": 0.0}
     words = ", ".join(f"{name} = {strength:g}" for name, strength in named.items())
     return f"{words}: {phase_title(run)}"
 
 
 def _strengths(experiment: Experiment) -> dict[str, float]:
-    return {"wd": experiment.optimizer.weight_decay, "dp": experiment.model.dropout}
+    return {
+        "wd": experiment.optimizer.weight_decay,
+        "dp": experiment.model.dropout,
+        "α": experiment.train_fraction,
+    }
 
 
 def small_print(runs: list[Run], note: str = "") -> str:
@@ -142,7 +148,7 @@ def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list
     return [
         words
         for path, words in documents[0].items()
-        if path not in left_out and all(other[path] == words for other in documents)
+        if words and path not in left_out and all(other[path] == words for other in documents)
     ]
 
 
@@ -151,17 +157,21 @@ def _words(experiment: Experiment) -> dict[str, str]:
     batch = experiment.batch_size
     words = {
         "task.operation": f"modular {task.operation}, p = {task.modulus}",
-        "model.activation": f"two layers, {model.activation}, N = {model.width}",
+        "model.name": "two layers",
+        "model.activation": model.activation,
+        "model.width": f"N = {model.width}",
+        "model.normalization": NORMS[model.normalization],
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
         "optimizer.weight_decay": f"wd = {optimizer.weight_decay:g}",
         "model.dropout": f"dp = {model.dropout:g}",
         "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
-        "optimizer.learning_rate": f"{optimizer.name}, lr {optimizer.learning_rate:g}",
+        "optimizer.name": optimizer.name,
+        "optimizer.learning_rate": f"lr {optimizer.learning_rate:g}",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
     }
     if optimizer.name != "sgd":
-        words["optimizer.learning_rate"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
+        words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words

@@ -1,0 +1,65 @@
+"""What norm layers do to neurons and to training: Figures 5, 20, 21 and 22."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+
+from grokscope.config import Experiment
+from grokscope.contributions import contributions
+from grokscope.figures import Figure, style
+from grokscope.figures.panels import draw_accuracies, ipr_panel
+from grokscope.intervals import rank_correlation
+from grokscope.store import Run
+
+BATCHES = Experiment(batch_size=256).with_batch_size(64)
+"""Batches of 64 by the paper's rule: learning rate .005, 8000 steps (App. A)."""
+
+PLAIN = BATCHES.replace(
+    optimizer="adam", learning_rate=0.005, train_fraction=0.65, corruption_fraction=0.2
+)
+
+SCALES = {"gamma": "|γ|", "effective": "|γ|·‖W‖, effective"}
+
+
+def scale_panel(axes: Axes, run: Run, name: str, letter: str) -> None:
+    """A point a neuron: its IPR and what the norm layer gives it, with their rank correlation."""
+    neurons = contributions(run)
+    axes.plot(neurons.ipr, neurons[name], ".", ms=2.5, alpha=0.6, color=style.BLUE, mew=0)
+    rho, low, high = rank_correlation(neurons.ipr.values, neurons[name].values)
+    axes.set_title(f"{letter} ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
+    axes.set(xlabel="IPR", ylabel=SCALES[name], xlim=(0, 1), ylim=(0, None))
+
+
+def draw_scales(runs: list[Run], small_print: str) -> Canvas:
+    """IPR histograms without and with BatchNorm, and IPR against γ and the effective γ."""
+    figure, grid = style.panels(2, 2, height=1.95)
+    for axes, run, letter, name in zip(
+        grid[0], runs, ("(a)", "(b)"), ("without BatchNorm", "with BatchNorm"), strict=True
+    ):
+        ipr_panel(axes, run, f"{letter} {name}: {style.phase_title(run)}")
+        axes.set_ylabel("neurons")
+    grid[0, 1].sharey(grid[0, 0])
+    for axes, name, letter in zip(grid[1], SCALES, ("(c)", "(d)"), strict=True):
+        scale_panel(axes, runs[1], name, letter)
+    print_ = f"{small_print} · ρ: Spearman, 95 % bootstrap interval over live neurons"
+    return style.finish(figure, print_)
+
+
+def _curves(title: str, normalization: str | None) -> Figure:
+    noisy = BATCHES.replace(corruption_fraction=0.3, normalization=normalization)
+    runs = tuple(noisy.replace(train_fraction=fraction) for fraction in (0.4, 0.5, 0.8))
+    return Figure(f"Training curves {title}", runs, draw_accuracies, quick_steps=noisy.steps)
+
+
+FIGURES = {
+    5: Figure(
+        "IPR with and without BatchNorm, and IPR against γ",
+        (PLAIN, PLAIN.replace(normalization="batch_norm")),
+        draw_scales,
+        quick_steps=PLAIN.steps,
+    ),
+    20: _curves("with BatchNorm", "batch_norm"),
+    21: _curves("with LayerNorm", "layer_norm"),
+    22: _curves("without norm layer", None),
+}

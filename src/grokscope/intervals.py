@@ -1,0 +1,75 @@
+"""Estimates from samples, with bootstrap intervals (SciPy)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+RESAMPLES = 2000
+SEED = 0
+"""Of the resampling, so that the same samples have the same interval."""
+
+
+class Interval(NamedTuple):
+    """An estimate, and the ends of its confidence interval; NaN where there is none."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def rank_correlation(
+    x: Float[np.ndarray, "unit"], y: Float[np.ndarray, "unit"], confidence: float = 0.95
+) -> Interval:
+    """Spearman's ρ, from -1 to 1, with a bootstrap interval (BCa); NaN of fewer than 3 units.
+
+    >>> rank_correlation(np.arange(50.0), np.exp(np.arange(50.0))).estimate
+    1.0
+    """
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return Interval(np.nan, np.nan, np.nan)
+    found = stats.pearsonr(stats.rankdata(x), stats.rankdata(y))
+    rho = float(found.statistic)  # type: ignore[attr-defined]
+    if abs(rho) == 1:
+        return Interval(rho, rho, rho)
+    method = stats.BootstrapMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(SEED))
+    low, high = found.confidence_interval(confidence, method)
+    return Interval(rho, float(low), float(high))
+
+
+def growth_exponent(
+    x: Float[np.ndarray, "group"], samples: Sequence[np.ndarray], confidence: float = 0.95
+) -> Interval:
+    """The b of samples ~ x^b: the slope of their mean logarithms, with a percentile interval.
+
+    The samples of each x are resampled by themselves; one of a single sample has no interval.
+
+    Args:
+        x: at least two positive numbers.
+        samples: for each x, positive numbers.
+        confidence: share of intervals that hold the truth.
+
+    >>> growth_exponent(np.array([1.0, 10, 100]), [np.full(5, 2.0) * x for x in (1, 10, 100)])
+    Interval(estimate=1.0, low=1.0, high=1.0)
+    """
+    centred = np.log(x) - np.log(x).mean()
+
+    def slope(*logs: np.ndarray, axis: int = -1) -> np.ndarray:
+        means = np.stack([values.mean(axis=axis) for values in logs])
+        return np.asarray(np.round(np.tensordot(centred, means, 1) / (centred @ centred), 12))
+
+    logs = [np.log(values) for values in samples]
+    estimate = float(slope(*logs))
+    if min(map(len, logs)) < 2:
+        return Interval(estimate, np.nan, np.nan)
+    if all(np.ptp(values) == 0 for values in logs):
+        return Interval(estimate, estimate, estimate)
+    found = stats.bootstrap(
+        logs, slope, n_resamples=RESAMPLES, confidence_level=confidence, method="percentile",
+        vectorized=True, rng=np.random.default_rng(SEED),
+    )  # fmt: skip
+    return Interval(estimate, *map(float, found.confidence_interval))

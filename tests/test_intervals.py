@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from grokscope.intervals import growth_exponent, rank_correlation
+
+
+def test_rank_correlation_is_spearmans_with_an_interval_like_the_closed_form():
+    """Fisher's z with Bonett and Wright's error, which holds for bivariate normals: within .02."""
+    rng = np.random.default_rng(0)
+    x, noise = rng.normal(size=(2, 800))
+    y = x + 1.2 * noise
+    rho, low, high = rank_correlation(x, np.exp(y))
+    assert rho == pytest.approx(stats.spearmanr(x, y).statistic)
+    error = np.sqrt((1 + rho**2 / 2) / (800 - 3))
+    expected = np.tanh(np.arctanh(rho) + 1.96 * error * np.array([-1, 1]))
+    assert [low, high] == pytest.approx(expected, abs=0.02)
+    assert rank_correlation(x, np.exp(y)) == (rho, low, high)
+
+
+def test_rank_correlation_of_constants_or_few_is_missing():
+    assert np.isnan(rank_correlation(np.ones(9), np.arange(9.0))).all()
+    assert np.isnan(rank_correlation(np.arange(2.0), np.arange(2.0))).all()
+
+
+def test_growth_exponent_is_found_and_its_interval_is_that_of_a_regression():
+    """Against the known slope's standard error for known noise: ends within a fifth of it."""
+    rng = np.random.default_rng(1)
+    x = np.array([500.0, 1000, 2000, 5000, 10_000])
+    samples = [3 * v**0.7 * np.exp(0.1 * rng.normal(size=40)) for v in x]
+    b, low, high = growth_exponent(x, samples)
+    error = 0.1 / np.sqrt(40) / np.sqrt(((np.log(x) - np.log(x).mean()) ** 2).sum())
+    assert abs(b - 0.7) < 4 * error
+    assert [low, high] == pytest.approx([b - 1.96 * error, b + 1.96 * error], abs=0.4 * error)
+    assert np.isnan(growth_exponent(x, [s[:1] for s in samples])[1:]).all()
