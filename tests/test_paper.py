@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grokscope import figures
-from grokscope.config import Experiment
+from grokscope.config import Experiment, digest
 from grokscope.data import make_dataset
 from grokscope.diagram import grid_of
 from grokscope.figures import FAMILIES
@@ -126,6 +126,17 @@ SETTINGS = {
 def leaves(experiment):
     document = experiment.model_dump()
     return document | document["model"] | document["optimizer"]
+
+
+def test_quick_diagrams_are_cells_of_the_papers():
+    figure = figures.load(3)
+    paper = [grid.with_base(settle=True) for grid in figures.grids(figure).values()]
+    whole = {digest(cell) for grid in paper for _, cell in grid.cells()}
+    quick = {
+        digest(cell) for grid in figures.grids(figure, "quick").values() for _, cell in grid.cells()
+    }
+    assert len(quick) == 7 * 3 * 5
+    assert quick < whole
 
 
 def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(store, tmp_path):

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from grokscope.diagram import PHASES, Boundary, boundaries, phase_diagram
 from grokscope.errors import ConfigError
-from grokscope.figures import SweepFigure, style
+from grokscope.figures import QUICK_AXES, SweepFigure, style
 from grokscope.figures.panels import AXIS_LABELS
 from grokscope.phases import Phase
 from grokscope.refine import UNKNOWN
@@ -154,6 +154,9 @@ def draw_diagrams(
     return style.finish(figure, small_print)
 
 
+QUICK_ROWS = {**QUICK_AXES, "train_fraction": (0.1, 0.3, 0.5)}
+"""For figures of eight panels: the row that is left out takes as long as the others together."""
+
 WIDE: dict[str, Any] = {
     "quick_axes": {
         "weight_decay": (0, 15),
@@ -166,7 +169,10 @@ WIDE: dict[str, Any] = {
 
 FIGURES = {
     3: SweepFigure(
-        "Phase diagrams by weight decay and by dropout", ("figure3a", "figure3b"), draw_diagrams
+        "Phase diagrams by weight decay and by dropout",
+        ("figure3a", "figure3b"),
+        draw_diagrams,
+        quick_axes=QUICK_ROWS,
     ),
     24: SweepFigure(
         "Phases and accuracies by weight decay",
@@ -185,6 +191,7 @@ FIGURES = {
         "Phase diagrams with cross-entropy, by weight decay and by dropout",
         ("figure26a", "figure26b"),
         draw_diagrams,
+        quick_axes=QUICK_ROWS,
     ),
     27: SweepFigure("Phase diagrams with ReLU, by weight decay", ("figure27",), draw_diagrams),
     28: SweepFigure("Phase diagrams with ReLU, by dropout", ("figure28",), draw_diagrams),
