@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as Canvas
 
 from grokscope.figures import NOISY, Figure, style
 from grokscope.figures.panels import accuracy_panel
+from grokscope.parts import SGD
 from grokscope.store import Run
 
 LOOKS = ((style.ORANGE, "-"), (style.BLUE, "--"), (style.BLACK, ":"))
@@ -44,7 +45,13 @@ def draw_who_forgets(runs: list[Run], small_print: str) -> Canvas:
     for axes in above[1:]:
         axes.tick_params(labelleft=False)
     below[0].legend(loc="upper right")
-    return style.finish(figure, small_print, above[0])
+    optimizers = {run.experiment.optimizer for run in runs}
+    each = [
+        f"{o.name}: lr {o.learning_rate:g}, wd {o.weight_decay:g}"
+        + (f", momentum {o.momentum:g}" if isinstance(o, SGD) else "")
+        for o in sorted(optimizers, key=lambda optimizer: optimizer.name)
+    ]
+    return style.finish(figure, " · ".join([small_print, *each]), above[0])
 
 
 STRONG = NOISY.replace(weight_decay=20)
