@@ -12,7 +12,7 @@ SOURCE = Path(grokscope.__file__).parent
 ORDER = [
     "errors", "parts", "config", "data", "models", "optimizers", "training", "spectrum", "measure",
     "prune", "phases", "settle", "store", "progress", "run", "grid", "summaries", "estimate",
-    "executors", "runner", "refine", "diagram", "archives", "sweeps", "contributions", "intervals",
+    "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons", "intervals",
     "figures", "cli",
 ]  # fmt: skip
 
@@ -82,11 +82,12 @@ def test_public_surface():
     assert dir(grokscope) == [
         "Adam", "AdamW", "Boundary", "ConfigError", "Dataset", "Experiment", "Grid", "ModularTask",
         "Phase", "Run", "SGD", "Seeds", "Settle", "StoreError", "TwoLayer", "WorkerError",
-        "analytic_network", "archive", "as_table", "boundaries", "classify", "collect", "digest",
-        "enclosed", "export", "final_network", "follow_boundaries", "has_settled", "ipr",
-        "load_grid", "load_sweep", "logit_terms", "make_dataset", "neurons_required", "open_run",
-        "phase_codes", "phase_diagram", "power_spectrum", "pruning_curve", "pruning_curves",
-        "pruning_order", "residue_order", "restore", "sweep", "train", "train_ensemble",
+        "analytic_network", "archive", "as_table", "boundaries", "classify", "collect",
+        "contributions", "digest", "enclosed", "export", "fewest_neurons", "final_network",
+        "follow_boundaries", "growth_exponent", "has_settled", "ipr", "load_grid", "load_sweep",
+        "logit_terms", "make_dataset", "neurons_required", "open_run", "phase_codes",
+        "phase_diagram", "power_spectrum", "pruning_curve", "pruning_curves", "pruning_order",
+        "rank_correlation", "residue_order", "restore", "sweep", "train", "train_ensemble",
         "train_missing", "without_weights",
     ]  # fmt: skip
     for name in dir(grokscope):

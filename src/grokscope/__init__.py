@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from grokscope.errors import WorkerError as WorkerError
     from grokscope.grid import Grid as Grid
     from grokscope.grid import load_grid as load_grid
+    from grokscope.intervals import growth_exponent as growth_exponent
+    from grokscope.intervals import rank_correlation as rank_correlation
     from grokscope.models.analytic import analytic_network as analytic_network
     from grokscope.models.analytic import logit_terms as logit_terms
+    from grokscope.neurons import contributions as contributions
     from grokscope.parts import SGD as SGD
     from grokscope.parts import Adam as Adam
     from grokscope.parts import AdamW as AdamW
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from grokscope.parts import TwoLayer as TwoLayer
     from grokscope.phases import Phase as Phase
     from grokscope.phases import classify as classify
+    from grokscope.prune import fewest_neurons as fewest_neurons
     from grokscope.prune import neurons_required as neurons_required
     from grokscope.prune import pruning_curve as pruning_curve
     from grokscope.prune import pruning_order as pruning_order
@@ -63,10 +67,12 @@ _HOMES = {
     "diagram": "Boundary as_table boundaries collect phase_codes phase_diagram",
     "errors": "ConfigError StoreError WorkerError",
     "grid": "Grid load_grid",
+    "intervals": "growth_exponent rank_correlation",
     "models.analytic": "analytic_network logit_terms",
+    "neurons": "contributions",
     "parts": "SGD Adam AdamW ModularTask Seeds Settle TwoLayer",
     "phases": "Phase classify",
-    "prune": "neurons_required pruning_curve pruning_order",
+    "prune": "fewest_neurons neurons_required pruning_curve pruning_order",
     "refine": "enclosed follow_boundaries",
     "run": "final_network pruning_curves train train_ensemble without_weights",
     "settle": "has_settled",

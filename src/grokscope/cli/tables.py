@@ -26,6 +26,19 @@ def summary_of(run: Any) -> dict[str, Any]:
     }
 
 
+def norm_correlations(run: Any) -> dict[str, list[float]]:
+    """Spearman's ρ of IPR and what a norm layer gives each neuron; nothing without such a layer."""
+    if run.experiment.model.normalization is None or run.failed_at is not None:
+        return {}
+    from grokscope.neurons import contributions
+    from grokscope.intervals import rank_correlation
+
+    neurons = contributions(run)
+    ipr = neurons.ipr.values
+    names = ("gamma", "effective")
+    return {name: list(rank_correlation(ipr, neurons[name].values)) for name in names}
+
+
 def jsonable(value: Any) -> Any:
     """The value with None for NaN, which JSON has not."""
     if isinstance(value, dict):
@@ -37,11 +50,15 @@ def jsonable(value: Any) -> Any:
 
 def print_run(run: Any, as_json: bool, **more: str) -> None:
     """One run as a table, or as JSON."""
-    summary = summary_of(run) | more
+    correlations = norm_correlations(run)
+    summary = summary_of(run) | {"ipr_correlations": jsonable(correlations)} | more
     if as_json:
         print(json.dumps(summary))
         return
     print_table(f"{run.experiment.task.operation} mod {run.experiment.task.modulus}", [run])
+    for name, (rho, low, high) in correlations.items():
+        words = {"gamma": "|γ|", "effective": "|γ|·‖W‖"}[name]
+        print(f"norm     {words} and IPR: ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
     for name in ("path", *more):
         print(f"{'run' if name == 'path' else name:8} {summary[name]}")
 

@@ -45,11 +45,11 @@ def draw_who_forgets(runs: list[Run], small_print: str) -> Canvas:
     for axes in above[1:]:
         axes.tick_params(labelleft=False)
     below[0].legend(loc="upper right")
-    optimizers = {run.experiment.optimizer for run in runs}
+    optimizers = {run.experiment.optimizer.name: run.experiment.optimizer for run in runs}
     each = [
         f"{o.name}: lr {o.learning_rate:g}, wd {o.weight_decay:g}"
         + (f", momentum {o.momentum:g}" if isinstance(o, SGD) else "")
-        for o in sorted(optimizers, key=lambda optimizer: optimizer.name)
+        for o in optimizers.values()
     ]
     return style.finish(figure, " · ".join([small_print, *each]), above[0])
 

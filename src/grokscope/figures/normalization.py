@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.config import Experiment
-from grokscope.contributions import contributions
+from grokscope.neurons import contributions
 from grokscope.figures import Figure, style
 from grokscope.figures.panels import draw_accuracies, ipr_panel
 from grokscope.intervals import rank_correlation
