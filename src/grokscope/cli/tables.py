@@ -30,8 +30,8 @@ def norm_correlations(run: Any) -> dict[str, list[float]]:
     """Spearman's ρ of IPR and what a norm layer gives each neuron; nothing without such a layer."""
     if run.experiment.model.normalization is None or run.failed_at is not None:
         return {}
-    from grokscope.neurons import contributions
     from grokscope.intervals import rank_correlation
+    from grokscope.neurons import contributions
 
     neurons = contributions(run)
     ipr = neurons.ipr.values

@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.config import Experiment
-from grokscope.neurons import contributions
 from grokscope.figures import Figure, style
 from grokscope.figures.panels import draw_accuracies, ipr_panel
 from grokscope.intervals import rank_correlation
+from grokscope.neurons import contributions
 from grokscope.store import Run
 
 BATCHES = Experiment(batch_size=256).with_batch_size(64)
