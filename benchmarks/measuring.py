@@ -1,0 +1,23 @@
+"""What do 50 measurements cost beside 64,000 steps at batch size 8, and what is the least?
+
+One thread. A measurement evaluates all pairs: a product of [p², N] and [N, p], whatever is done around it.
+"""
+
+from common import our_step, report, seconds, sgemm_rate
+from grokscope.config import Experiment
+from grokscope.data import make_dataset
+from grokscope.measure import Examples, measure
+from grokscope.training import init_model
+
+experiment = Experiment(batch_size=256, corruption_fraction=0.35).with_batch_size(8)
+data, model = make_dataset(experiment), init_model(experiment)
+examples = Examples(data, experiment.model.width)
+step = our_step(experiment, 2000, 5)
+once = seconds(lambda: measure(model, examples, experiment), 20)
+product = 2 * len(data.inputs) * data.n_labels * experiment.model.width / sgemm_rate()
+print(
+    f"step {step * 1e6:.0f} µs; measurement {once * 1e3:.1f} ms, its product {product * 1e3:.1f} ms"
+)
+training = experiment.steps * step
+print(f"the products alone: {50 * product / training:.1%} of the steps' time")
+report("50 measurements / 64,000 steps", 50 * once / training, 0.05)
