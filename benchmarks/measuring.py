@@ -1,6 +1,6 @@
 """What do 50 measurements cost beside 64,000 steps at batch size 8, and what is the least?
 
-One thread. A measurement evaluates all pairs: a product of [p², N] and [N, p], whatever is done around it.
+One thread. A measurement evaluates all pairs: a product of [p², N] and [N, p], whatever else.
 """
 
 from common import our_step, report, seconds, sgemm_rate
