@@ -55,7 +55,7 @@ def draw_widths(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
         axes.errorbar(widths, means, errors, fmt="o-", ms=3.5, lw=1, capsize=2, color=style.BLUE)
         axes.set(xscale="log", xlabel="width N", xticks=widths, xticklabels=widths)
         axes.xaxis.set_minor_locator(NullLocator())
-    left.set(ylabel="neurons required", yscale="log", title="(a)")
+    left.set(ylabel="neurons required", ylim=(0, None), title="(a)")
     right.set(ylabel="% prunable", title="(b)")
     if len(widths) > 1:
         exponent = growth_exponent(widths.astype(float), list(required.values()))
