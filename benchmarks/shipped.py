@@ -3,16 +3,19 @@
 Against every cell for all its steps: that time is estimated from the seconds a step of the runs
 with the same axes but corruption took, on the machine that made them. The cells that refining
 wants are found again from the finished diagram, so that filling the rest changes nothing here.
+
+And the phases shipped against those of random cells trained in full, which `settle.py` drew.
 """
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from common import report
 from grokscope import follow_boundaries, load_sweep
-from grokscope.diagram import DONE, grid_of, phase_diagram
+from grokscope.diagram import DONE, PHASES, grid_of, phase_diagram
 from grokscope.refine import UNKNOWN
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -27,12 +30,25 @@ def wanted_by_refining(phases):
     return ever_wanted
 
 
+def compare(path, phases, axis):
+    """Phases of a diagram with those of the random cells that lie in it, trained in full."""
+    cells = pd.read_csv(Path(__file__).with_name("settle.csv"))
+    other = {"weight_decay": "dropout", "dropout": "weight_decay"}[axis]
+    cells = cells[cells[other] == 0]
+    right = 0
+    for _, cell in cells.iterrows():
+        place = {name: cell[name] for name in phases.dims}
+        right += str(PHASES[int(phases.sel(place, method="nearest"))]) == cell.full_phase
+    print(f"{path.name}: {right} of {len(cells)} random cells trained in full have its phase")
+
+
 def main():
     for path in sorted(RESULTS.glob("*.nc")):
         data = load_sweep(path).isel(seed=0)
         steps = grid_of(data).base.steps
-        phases = phase_diagram(load_sweep(path)).phase.values
-        wanted = wanted_by_refining(phases.reshape(-1, *phases.shape[-2:])).reshape(phases.shape)
+        phases = phase_diagram(load_sweep(path)).phase
+        codes = phases.values
+        wanted = wanted_by_refining(codes.reshape(-1, *codes.shape[-2:])).reshape(codes.shape)
         done = data.status.values == DONE
         if (wanted & ~done).any():
             print(f"{path.name}: {done.sum()} of {done.size} cells; not finished")
@@ -45,6 +61,8 @@ def main():
               f"{float(data.last_step.where(wanted).mean()):,.0f} of {steps:,} steps each, "
               f"{taken / 3600:.1f} of {in_full / 3600:.1f} core hours")  # fmt: skip
         report(f"{path.stem}: in full / settled and refined", in_full / taken, 4.5, "above")
+        if path.stem in ("figure3a", "figure3b"):
+            compare(path, phases, str(data.status.dims[0]))
 
 
 if __name__ == "__main__":
