@@ -76,7 +76,9 @@ DIFFERS = {
 @pytest.mark.parametrize("name", [name for name in GRIDS if name != "figure32"])
 def test_the_paper_s_diagrams(name):
     grid = load_grid(name)
-    assert list(grid.sizes.values())[1:] == [17, 19, 1]
+    panels = 3 if name in ("figure9", "figure10", "figure11") else 4
+    assert list(grid.sizes.values()) == [panels, 17, 19, 1]
+    assert list(grid.sizes)[1:] == ["train_fraction", "corruption_fraction", "seed"]
     assert grid.base == Experiment(measure_every=50).replace(**DIFFERS[name])
 
 

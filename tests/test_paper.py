@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from grokscope import figures
-from grokscope.config import Experiment, digest
+from grokscope.config import Experiment
 from grokscope.data import make_dataset
 from grokscope.diagram import grid_of
 from grokscope.figures import FAMILIES
@@ -84,20 +84,13 @@ DIAGRAMS = [number for number, family in FAMILIES.items() if family == "diagrams
 @pytest.mark.parametrize("number", DIAGRAMS)
 def test_every_diagram_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
     figure = figures.load(number)
-    panels = 3 if number in (9, 10, 11) else 4
-    fewer = {"train_fraction": (0.4, 0.8), "corruption_fraction": (0.0, 0.5)}
-    for grid in figures.grids(figure).values():
-        assert list(grid.sizes.values()) == [panels, 17, 19, 1]
-        assert {name: len(grid.axes[name]) for name in fewer} == {
-            "train_fraction": 17,
-            "corruption_fraction": 19,
-        }
-        assert grid.base.steps == 2000
     tiny = []
     for grid in figures.grids(figure, "quick").values():
         base = grid.base.replace(modulus=31, width=24, steps=30)
-        changed = {name: (30,) * panels for name in grid.axes if name == "steps"}
-        tiny.append(Grid(base=base, axes={**grid.axes, **fewer, **changed}, zipped=grid.zipped))
+        axes = {name: values[:2] for name, values in grid.axes.items()}
+        axes |= {"train_fraction": (0.6,), "corruption_fraction": (0.0, 0.5)}
+        axes |= {"steps": (30, 30)} if "steps" in axes else {}
+        tiny.append(Grid(base=base, axes=axes, zipped=grid.zipped))
     sweeps = [sweep(grid, store, workers=1, progress=False) for grid in tiny]
     path = tmp_path / "figure.svg"
     figures.draw_sweeps(figure.draw, sweeps, path)
@@ -130,13 +123,12 @@ def leaves(experiment):
 
 def test_quick_diagrams_are_cells_of_the_papers():
     figure = figures.load(3)
-    paper = [grid.with_base(settle=True) for grid in figures.grids(figure).values()]
-    whole = {digest(cell) for grid in paper for _, cell in grid.cells()}
-    quick = {
-        digest(cell) for grid in figures.grids(figure, "quick").values() for _, cell in grid.cells()
-    }
-    assert len(quick) == 7 * 3 * 5
-    assert quick < whole
+    quick, paper = figures.grids(figure, "quick"), figures.grids(figure)
+    for name, grid in quick.items():
+        assert grid.size == 4 * 3 * 5
+        assert grid.base == paper[name].base.replace(settle=True)
+        for axis, values in grid.axes.items():
+            assert set(values) <= set(paper[name].axes[axis]), axis
 
 
 def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(store, tmp_path):
