@@ -114,6 +114,8 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
 def grid_in(store: str | Path) -> Grid:
     """The grid that all runs of a store lie on: an axis for every setting that varies.
 
+    A setting that another one fixes, as the batch size does the steps, advances with it.
+
     Raises:
         ConfigError: if the store has no runs, or its runs make no grid.
     """
@@ -129,25 +131,38 @@ def grid_in(store: str | Path) -> Grid:
         name: {document.get(name) for document in documents} for name in names
     }
     seeds = sorted(varied.pop("seeds.seed"))
-    axes = {
+    axes: dict[str, list[Any]] = {
         name: sorted(values, key=lambda value: (value is not None, value))
         for name, values in varied.items()
-        if len(values) > 1 and name != "measure_every"  # which changes no network
+        if len(values) > 1
     }
-    cells = len(seeds) * math.prod(len(values) for values in axes.values())
-    if cells > SPARSEST * len(found):
+    last = [name for name in ("train_fraction", "corruption_fraction") if name in axes]
+    groups: dict[str, list[str]] = {}
+    for name in [name for name in axes if name not in last]:
+        for leader in groups:
+            together = {document.get(leader): document.get(name) for document in documents}
+            if all(together[document.get(leader)] == document.get(name) for document in documents):
+                groups[leader].append(name)
+                axes[name] = [together[value] for value in axes[leader]]
+                break
+        else:
+            if name != "measure_every":  # which changes no network
+                groups[name] = [name]
+    groups |= {name: [name] for name in last}
+    if len(seeds) * math.prod(len(axes[name]) for name in groups) > SPARSEST * len(found):
         raise ConfigError(
             f"`store` must hold one sweep, got {len(found)} runs that differ in "
             f"{', '.join(axes)}. Say which sweep is meant with --grid."
         )
     document = json.loads(next(iter(found.values()))["experiment"])
     del document["schema"]
-    last = ["train_fraction", "corruption_fraction"]
-    ordered = [name for name in axes if name not in last] + [name for name in last if name in axes]
-    short = {name: name.rpartition(".")[2] for name in ordered}
+    short = {name: name.rpartition(".")[2] for name in axes}
     return Grid(
         base=Experiment(**document),
-        axes={short[name]: axes[name] for name in ordered},  # type: ignore[arg-type]
+        axes={short[name]: axes[name] for group in groups.values() for name in group},  # type: ignore[arg-type]
+        zipped=tuple(
+            tuple(short[name] for name in group) for group in groups.values() if len(group) > 1
+        ),
         seeds=seeds,  # type: ignore[arg-type]
     )
 

@@ -251,8 +251,7 @@ def figure(
 
     if scale not in ("quick", "paper"):
         raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
-    named = number if number in figures.FAMILIES else whole("figure", number, least=1)
-    chosen = figures.load(named)
+    chosen = figures.load(int(number) if number.isdecimal() else number)
     of_sweeps = isinstance(chosen, figures.SweepFigure)
     if (settle or refine or results) and not of_sweeps:
         raise ConfigError(

@@ -116,7 +116,7 @@ def load(number: int | str) -> Figure | SweepFigure:
     """
     if number not in FAMILIES:
         known = ", ".join(map(str, FAMILIES))
-        raise ConfigError(f"`figure` must be one of {known}, got {number}. Use 1 to begin.")
+        raise ConfigError(f"`figure` must be one of {known}, got {number!r}. Use 1 to begin.")
     module = import_module(f"{__name__}.{FAMILIES[number]}")
     return module.FIGURES[number]
 
