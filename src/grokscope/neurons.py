@@ -13,9 +13,9 @@ def contributions(run: Run) -> xr.Dataset:
     """What a norm layer gives each live neuron, beside its IPR (Sec. 3, Fig. 5).
 
     Returns:
-        Over `neuron`: `ipr`, IPR_k; `gamma`, |γ_k|; `effective`, |γ_k| · ‖W_k‖, by which a neuron's
-        normalised activation reaches the logits: a large γ says little if the weights behind it
-        are small.
+        Over `neuron`: `ipr`, IPR_k; `gamma`, ``|γ_k|``; `effective`, ``|γ_k| · ‖W_k‖``, by which
+        a neuron's normalised activation reaches the logits: a large γ says little if the weights
+        behind it are small.
 
     Raises:
         ConfigError: if the network has no norm layer.
