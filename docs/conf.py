@@ -32,7 +32,16 @@ python_use_unqualified_type_names = True
 
 GENERATED = Path(__file__).parent / "reference"
 COMMANDS = ("", *typer.main.get_command(cli.app).commands)
-MODULES = sorted({*grokscope._HOMES, "figures", "measure", "models.two_layer", "training"})
+MODULES = sorted(
+    {
+        *grokscope._HOMES,
+        "figures",
+        "measure",
+        "models.normalization",
+        "models.two_layer",
+        "training",
+    }
+)
 
 
 def commands() -> str:
