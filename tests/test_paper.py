@@ -93,11 +93,11 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(number, stor
         tiny.append(Grid(base=base, axes=axes, zipped=grid.zipped))
     sweeps = [sweep(grid, store, workers=1, progress=False) for grid in tiny]
     path = tmp_path / "figure.svg"
-    figures.draw_sweeps(figure.draw, sweeps, path)
+    figures.draw_sweeps(figure.draw, sweeps, path, figures.quick_note(figure))
     words = path.read_text()
     size = sum(grid.size for grid in tiny)
     cells = f"{size} of {size} cells trained"
-    settings = ["p = 31", "N = 24", "adamw", "seed 0", cells, "corruption fraction ξ"]
+    settings = ["p = 31", "N = 24", "adamw", "seed 0", cells, "corruption fraction ξ", "17 × 19"]
     settings += {9: ["BatchNorm", "batch size = 8"], 11: ["LayerNorm"]}.get(number, [])
     settings += {26: ["cross-entropy"], 27: ["relu"], 30: ["relu"]}.get(number, [])
     for setting in settings:

@@ -274,7 +274,8 @@ def figure(
                 sweeps.sweep(grid, store, refine=refine, workers=processes)
                 for grid in grids.values()
             ]
-        figures.draw_sweeps(chosen.draw, data, path)
+        note = figures.quick_note(chosen) if scale == "quick" else ""
+        figures.draw_sweeps(chosen.draw, data, path, note)
         if as_json:
             print(json.dumps({"picture": str(path), "sweeps": [status_of(d) for d in data]}))
             return

@@ -153,10 +153,27 @@ def grids(figure: SweepFigure, scale: Scale = "paper", seed: int = 0) -> dict[st
     }
 
 
+def quick_note(figure: SweepFigure) -> str:
+    """What the small print of a quick figure says of the paper's.
+
+    >>> quick_note(load(29))
+    'quick (paper: 4 × 17 × 19 × 1 networks, N = 5000)'
+    """
+    grid = load_grid(figure.grids[0])
+    sizes = " × ".join(map(str, grid.sizes.values()))
+    width = f", N = {grid.base.model.width}" if "width" in figure.quick_base else ""
+    return f"quick (paper: {sizes} networks{width})"
+
+
 def draw_sweeps(
-    draw: Callable[[list[xr.Dataset], str], mpl.Figure], sweeps: list[xr.Dataset], path: Path
+    draw: Callable[[list[xr.Dataset], str], mpl.Figure],
+    sweeps: list[xr.Dataset],
+    path: Path,
+    note: str = "",
 ) -> None:
     """Draw sweeps' datasets, as a figure's `draw` does, into a PNG, PDF or SVG file.
+
+    The small print ends with `note`.
 
     Raises:
         OSError: if it cannot be written.
@@ -165,7 +182,8 @@ def draw_sweeps(
     from grokscope.figures.panels import sweep_print
 
     with style.context():
-        style.save(draw(sweeps, sweep_print(sweeps)), path)
+        words = [sweep_print(sweeps), *([note] if note else [])]
+        style.save(draw(sweeps, " · ".join(words)), path)
 
 
 def draw(figure: Figure, runs: list[Run], path: Path) -> None:
