@@ -44,9 +44,9 @@ def compare(path, phases, axis):
 
 def main():
     for path in sorted(RESULTS.glob("*.nc")):
-        data = load_sweep(path).isel(seed=0)
+        sweep = load_sweep(path)
+        phases, data = phase_diagram(sweep).phase, sweep.isel(seed=0)
         steps = grid_of(data).base.steps
-        phases = phase_diagram(load_sweep(path)).phase
         codes = phases.values
         wanted = wanted_by_refining(codes.reshape(-1, *codes.shape[-2:])).reshape(codes.shape)
         done = data.status.values == DONE

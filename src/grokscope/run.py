@@ -187,15 +187,15 @@ def pruning_curves(
             f"`run` must have finished to be pruned, got one that diverged at step "
             f"{run.failed_at}. Use a smaller learning rate."
         )
-    return _pruning_curves(run, first, seed, stride)
-
-
-def _pruning_curves(run: Run, first: Sequence[str], seed: int, stride: int) -> xr.Dataset:
     orders = [pruning_order(run.neuron_ipr, order, seed) for order in first]
     network, dataset = final_network(run), make_dataset(run.experiment)
     curves = [
         pruning_curve(network, dataset, order, run.experiment.loss, stride) for order in orders
     ]
+    return _side_by_side(curves, first)
+
+
+def _side_by_side(curves: Sequence[xr.Dataset], first: Sequence[str]) -> xr.Dataset:
     axis = xr.Variable("first", list(first), {"description": "which IPR is removed first"})
     return xr.concat(curves, dim=axis, combine_attrs="override")
 
@@ -221,16 +221,17 @@ def without_weights(run: Run) -> Run:
         norms = _half(np.linalg.norm(run.dataset.W.values, axis=0))
         dataset["output_norm"] = "neuron", norms, described("norm of each neuron's column of W")
     exists = np.float32(1 if run.failed_at is None else np.nan)
-    examples = make_dataset(run.experiment)
+    examples, loss = make_dataset(run.experiment), run.experiment.loss
     stride = -(-run.experiment.model.width // COUNTS)
-    curves = _pruning_curves(run, ("lowest", "highest"), 0, stride)
-    for name, curve in curves.items():
+    ends = ("lowest", "highest")
+    orders = [pruning_order(run.neuron_ipr, first) for first in ends]
+    curves = [pruning_curve(network, examples, order, loss, stride) for order in orders]
+    for name, curve in _side_by_side(curves, ends).items():
         attrs = described(f"under pruning: {curve.attrs['description']}")
         dataset[f"pruned_{name}"] = (curve.astype(np.float32) * exists).assign_attrs(attrs)
     fewest = [
-        fewest_neurons(network, examples, order, curves.sel(first=first), loss=run.experiment.loss)
-        for first in curves["first"].values.tolist()
-        for order in [pruning_order(run.neuron_ipr, first)]
+        fewest_neurons(network, examples, order, curve, loss=loss)
+        for order, curve in zip(orders, curves, strict=True)
     ]
     required = exists * np.array([np.nan if n is None else n for n in fewest], np.float32)
     attrs = described("fewest neurons left that generalise; missing if none do")
