@@ -10,9 +10,9 @@ import numpy as np
 from common import report, seconds
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
+from grokscope.lean import COUNTS
 from grokscope.models.analytic import analytic_network
 from grokscope.prune import fewest_neurons, neurons_required, pruning_curve
-from grokscope.run import COUNTS
 from grokscope.training import init_model
 
 experiment = Experiment(corruption_fraction=0.35)

@@ -82,6 +82,7 @@ def _table(where: str, kind: type[parts.Part]) -> str:
         if field.default is None and "none" not in allowed:
             allowed += ", or none"
         default = "none" if field.default is None else str(field.default)
+        default = "required" if field.is_required() else default
         rows.append(f"| `{name}` | {default} | {field.description} | {allowed} |")
     title = f"### {kind.__name__} ({where}{named})"
     return "\n".join([title, "", inspect.getdoc(kind).splitlines()[0], "", *rows, ""])

@@ -75,7 +75,16 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
     assert call("train", *options, "--print-toml") == 0
     assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
     known = {parameter.name for parameter in _setting_options()}
-    assert known == {*values, "beta1", "beta2", "eps"}
+    others = {"depth", "heads", "tied", "scaling", "parameterization", "beta1", "beta2", "eps"}
+    assert known == {*values, *others, "task", "model", "corruption", "measures"}
+
+
+def test_settings_of_another_kind_are_taken_too(here, capsys):
+    options = ["--model", "transformer", "--set", "heads=2", "--set", "model.width=8", "--tied"]
+    assert call("train", *options, "true", "--print-toml") == 0
+    experiment = Experiment.from_toml(capsys.readouterr().out)
+    assert experiment == Experiment().replace(model="transformer", heads=2, width=8, tied=True)
+    assert call("train", "--set", "heads") == 2
 
 
 def test_toml_file_with_options_on_top(here, capsys):

@@ -1,11 +1,14 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grokscope.architectures import TwoLayer
 from grokscope.config import Experiment, count, digest
 from grokscope.errors import ConfigError
-from grokscope.parts import PARTS, TwoLayer
+from grokscope.parts import PARTS, Own
 
 fractions = st.floats(0.01, 0.99)
 experiments = st.builds(
@@ -74,10 +77,11 @@ def test_numpy_scalars_are_taken_for_what_they_are():
 
 
 def test_leaf_names_are_unique_within_any_experiment():
-    for optimizer in PARTS["optimizer"]:
+    built_in = [[kind for kind in PARTS[p] if not issubclass(kind, Own)] for p in PARTS]
+    for kinds in product(*built_in):
         leaves = [
             leaf
-            for part in (*PARTS["task"], *PARTS["model"], optimizer, *PARTS["seeds"], Experiment)
+            for part in (*kinds, Experiment)
             for leaf in part.model_fields
             if leaf != "name" and leaf not in PARTS
         ]
@@ -177,7 +181,7 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
     [
         ({"widht": 1}, "Did you mean `width`"),
         ({"name": "sgd"}, "ambiguous. Use one of `task.name`, `model.name`, `optimizer.name`"),
-        ({"optimizer": "Adam", "learning_rate": 1}, "must be one of adamw, adam, sgd, got 'Adam'"),
+        ({"optimizer": "Adam", "learning_rate": 1}, "must be one of adamw, adam, sgd, own, got 'Adam'"),
         ({"self": 1}, "`self` is not a setting"),
         ({"seeds": {"width": 3}}, "another model. Choose model two_layer"),
         ({"momentum": 0.9}, "another optimizer. Choose optimizer sgd"),

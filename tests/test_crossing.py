@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from grokscope.config import Experiment
+from grokscope.lean import without_weights
 from grokscope.measure import SCORES
-from grokscope.run import pruning_curves, train, without_weights
+from grokscope.run import pruning_curves, train
 
 NAMES = ("activation", "loss", "normalization", "dropout", "batch_size", "optimizer")
 NETWORKS = [

@@ -49,7 +49,11 @@ def made(codes, grid=GRID):
              "has_weights"], 1.0
         )  # fmt: skip
         summary |= {"train_accuracy": train, "test_accuracy": test, "settled_at": None}
-        summary |= {"peak_test_accuracy": 1.0 if code == 4 else test, "norm": [1.0, 1.0, 1.0]}
+        summary |= {
+            "peak_test_accuracy": 1.0 if code == 4 else test,
+            "norm": {"U": 1.0, "V": 1.0, "W": 1.0},
+            "own": {},
+        }
         summary |= {"neurons_required": None}
         summary |= {"failed_at": 7 if code == len(PHASES) - 1 else None}
         summaries.append(None if code == UNKNOWN else summary)

@@ -6,7 +6,6 @@ from grokscope.config import Experiment
 from grokscope.data import make_dataset
 from grokscope.measure import SCORES, Examples, mean_ipr, measure, neuron_ipr
 from grokscope.models.two_layer import TwoLayer
-from grokscope.parts import TwoLayer as Settings
 from reference import dense_scores, weights64
 
 
@@ -17,7 +16,7 @@ def test_scores_equal_evaluating_each_subset(activation, loss):
         modulus=23, width=300, activation=activation, loss=loss
     )
     data = make_dataset(experiment)
-    model = TwoLayer.init(jax.random.key(3), Settings(width=300, activation=activation), 23)
+    model = TwoLayer.init(jax.random.key(3), 23, 23, width=300, activation=activation)
     scores = Examples(data, 300).scores(model, loss)
     expected = dense_scores(*weights64(model), data, activation, loss)
     assert set(scores) == set(SCORES)
@@ -27,7 +26,7 @@ def test_scores_equal_evaluating_each_subset(activation, loss):
 
 def test_empty_subsets_are_missing_and_not_zero():
     data = make_dataset(Experiment().replace(modulus=7))
-    model = TwoLayer.init(jax.random.key(0), Settings(width=9), 7)
+    model = TwoLayer.init(jax.random.key(0), 7, 7, width=9)
     scores = Examples(data, 9).scores(model, "mse")
     assert np.isnan(scores["corrupted_accuracy"])
     assert np.isnan(scores["corrected_accuracy"])
@@ -36,7 +35,7 @@ def test_empty_subsets_are_missing_and_not_zero():
 
 def test_norms_and_ipr_by_definition():
     experiment = Experiment().replace(modulus=11, width=5, operation="multiplication")
-    model = TwoLayer.init(jax.random.key(0), experiment.model, 11)
+    model = TwoLayer.init(jax.random.key(0), 11, 11, experiment.model.width)
     measured = measure(model, Examples(make_dataset(experiment), 5), experiment)
     powers_of_two = [1, 2, 4, 8, 5, 10, 9, 7, 3, 6]  # 2 is the smallest primitive root of 11
     for index, matrix in enumerate((model.U, model.V, model.W)):

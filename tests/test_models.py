@@ -8,7 +8,6 @@ from grokscope.data import make_dataset
 from grokscope.models.analytic import analytic_network, logit_terms
 from grokscope.models.dropout import dropout_mask
 from grokscope.models.two_layer import TwoLayer
-from grokscope.parts import TwoLayer as Settings
 from reference import dense_scores, weights64
 
 PAIRS = np.stack(np.divmod(np.arange(97**2), 97), axis=1)
@@ -16,7 +15,7 @@ PAIRS = np.stack(np.divmod(np.arange(97**2), 97), axis=1)
 
 @pytest.mark.parametrize("activation", ["quadratic", "relu"])
 def test_forward_equals_dense_one_hot(activation):
-    model = TwoLayer.init(jax.random.key(1), Settings(width=40, activation=activation), 11)
+    model = TwoLayer.init(jax.random.key(1), 11, 11, width=40, activation=activation)
     data = make_dataset(Experiment().replace(modulus=11, corruption_fraction=0.3))
     U, V, W = weights64(model)
     logits = np.asarray(model(jnp.asarray(data.inputs)))
@@ -28,7 +27,7 @@ def test_forward_equals_dense_one_hot(activation):
 
 def test_initial_variance_is_the_papers():
     """Relative error of a variance from 291,000 normals is .26 %; 1.5 % is beyond five sigma."""
-    model = TwoLayer.init(jax.random.key(0), Settings(width=1000), 97)
+    model = TwoLayer.init(jax.random.key(0), 97, 97, width=1000)
     values = np.concatenate([np.ravel(m) for m in (model.U, model.V, model.W)])
     assert values.var() == pytest.approx((16 * 1000) ** (-2 / 3), rel=0.015)
     assert abs(values.mean()) < 5 * values.std() / len(values) ** 0.5
@@ -72,7 +71,7 @@ def test_dropout_keeps_each_unit_with_the_stated_probability(probability):
 
 
 def test_dropout_acts_on_the_pre_activation_and_only_with_a_key():
-    model = TwoLayer.init(jax.random.key(1), Settings(width=64), 11)
+    model = TwoLayer.init(jax.random.key(1), 11, 11, width=64)
     inputs = jnp.asarray(PAIRS[:50] % 11)
     key, p = jax.random.key(5), 0.4
     kept = np.asarray(dropout_mask(key, (50, 64), jnp.float32(p)))

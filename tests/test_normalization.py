@@ -10,10 +10,12 @@ from grokscope import training as t
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
 from grokscope.errors import ConfigError
+from grokscope.lean import without_weights
 from grokscope.measure import score
 from grokscope.models.normalization import BatchNorm, LayerNorm, with_seen
 from grokscope.prune import pruning_curve
-from grokscope.run import final_network, pruning_curves, train, without_weights
+from grokscope.record import final_network
+from grokscope.run import pruning_curves, train
 from reference import normalized_gradient
 
 AXIS = {"batch_norm": 0, "layer_norm": 1}

@@ -10,7 +10,8 @@ from grokscope.diagram import grid_of
 from grokscope.figures import FAMILIES
 from grokscope.grid import Grid
 from grokscope.prune import neurons_required, pruning_curve, pruning_order
-from grokscope.run import final_network, pruning_curves, train
+from grokscope.record import final_network
+from grokscope.run import pruning_curves, train
 from grokscope.sweeps import sweep
 
 FIGURE_1 = {0: "coexistence", 5: "partial_inversion", 15: "full_inversion"}

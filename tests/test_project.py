@@ -10,8 +10,9 @@ import grokscope
 
 SOURCE = Path(grokscope.__file__).parent
 ORDER = [
-    "errors", "parts", "config", "data", "models", "optimizers", "training", "spectrum", "measure",
-    "prune", "phases", "settle", "store", "progress", "run", "grid", "summaries", "estimate",
+    "errors", "plugins", "parts", "tasks", "architectures", "config", "progress", "mnist", "data",
+    "models", "optimizers", "training", "spectrum", "measure", "prune", "phases", "settle",
+    "store", "record", "lean", "run", "grid", "summaries", "estimate",
     "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons", "intervals",
     "figures", "cli",
 ]  # fmt: skip
@@ -50,8 +51,10 @@ def test_every_file_has_its_place_in_the_order():
 
 def test_architectures_do_not_import_each_other():
     """They share layers; `analytic` is weights for the two-layer network."""
-    layers = {"dropout", "normalization"}
-    allowed = {("models", "two_layer"): layers, ("models", "analytic"): {"two_layer"}}
+    layers = {"dropout", "normalization", "network", "pairs", "dense"}
+    architectures = {"two_layer", "deep_mlp", "transformer", "image_mlp"}
+    allowed = {("models", name): layers for name in layers | architectures}
+    allowed[("models", "analytic")] = {"two_layer"}
     for name, tree in modules():
         if name[0] == "models" and name[-1] != "__init__":
             siblings = {t[1] for t in imports(tree) if t[0] == "models" and len(t) > 1}
@@ -75,20 +78,23 @@ def test_jax_appears_only_where_networks_run():
             for module in [getattr(node, "module", None) or "", *(a.name for a in node.names)]
         )
     }  # fmt: skip
-    assert with_jax <= {"models", "optimizers", "training", "measure", "prune", "run", "figures"}
+    assert with_jax <= {
+        "models", "optimizers", "training", "measure", "prune", "record", "lean", "figures"
+    }  # fmt: skip
 
 
 def test_public_surface():
     assert dir(grokscope) == [
-        "Adam", "AdamW", "Boundary", "ConfigError", "Dataset", "Experiment", "Grid", "ModularTask",
-        "Phase", "Run", "SGD", "Seeds", "Settle", "StoreError", "TwoLayer", "WorkerError",
-        "analytic_network", "archive", "as_table", "boundaries", "classify", "collect",
-        "contributions", "digest", "enclosed", "export", "fewest_neurons", "final_network",
-        "follow_boundaries", "growth_exponent", "has_settled", "ipr", "load_grid", "load_sweep",
-        "logit_terms", "make_dataset", "neurons_required", "open_run", "phase_codes",
-        "phase_diagram", "power_spectrum", "pruning_curve", "pruning_curves", "pruning_order",
-        "rank_correlation", "residue_order", "restore", "sweep", "train", "train_ensemble",
-        "train_missing", "without_weights",
+        "Adam", "AdamW", "Boundary", "ConfigError", "Dataset", "DeepMLP", "Experiment", "Grid",
+        "ImageMLP", "Layer", "MNIST", "ModularTask", "Network", "OwnModel", "OwnOptimizer",
+        "OwnTask", "Phase", "Run", "SGD", "Seeds", "Settle", "StoreError", "Transformer",
+        "TwoLayer", "WorkerError", "analytic_network", "archive", "as_table", "boundaries",
+        "classify", "collect", "contributions", "digest", "enclosed", "export", "fewest_neurons",
+        "final_network", "follow_boundaries", "growth_exponent", "has_settled", "ipr",
+        "load_grid", "load_sweep", "logit_terms", "make_dataset", "neurons_required", "open_run",
+        "phase_codes", "phase_diagram", "power_spectrum", "pruning_curve", "pruning_curves",
+        "pruning_order", "rank_correlation", "read_mnist", "residue_order", "restore", "sweep",
+        "train", "train_ensemble", "train_missing", "without_weights",
     ]  # fmt: skip
     for name in dir(grokscope):
         value = getattr(grokscope, name)

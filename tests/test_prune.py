@@ -7,7 +7,8 @@ from grokscope.errors import ConfigError
 from grokscope.measure import SCORES
 from grokscope.models.analytic import analytic_network
 from grokscope.prune import fewest_neurons, neurons_required, pruning_curve, pruning_order
-from grokscope.run import final_network, train
+from grokscope.record import final_network
+from grokscope.run import train
 from reference import dense_scores, weights64
 
 

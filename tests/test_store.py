@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from grokscope.config import Experiment, digest
 from grokscope.errors import ConfigError, StoreError
-from grokscope.run import final_network, train
+from grokscope.record import final_network
+from grokscope.run import train
 from grokscope.store import Run, claim, find, open_named, open_run, run_path, save, seal
 
 EXPERIMENT = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=8)
@@ -43,7 +44,9 @@ def test_any_reader_of_netcdf_opens_it_and_finds_units_and_descriptions(run, tmp
         assert dataset.attrs["digest"] == digest(EXPERIMENT)
         assert json.loads(dataset.attrs["experiment"])["steps"] == 20
         assert "jax" in json.loads(dataset.attrs["environment"])
-    assert run.dataset.sizes == {"step": 3, "matrix": 3, "neuron": 8, "residue": 11}
+    assert run.dataset.sizes == {
+        "step": 3, "matrix": 3, "vectors": 3, "neuron": 8, "residue": 11
+    }  # fmt: skip
 
 
 def test_a_stored_run_is_returned_and_not_trained_again(run, tmp_path):

@@ -24,7 +24,8 @@ from grokscope.diagram import DONE, FAILED, MISSING
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.executors import LocalPool, Place, dask_executor, place
 from grokscope.grid import Grid
-from grokscope.run import final_network, pruning_curves, train
+from grokscope.record import final_network
+from grokscope.run import pruning_curves, train
 from grokscope.runner import Outcome, run_cells
 from grokscope.store import find, open_run, run_path
 from grokscope.summaries import CACHE

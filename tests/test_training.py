@@ -27,8 +27,9 @@ def gradient(experiment):
     data = make_dataset(experiment)
     state, dynamic = t._prepare(experiment, data)
     static = t._static(experiment)
-    (loss, _), grad = jax.jit(t._full_batch_gradient, static_argnums=4)(
-        *split_trained(state.model), dynamic, None, static
+    weights, rest = split_trained(state.model)
+    (loss, _), (grad, _) = jax.jit(t._full_batch_gradient, static_argnums=4)(
+        (weights, None), rest, dynamic, None, static
     )
     n = data.n_train
     return state.model, data.inputs[:n], data.given_labels[:n], float(loss), grad, dynamic

@@ -13,7 +13,8 @@ import xarray as xr
 from grokscope.diagram import DONE, as_table, collect, grid_of
 from grokscope.errors import ConfigError, StoreError
 from grokscope.grid import Grid
-from grokscope.run import described, without_weights
+from grokscope.lean import without_weights
+from grokscope.record import described
 from grokscope.store import (
     Run,
     find,

@@ -13,34 +13,49 @@ from typing import Annotated, Any, ClassVar, Literal
 import tomli_w
 from pydantic import BeforeValidator, Field, model_validator
 
+from grokscope.architectures import DeepMLP, ImageMLP, OwnModel, Transformer, TwoLayer
 from grokscope.errors import ConfigError
 from grokscope.parts import (
     PARTS,
     SGD,
     Adam,
     AdamW,
-    ModularTask,
     Number,
+    OwnCode,
+    OwnOptimizer,
     Part,
     Rule,
     Seeds,
     Settle,
-    TwoLayer,
+    kind_name,
     unknown,
 )
+from grokscope.plugins import identified, is_reference
+from grokscope.tasks import MNIST, ModularTask, OwnTask
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
 
 
-def _by_name(value: Any) -> Any:
-    return {"name": value} if isinstance(value, str) else value
+def _named(default: str) -> BeforeValidator:
+    """A part given by its name, as the user's code, or as settings of the default kind."""
+
+    def named(value: Any) -> Any:
+        if is_reference(value) and not isinstance(value, Part):
+            return {"name": "own", "code": value}
+        value = {"name": value} if isinstance(value, str) else value
+        return {"name": default, **value} if isinstance(value, Mapping) else value
+
+    return BeforeValidator(named)
 
 
-def _named_optimizer(value: Any) -> Any:
-    """An optimiser given by its name, or as settings alone, which are then AdamW's."""
-    value = _by_name(value)
-    return {"name": "adamw", **value} if isinstance(value, Mapping) else value
+def _measures(value: Any) -> Any:
+    """One function or several, each with the hash of its source; none is absent."""
+    if value is None or isinstance(value, str) or callable(value):
+        value = [] if value is None else [value]
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(identified("measures", item) for item in value) or None
 
 
 def _switch(value: Any) -> Any:
@@ -52,7 +67,9 @@ def _defaults(field: str, value: Any) -> Any:
     """A part given whole or by its name as a document; other values as they are."""
     if isinstance(value, Part):
         return value.model_dump()
-    parts = {kind().model_dump().get("name"): kind for kind in PARTS.get(field, ())}
+    parts: dict[str, Any] = {kind_name(kind, field): kind for kind in PARTS.get(field, ())}
+    if "own" in parts and is_reference(value):
+        return parts["own"](code=value).model_dump()
     return parts[value]().model_dump() if isinstance(value, str) and value in parts else value
 
 
@@ -82,7 +99,9 @@ Use 0.5 to train on half of the pairs.
 
     schema_version: ClassVar[int] = SCHEMA
 
-    task: Annotated[ModularTask, BeforeValidator(_by_name)] = ModularTask()
+    task: Annotated[
+        ModularTask | MNIST | OwnTask, Field(discriminator="name"), _named("modular")
+    ] = ModularTask()
     train_fraction: Annotated[
         Number,
         Field(gt=0, lt=1),
@@ -96,13 +115,22 @@ Use 0.5 to train on half of the pairs.
     exclude_true_label: Annotated[
         bool, Rule("must be true or false", "Use false for the paper's symmetric noise.")
     ] = Field(default=False, description="draw corrupted labels among the p - 1 wrong ones only")
-    model: Annotated[TwoLayer, BeforeValidator(_by_name)] = TwoLayer()
+    corruption: Annotated[
+        OwnCode | None, Rule("must be a function as in my_noise:shifted", "Leave it out.")
+    ] = Field(
+        default=None, description="your own function that draws corrupted labels (default uniform)"
+    )
+    model: Annotated[
+        TwoLayer | DeepMLP | Transformer | ImageMLP | OwnModel,
+        Field(discriminator="name"),
+        _named("two_layer"),
+    ] = TwoLayer()
     loss: Annotated[
         Literal["mse", "cross_entropy"],
         Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
     ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
     optimizer: Annotated[
-        AdamW | Adam | SGD, Field(discriminator="name"), BeforeValidator(_named_optimizer)
+        AdamW | Adam | SGD | OwnOptimizer, Field(discriminator="name"), _named("adamw")
     ] = AdamW()
     steps: Annotated[
         int,
@@ -121,6 +149,11 @@ Use 0.5 to train on half of the pairs.
     ] = Field(
         default=10, description="steps between measurements; step 0 and the last always count"
     )
+    measures: Annotated[
+        tuple[OwnCode, ...] | None,
+        BeforeValidator(_measures),
+        Rule("must be functions as in my_measures:margin", "Leave it out for none."),
+    ] = Field(default=None, description="your own functions of a network, measured like a loss")
     seeds: Seeds = Seeds()
     settle: Annotated[
         Settle | None,
@@ -130,11 +163,18 @@ Use 0.5 to train on half of the pairs.
 
     @model_validator(mode="after")
     def _sets_are_possible(self) -> Experiment:
-        pairs = self.task.modulus**2
-        if not 1 <= self.n_train < pairs:
+        total, takes_pairs = self.task.n_examples, self.model.takes_pairs
+        if takes_pairs is not None and takes_pairs != self.task.has_pairs:
+            words = "pairs of residues" if takes_pairs else "arrays of features"
+            fitting = "two_layer" if self.task.has_pairs else "image_mlp"
             raise ConfigError(
-                f"`train_fraction` must leave a pair for training and one for testing, got "
-                f"{self.train_fraction} of {pairs} pairs. Use {max(1, pairs // 2) / pairs}."
+                f"`model` must take what task {self.task.name} gives, got {self.model.name}, which "
+                f"takes {words}. Use model {fitting}."
+            )
+        if not 1 <= self.n_train < total:
+            raise ConfigError(
+                f"`train_fraction` must leave an example for training and one for testing, got "
+                f"{self.train_fraction} of {total}. Use {max(1, total // 2) / total}."
             )
         if self.batch_size is not None and self.batch_size > self.n_train:
             raise ConfigError(
@@ -142,7 +182,7 @@ Use 0.5 to train on half of the pairs.
                 f"{self.batch_size}. Leave it out for full batches."
             )
         examples = self.batch_size or self.n_train
-        if self.model.normalization == "batch_norm" and examples == 1:
+        if self.normalization == "batch_norm" and examples == 1:
             raise ConfigError(
                 "`batch_size` must be at least 2 with batch_norm, got 1, which has no variance. "
                 "Use layer_norm, or larger batches."
@@ -151,8 +191,38 @@ Use 0.5 to train on half of the pairs.
 
     @property
     def n_train(self) -> int:
-        """⌊α p²⌋, the number of training examples."""
-        return count(self.train_fraction, self.task.modulus**2)
+        """⌊α p²⌋, the number of training examples; of images, ⌊α · 60,000⌋."""
+        return count(self.train_fraction, self.task.n_examples)
+
+    @property
+    def learning_rate(self) -> float:
+        """The optimiser's.
+
+        Raises:
+            ConfigError: if an optimiser of the user's own has no such setting.
+        """
+        rate = getattr(self.optimizer, "learning_rate", None)
+        if rate is None:
+            raise ConfigError(
+                "`learning_rate` must be a setting of the optimizer, got one without. "
+                "Give your function that argument."
+            )
+        return rate
+
+    @property
+    def weight_decay(self) -> float:
+        """The optimiser's, 0 if it has none."""
+        return getattr(self.optimizer, "weight_decay", 0.0)
+
+    @property
+    def dropout(self) -> float:
+        """The model's, 0 if it has none."""
+        return getattr(self.model, "dropout", 0.0)
+
+    @property
+    def normalization(self) -> str | None:
+        """The model's: batch_norm, layer_norm or None."""
+        return getattr(self.model, "normalization", None)
 
     @property
     def schedule(self) -> list[int]:
@@ -192,7 +262,8 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             return Experiment(**document)  # which refuses it and says why
         for name, value in values.items():
             part, leaf = _locate(document, name)
-            document[part][leaf] = value
+            is_whole = type(value) is int and isinstance(document[part].get(leaf), float)
+            document[part][leaf] = float(value) if is_whole else value
         return Experiment(**document)
 
     def with_batch_size(self, batch_size: int) -> Experiment:
@@ -216,7 +287,7 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         scaled = self.replace(batch_size=batch_size)
         ratio = self.batch_size / batch_size
         return scaled.replace(
-            learning_rate=self.optimizer.learning_rate / math.sqrt(ratio),
+            learning_rate=self.learning_rate / math.sqrt(ratio),
             steps=round(self.steps * ratio),
             measure_every=max(1, round(self.measure_every * ratio)),
         )

@@ -1,13 +1,17 @@
-"""All pairs of residues, split into training and test, some training labels corrupted."""
+"""A task's examples, split into training and test, some training labels corrupted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Int, Shaped
 
-from grokscope.config import Experiment, ModularTask, count
+from grokscope.config import Experiment, count
+from grokscope.errors import ConfigError
+from grokscope.mnist import read_mnist
+from grokscope.plugins import MARK, is_reference, load
+from grokscope.tasks import MNIST, ModularTask, OwnTask, own_arrays
 
 
 @dataclass(frozen=True)
@@ -15,17 +19,17 @@ class Dataset:
     """All examples in split order: the first `n_train` are for training, the rest for testing.
 
     Attributes:
-        inputs: the pairs (m, n), each from 0 to p - 1.
-        true_labels: (m ∘ n) mod p.
+        inputs: the pairs (m, n), each from 0 to p - 1; of other tasks, features.
+        true_labels: (m ∘ n) mod p; of other tasks, the label that came with the features.
         given_labels: what training is told; the true labels on the test examples.
         is_corrupted: training examples whose label was drawn anew. As in the paper the draw is
             over all p labels unless the experiment says otherwise, so about 1 in p of them has
             its true label after all.
         n_train: training examples.
-        n_labels: p.
+        n_labels: p; of other tasks, the number of labels.
     """
 
-    inputs: Int[np.ndarray, "example 2"]
+    inputs: Shaped[np.ndarray, "example *feature"]
     true_labels: Int[np.ndarray, "example"]
     given_labels: Int[np.ndarray, "example"]
     is_corrupted: Bool[np.ndarray, "example"]
@@ -49,42 +53,85 @@ def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
     >>> modular_table(ModularTask(operation="multiplication", modulus=3)).tolist()
     [[0, 0, 0], [0, 1, 2], [0, 2, 1]]
     """
-    residues = np.arange(task.modulus, dtype=np.int32)
-    combine = {"addition": np.add, "multiplication": np.multiply}[task.operation]
-    return combine.outer(residues, residues) % task.modulus
+    residues = np.arange(task.modulus, dtype=np.int64)
+    m, n = np.meshgrid(residues, residues, indexing="ij")
+    if not is_reference(task.operation):
+        combine = {"addition": np.add, "multiplication": np.multiply}[task.operation]
+        return (combine(m, n) % task.modulus).astype(np.int32)
+    values = np.asarray(load(task.operation)(m, n))
+    if values.shape not in ((), m.shape) or values.dtype.kind not in "iu":
+        raise ConfigError(
+            f"`{task.operation.partition(MARK)[0]}` must return a whole number for each pair of "
+            f"arrays m and n, got {values.dtype} {list(values.shape)} for {list(m.shape)}. "
+            "Write it with NumPy's operations."
+        )
+    return np.broadcast_to(values % task.modulus, m.shape).astype(np.int32)
 
 
 def make_dataset(experiment: Experiment) -> Dataset:
     """The experiment's data, a function of its task, fractions and two seeds alone (Sec. 1.1).
 
-    The order of the pairs does not depend on the fractions: a smaller training set is a prefix
+    The order of the examples does not depend on the fractions: a smaller training set is a prefix
     of a larger one. Exactly ⌊ξ n_train⌋ labels are corrupted, and with the same seeds and
-    training set a smaller corrupted set lies in a larger one, with the same wrong labels.
+    training set a smaller corrupted set lies in a larger one, with the same wrong labels. Tested
+    are all other pairs; of other tasks, their test set.
 
     >>> data = make_dataset(Experiment(corruption_fraction=0.35))
     >>> data.inputs.shape, data.n_train, int(data.is_corrupted.sum())
     ((9409, 2), 4704, 1646)
     """
-    modulus = experiment.task.modulus
-    n_train = experiment.n_train
-    order = np.random.default_rng(experiment.seeds.of("split")).permutation(modulus**2)
-    true_labels = modular_table(experiment.task).ravel()[order]
-
-    # Rank and label are drawn for every pair, so that neither depends on the two fractions.
-    rng = np.random.default_rng(experiment.seeds.of("corruption"))
-    rank = rng.permutation(modulus**2)[:n_train]
-    if experiment.exclude_true_label:
-        drawn = (true_labels + rng.integers(1, modulus, modulus**2)) % modulus
+    task, n_train = experiment.task, experiment.n_train
+    total, n_labels = task.n_examples, task.n_labels
+    order = np.random.default_rng(experiment.seeds.of("split")).permutation(total)
+    if isinstance(task, ModularTask):
+        inputs = np.stack(np.divmod(order, task.modulus), axis=1).astype(np.int32)
+        labels = modular_table(task).ravel()[order]
+        test_inputs, test_labels = inputs[n_train:], labels[n_train:]
     else:
-        drawn = rng.integers(modulus, size=modulus**2)
-    is_corrupted = np.zeros(modulus**2, bool)
-    is_corrupted[np.argsort(rank)[: count(experiment.corruption_fraction, n_train)]] = True
+        features, targets, test_inputs, test_labels = _arrays(task)
+        inputs, labels = features[order[:n_train]], targets[order].astype(np.int32)
 
+    # Rank and label are drawn for every example, so that neither depends on the two fractions.
+    rng = np.random.default_rng(experiment.seeds.of("corruption"))
+    rank = rng.permutation(total)[:n_train]
+    is_corrupted = np.argsort(np.argsort(rank)) < count(experiment.corruption_fraction, n_train)
+    if experiment.corruption is not None:
+        drawn = _own_labels(experiment.corruption, labels, n_labels, rng)
+    elif experiment.exclude_true_label:
+        drawn = (labels + rng.integers(1, n_labels, total)) % n_labels
+    else:
+        drawn = rng.integers(n_labels, size=total)
+
+    def with_test(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return np.concatenate([train[:n_train], test]).astype(train.dtype)
+
+    given = np.where(is_corrupted, drawn[:n_train], labels[:n_train]).astype(np.int32)
     return Dataset(
-        inputs=np.stack(np.divmod(order, modulus), axis=1).astype(np.int32),
-        true_labels=true_labels,
-        given_labels=np.where(is_corrupted, drawn, true_labels).astype(np.int32),
-        is_corrupted=is_corrupted,
+        inputs=with_test(inputs, test_inputs),
+        true_labels=with_test(labels, test_labels),
+        given_labels=with_test(given, test_labels),
+        is_corrupted=with_test(is_corrupted, np.zeros(len(test_labels), bool)),
         n_train=n_train,
-        n_labels=modulus,
+        n_labels=n_labels,
     )
+
+
+def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    return read_mnist() if isinstance(task, MNIST) else own_arrays(task)
+
+
+def _own_labels(
+    code: str, labels: Int[np.ndarray, "example"], n_labels: int, rng: np.random.Generator
+) -> Int[np.ndarray, "example"]:
+    """What a user's function gives every example in place of its label, should it be corrupted."""
+    drawn = np.asarray(load(code)(labels, n_labels, rng))
+    if (
+        drawn.shape != labels.shape
+        or drawn.dtype.kind not in "iu"
+        or not 0 <= drawn.min() <= drawn.max() < n_labels
+    ):
+        raise ConfigError(
+            f"`{code.partition(MARK)[0]}` must return {len(labels)} labels from 0 to "
+            f"{n_labels - 1}, got {drawn.dtype} {list(drawn.shape)}. Mend the function."
+        )
+    return drawn

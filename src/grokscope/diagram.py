@@ -34,8 +34,6 @@ STATUS = ("missing", "done", "failed")
 SPARSEST = 20
 """Cells for each run of a store beyond which its runs are taken to be several sweeps."""
 
-MATRICES = ("U", "V", "W")
-
 NUMBERS = SCORES | {
     "peak_test_accuracy": "highest test accuracy at any measured step",
     "mean_ipr": "mean of IPR_k over live neurons",
@@ -79,8 +77,12 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
         values = [np.nan if s is None or s[name] is None else s[name] for s in found]
         return np.array(values, float).reshape(shape)
 
-    nothing = [np.nan] * len(MATRICES)
-    norm = np.array([nothing if s is None else s["norm"] for s in found], float)
+    there = [s for s in found if s is not None]
+    matrices = list(dict.fromkeys(name for s in there for name in s["norm"]))
+    own = list(dict.fromkeys(name for s in there for name in s["own"]))
+    norm = np.array(
+        [[np.nan if s is None else s["norm"].get(m, np.nan) for m in matrices] for s in found]
+    )
     done = [
         DONE if s is not None else FAILED if f else MISSING
         for s, f in zip(found, failed, strict=True)
@@ -91,15 +93,19 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
     }
     variables["norm"] = (
         (*dimensions, "matrix"),
-        norm.reshape(*shape, len(MATRICES)),
+        norm.reshape(*shape, len(matrices)),
         {"units": "1", "description": "Frobenius norm of each matrix"},
     )
+    for name in own:
+        values = [np.nan if s is None else s["own"].get(name, np.nan) for s in found]
+        attrs = {"units": "1", "description": f"your own measure {name}"}
+        variables[name] = (dimensions, np.array(values, float).reshape(shape), attrs)
     variables["status"] = (
         dimensions,
         np.array(done, np.int8).reshape(shape),
         {"description": ", ".join(f"{code}: {word}" for code, word in enumerate(STATUS))},
     )
-    coordinates: dict[str, Any] = {"matrix": list(MATRICES)}
+    coordinates: dict[str, Any] = {"matrix": matrices}
     for dimension, names in grid.dimensions.items():
         for name in names:
             coordinates[name] = (dimension, _coordinate(grid.values[name]), {"description": name})
@@ -350,8 +356,9 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     diagram = phase_diagram(dataset, **thresholds)
     codes = phase_codes(dataset, **thresholds)
     codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)
-    cells = dataset[[*NUMBERS, "status"]]
-    cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in MATRICES})
+    cells = dataset.drop_vars(["norm", "inferred"], errors="ignore")
+    matrices = dataset.matrix.values.tolist()
+    cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
     cells = cells.drop_vars("matrix", errors="ignore")
     table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
     frame = table.transpose(*codes.dims).to_dataframe().reset_index()

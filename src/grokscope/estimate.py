@@ -6,7 +6,7 @@ import time
 
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
-from grokscope.training import train_steps
+from grokscope.training import n_weights, train_steps
 
 PER_STEP = 100
 """Examples' worth of work in a step besides its examples, most of it the optimiser (measured)."""
@@ -28,9 +28,15 @@ def work(experiment: Experiment) -> float:
     True
     """
     examples = experiment.batch_size or experiment.n_train
-    size = experiment.model.width * experiment.task.modulus
-    slower = DROPOUT if experiment.model.dropout else 1.0
-    return experiment.steps * (examples + PER_STEP) * 3.0 * size * slower
+    slower = DROPOUT if experiment.dropout else 1.0
+    return experiment.steps * (examples + PER_STEP) * _size(experiment) * slower
+
+
+def _size(experiment: Experiment) -> float:
+    """Multiply-adds for an example of a step, in proportion: the weights, most often."""
+    if experiment.model.name == "two_layer":  # quickly, as every cell of a sweep is asked
+        return 3.0 * experiment.model.width * experiment.task.n_inputs
+    return float(n_weights(experiment))
 
 
 def seconds_per_work(experiment: Experiment) -> float:

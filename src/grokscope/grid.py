@@ -241,7 +241,7 @@ def _batches(normalization: str | None) -> Grid:
     scaled = [base.with_batch_size(size) for size in (8, 64, 256)]
     together = {
         "batch_size": [one.batch_size for one in scaled],
-        "learning_rate": [one.optimizer.learning_rate for one in scaled],
+        "learning_rate": [one.learning_rate for one in scaled],
         "steps": [one.steps for one in scaled],
         "measure_every": [one.measure_every for one in scaled],
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +14,11 @@ from jaxtyping import Array, Float, Int
 
 from grokscope.config import Experiment
 from grokscope.data import Dataset
-from grokscope.models.two_layer import TwoLayer
+from grokscope.errors import ConfigError
+from grokscope.models.network import Layer, Network
+from grokscope.plugins import MARK, load
 from grokscope.spectrum import ipr, residue_order
+from grokscope.tasks import ModularTask
 from grokscope.training import CPU_OPTIONS, LOSSES, tile_size, tiled
 
 SCORES = {
@@ -35,15 +40,18 @@ class Measurement:
     Attributes:
         scores: by the names in `SCORES`.
         norm: Frobenius norm of each weight matrix.
-        ipr: IPR of each neuron's vector in each matrix, NaN for a dead one (Eq. 3).
+        ipr: IPR of each unit's vector in each matrix that has vectors over residues, NaN for a
+            dead one (Eq. 3).
+        own: what the user's own measures return, by name.
     """
 
     scores: dict[str, float]
     norm: Float[np.ndarray, "matrix"]
-    ipr: Float[np.ndarray, "matrix neuron"]
+    ipr: Float[np.ndarray, "vectors unit"]
+    own: dict[str, float]
 
 
-def neuron_ipr(ipr: Float[np.ndarray, "*step matrix neuron"]) -> Float[np.ndarray, "*step neuron"]:
+def neuron_ipr(ipr: Float[np.ndarray, "*step vectors neuron"]) -> Float[np.ndarray, "*step neuron"]:
     """IPR_k, the mean over a neuron's vectors (Eq. 4); NaN for a dead neuron.
 
     A neuron is dead if one of its vectors is: it then adds nothing to the logits, or nothing
@@ -68,7 +76,7 @@ class Examples:
         self.inputs = jnp.asarray(tiled(dataset.inputs, self.size))
         self.labels = jnp.asarray(tiled(dataset.given_labels, self.size))
 
-    def scores(self, model: TwoLayer, loss: str) -> dict[str, float]:
+    def scores(self, model: Network, loss: str) -> dict[str, float]:
         """All of `SCORES`."""
         predicted, losses = evaluate(model, self.inputs, self.labels, loss)
         n = len(self.dataset.inputs)
@@ -100,15 +108,16 @@ def score(
 
 @partial(jax.jit, static_argnames="loss", compiler_options=CPU_OPTIONS)
 def evaluate(
-    model: TwoLayer,
+    model: Network,
     inputs: Int[Array, "tile example features"],
     labels: Int[Array, "tile example"],
     loss: str,
 ) -> tuple[Int[Array, "tile example"], Float[Array, "tile example"]]:
     """The predicted label and the loss of each example; ties go to the smallest label."""
+    shared, logits_of = model.shared(), cast(Callable[..., Array], model)
 
     def one(tile: tuple[Array, Array]) -> tuple[Array, Array]:
-        logits = model(tile[0])
+        logits = logits_of(tile[0]) if shared is None else logits_of(tile[0], shared)
         return first_largest(logits, axis=1), LOSSES[loss](logits, tile[1])
 
     return jax.lax.map(one, (inputs, labels))
@@ -125,18 +134,101 @@ def first_largest(logits: Float[Array, "rows columns"], axis: int) -> Int[Array,
     return jnp.where(largest, index, logits.shape[axis]).min(axis=axis)
 
 
-def weights(model: TwoLayer) -> dict[str, Float[np.ndarray, "modulus width"]]:
-    """The weight matrices by name, on the host."""
-    return {name: np.asarray(getattr(model, name)) for name in model.matrices}
+def array_name(path: tuple) -> str:
+    """How an array of a network is named, such as U, norm_gamma or blocks_0_query."""
+    return jax.tree_util.keystr(path, simple=True, separator="_")
 
 
-def measure(model: TwoLayer, examples: Examples, experiment: Experiment) -> Measurement:
+def by_name(model: Network) -> dict[str, Any]:
+    """All arrays of a network, or what stands for them, by name."""
+    leaves = jax.tree_util.tree_leaves_with_path(model)
+    return {array_name(path): array for path, array in leaves}
+
+
+def named_arrays(model: Network) -> dict[str, np.ndarray]:
+    """All arrays of a network, on the host, by name."""
+    return {name: np.asarray(array) for name, array in by_name(model).items()}
+
+
+def matrices(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those of a network's arrays that are weight matrices."""
+    return {name: array for name, array in arrays.items() if array.ndim > 1}
+
+
+def measured_layers(model: Network) -> dict[str, Layer]:
+    """The layers whose units have vectors over residues, and so an IPR; the embedding first."""
+    return {name: layer for name, layer in model.layers.items() if layer.vectors}
+
+
+def units_of(model: Network) -> int:
+    """Units in each layer that has an IPR; 0 if none has.
+
+    Raises:
+        ConfigError: if layers differ in their units, or matrices in their rows.
+    """
+    arrays = by_name(model)
+    names = [name for layer in measured_layers(model).values() for name in layer.vectors]
+    if unknown := [name for name in names if name not in arrays]:
+        raise ConfigError(
+            f"`layers` must name arrays of the network, got {unknown[0]!r}. "
+            f"Use one of {', '.join(arrays)}."
+        )
+    shapes = {name: tuple(arrays[name].shape) for name in names}
+    if len(set(shapes.values())) > 1:
+        raise ConfigError(
+            "`layers` must name matrices of one shape, residues by units, got "
+            f"{', '.join(f'{name} {list(shape)}' for name, shape in shapes.items())}. "
+            "Name fewer of them."
+        )
+    return next(iter(shapes.values()))[1] if shapes else 0
+
+
+def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:
     """Measure a network; IPR in the order of residues that suits the operation."""
     task = experiment.task
-    order = residue_order(task.operation, task.modulus)
-    matrices = weights(model).values()
+    arrays = named_arrays(model)
+    vectors = [name for layer in measured_layers(model).values() for name in layer.vectors]
+    spectra = np.zeros((0, 0))
+    if isinstance(task, ModularTask) and vectors:
+        order = residue_order(task.operation, task.modulus)
+        spectra = np.stack([ipr(arrays[name][order]) for name in vectors])
     return Measurement(
         scores=examples.scores(model, experiment.loss),
-        norm=np.array([np.linalg.norm(matrix) for matrix in matrices], np.float32),
-        ipr=np.stack([ipr(matrix[order]) for matrix in matrices]).astype(np.float32),
+        norm=np.array([np.linalg.norm(matrix) for matrix in matrices(arrays).values()], np.float32),
+        ipr=spectra.astype(np.float32),
+        own={
+            own_name(code): _own(code, model, examples.dataset)
+            for code in experiment.measures or ()
+        },
     )
+
+
+def embedding_ipr(
+    model: Network, measured: Sequence[Measurement]
+) -> Float[np.ndarray, "step neuron"]:
+    """IPR_k at every measurement, of the layer next to the input; no neurons if none has any."""
+    layers = measured_layers(model)
+    if not layers:
+        return np.zeros((len(measured), 0))
+    rows = len(next(iter(layers.values())).vectors)
+    return neuron_ipr(np.stack([m.ipr[:rows] for m in measured]))
+
+
+def own_name(code: str) -> str:
+    """How a user's measure is named in a run: as its function.
+
+    >>> own_name("my_measures:margin@0123456789abcdef")
+    'margin'
+    """
+    return code.partition(MARK)[0].partition(":")[2]
+
+
+def _own(code: str, model: Network, dataset: Dataset) -> float:
+    """What a user's measure returns."""
+    value = np.asarray(load(code)(model, dataset))
+    if value.size != 1 or value.dtype.kind not in "biuf":
+        raise ConfigError(
+            f"`{code.partition(MARK)[0]}` must return a number, got {value.dtype} "
+            f"{list(value.shape)}. Mend the function."
+        )
+    return float(value.item())

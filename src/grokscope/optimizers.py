@@ -10,6 +10,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
+from grokscope.parts import Part
+from grokscope.plugins import is_reference, load
+
 Scalar = Float[Array, ""] | float
 
 SMALLEST = 1e-37
@@ -59,8 +62,29 @@ def adamw(
     return optax.GradientTransformation(init, update)
 
 
-def make_optimizer(name: str, settings: Mapping[str, Any]) -> optax.GradientTransformation:
-    """The optimiser of `config.AdamW`, `config.Adam` or `config.SGD`, settings traced or not."""
+Kind = tuple[str, tuple[tuple[str, Any], ...]]
+"""An optimiser's name, or the user's code, and those settings that are no floats."""
+
+
+def split_settings(settings: Part) -> tuple[Kind, dict[str, float]]:
+    """An optimiser's kind, which a compiled block is specialised to, and what may be traced.
+
+    >>> from grokscope.parts import SGD
+    >>> split_settings(SGD())
+    (('sgd', ()), {'learning_rate': 0.01, 'weight_decay': 0.0, 'momentum': 0.0})
+    """
+    everything = settings.model_dump(exclude={"name", "code"})
+    traced = {name: value for name, value in everything.items() if isinstance(value, float)}
+    fixed = tuple((name, everything[name]) for name in everything if name not in traced)
+    document = settings.model_dump()
+    return (document.get("code", document["name"]), fixed), traced
+
+
+def make_optimizer(kind: Kind, settings: Mapping[str, Any]) -> optax.GradientTransformation:
+    """The optimiser of a kind; settings may be traced. `AdamW`, `Adam`, `SGD`, or the user's."""
+    name, fixed = kind
+    if is_reference(name):
+        return load(name)(**dict(fixed), **settings)
     rest = {key: settings[key] for key in settings if key != "weight_decay"}
     penalty = optax.add_decayed_weights(settings["weight_decay"])
     if name == "adamw":

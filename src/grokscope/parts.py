@@ -1,14 +1,15 @@
-"""The parts of an experiment: task, model, optimiser, seeds, settle rule; frozen, validated."""
+"""What a part of an experiment is: frozen, validated; optimisers, seeds and the settle rule."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -16,6 +17,7 @@ from pydantic import (
 )
 
 from grokscope.errors import ConfigError
+from grokscope.plugins import MARK, identified, is_reference, load, settings_of
 
 STREAMS = ("split", "corruption", "init", "batches", "dropout")
 """The named streams of randomness; their order is part of what a seed means."""
@@ -64,44 +66,72 @@ class Part(BaseModel):
             raise _explain(type(self), error) from None
 
 
-class ModularTask(Part):
-    """The rule to learn: (m ∘ n) mod p over all p² pairs of residues (Sec. 1.1, App. P)."""
-
-    name: Literal["modular"] = "modular"
-    operation: Annotated[
-        Literal["addition", "multiplication"],
-        Rule("must be addition or multiplication", "Use addition for the paper's default."),
-    ] = Field(default="addition", description="∘ in (m ∘ n) mod p: addition or multiplication")
-    modulus: Annotated[
-        int,
-        Field(ge=2, le=4096),
-        Rule("must be a whole number from 2 to 4096", "Use 97 for the paper's."),
-    ] = Field(default=97, description="p; any number from 2, prime or not")
+def _identified(value: Any, info: Any) -> Any:
+    return identified(str(info.field_name), value) if is_reference(value) else value
 
 
-class TwoLayer(Part):
-    """f(m, n) = W norm(φ(U e_m + V e_n)), without biases (Eq. 1); norm is optional (Eq. 5)."""
+OwnCode = Annotated[str, BeforeValidator(_identified), Field(pattern=r"^\w+:\w+@\w+$")]
+"""A function or class of the user's own, as in my_rules:squares; see `plugins`."""
 
-    name: Literal["two_layer"] = "two_layer"
-    width: Annotated[
-        int,
-        Field(ge=1, le=1_000_000),
-        Rule("must be a whole number from 1 to 1000000", "Use 500 for the paper's."),
-    ] = Field(default=500, description="N, hidden neurons")
-    activation: Annotated[
-        Literal["quadratic", "relu"], Rule("must be quadratic or relu", "Use quadratic for x².")
-    ] = Field(default="quadratic", description="φ: quadratic (x²) or relu")
-    dropout: Annotated[
-        Number,
-        Field(ge=0, lt=1),
-        Rule("must lie in [0, 1)", "Use 0 for no dropout."),
-    ] = Field(
-        default=0.0, description="probability of dropping a neuron's pre-activation in a step"
-    )
-    normalization: Annotated[
-        Literal["batch_norm", "layer_norm"] | None,
-        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
-    ] = Field(default=None, description="after the activation: batch_norm, layer_norm or none")
+
+class Own(Part):
+    """A part made by the user's own code, whose arguments are its settings.
+
+    Arguments that are not given take their defaults when the part is made, so that it is complete.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    name: Literal["own"] = "own"
+    code: Annotated[
+        OwnCode, Rule("must name a function or class of a file", "Use my_code:name.")
+    ] = Field(description="function or class of your own, as in my_code:name")
+    fixed: ClassVar[int] = 0
+    """How many arguments come before the settings."""
+
+    @classmethod
+    def maker(cls, code: str) -> Any:
+        """What makes the part from its settings."""
+        return load(code)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or not is_reference(values.get("code")):
+            return values
+        is_new = not isinstance(values["code"], str) or MARK not in values["code"]
+        settings = {name: values[name] for name in values if name not in cls.model_fields}
+        code = identified("code", values["code"])
+        if is_new:
+            settings = cls._with_defaults(code, settings)
+        for name, value in settings.items():
+            if not isinstance(value, bool | int | float | str | None):
+                raise ConfigError(
+                    f"`{name}` must be a number, a word, true, false or none, got {value!r}. "
+                    f"Change it, or what {code.partition(MARK)[0]} takes."
+                )
+        return {**values, **settings, "code": code}
+
+    @classmethod
+    def _with_defaults(cls, code: str, given: dict[str, Any]) -> dict[str, Any]:
+        """All settings of the code, with the given ones as numbers of the defaults' kind."""
+        taken = settings_of(cls.maker(code), cls.fixed)
+        place = code.partition(MARK)[0]
+        if wrong := set(given) - set(taken):
+            known = ", ".join(f"`{name}`" for name in taken) or "no settings"
+            raise ConfigError(f"`{min(wrong)}` is not a setting of {place}. It takes {known}.")
+        settings = {}
+        for name, parameter in taken.items():
+            value = given.get(name, parameter.default)
+            if value is parameter.empty:
+                raise ConfigError(f"`{name}` must be given for {place}, got nothing. Set it.")
+            of_float = isinstance(parameter.default, float) and type(value) is int
+            settings[name] = _plain(value) if of_float or isinstance(value, float) else value
+        return settings
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments for the code."""
+        return dict(self.model_extra or {})
 
 
 # Bounds where float32, in which the optimiser computes, would round a setting to a useless one.
@@ -151,6 +181,10 @@ class SGD(_Descent):
     momentum: Annotated[
         Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0 for plain descent.")
     ] = Field(default=0.0, description="share of the last update kept")
+
+
+class OwnOptimizer(Own):
+    """An Optax transformation that a function of the user's own returns."""
 
 
 class Seeds(Part):
@@ -203,21 +237,28 @@ class Settle(Part):
 
 
 PARTS: dict[str, tuple[type[Part], ...]] = {
-    "task": (ModularTask,),
-    "model": (TwoLayer,),
-    "optimizer": (AdamW, Adam, SGD),
+    "task": (),
+    "model": (),
+    "optimizer": (AdamW, Adam, SGD, OwnOptimizer),
     "seeds": (Seeds,),
     "settle": (Settle,),
 }
-"""The kinds of each part of an experiment; all but `settle` are always there."""
+"""The kinds of each part of an experiment; all but `settle` are always there.
+
+Those of tasks and models are added by `tasks` and `architectures`.
+"""
+
+
+def kind_name(kind: type[Part], part: str) -> str:
+    """How a kind of a part is named: two_layer, say; a part of one kind has its own name."""
+    field = kind.model_fields.get("name")
+    return field.default if field else part
 
 
 def unknown(name: str, known: set[str], top: bool = False) -> str:
     """What to say of a setting that is not there: where it belongs, or what is meant."""
     for part, kinds in PARTS.items():
-        owners = [
-            kind().model_dump().get("name", part) for kind in kinds if name in kind.model_fields
-        ]
+        owners = [kind_name(kind, part) for kind in kinds if name in kind.model_fields]
         if owners and top:
             return f"`{name}` is a setting of {part}, got it outside. Put it into {part}."
         if owners and part == "settle":

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measure import SCORES, first_largest
-from grokscope.models.two_layer import TwoLayer
+from grokscope.measure import SCORES, array_name, by_name, evaluate, first_largest
+from grokscope.models.network import Network
 from grokscope.training import CPU_OPTIONS, LOSSES, tiled
 
 ORDERS = ("lowest", "highest", "random")
@@ -43,11 +44,12 @@ def pruning_order(
 
 
 def pruning_curve(
-    model: TwoLayer,
+    model: Network,
     dataset: Dataset,
     order: Int[np.ndarray, "neuron"],
     loss: str = "mse",
     stride: int = 1,
+    layer: str | None = None,
 ) -> xr.Dataset:
     """All seven `SCORES` as the neurons of an order are removed, the first, the first two, ….
 
@@ -55,7 +57,8 @@ def pruning_curve(
     evaluated twice, and rounding stays small beside the logits, which subtracting from the full
     network down to nothing does not achieve. Ties go to the smallest label. A neuron's term is all
     that it adds behind a norm layer, its γ and β included; what LayerNorm averages over stays the
-    whole network.
+    whole network. In a layer that does not add to the logits, a neuron is removed by zeroing what
+    it sends on, and the network is evaluated at every count.
 
     Args:
         model: the network.
@@ -63,15 +66,18 @@ def pruning_curve(
         order: every neuron once, the first to be removed first.
         loss: mse or cross_entropy.
         stride: neurons between two counts. The empty network always counts, and the whole.
+        layer: whose neurons; by default of the last.
 
     Raises:
-        ConfigError: if the order is not a permutation of the neurons, the loss is unknown, or the
-            dataset has another number of labels.
+        ConfigError: if the order is not a permutation of the neurons, the loss or the layer is
+            unknown, or the dataset has another number of labels.
 
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
-    n_labels, width = model.W.shape
+    layer = layer_named(model, layer)
+    width = outgoing(model, layer).shape[1]
+    n_labels = jax.eval_shape(model, jnp.asarray(dataset.inputs[:1])).shape[1]
     if loss not in LOSSES or dataset.n_labels != n_labels:
         raise ConfigError(
             f"`loss` must be one of {', '.join(LOSSES)}, and `dataset` have {n_labels} labels like "
@@ -84,7 +90,7 @@ def pruning_curve(
             "Use `pruning_order`."
         )
     stride = min(stride, width)
-    given, true, losses = _means(model, order[:0], order[::-1], dataset, loss, stride)
+    given, true, losses = _means(model, order[:0], order[::-1], dataset, loss, stride, layer)
     counts = np.minimum(np.arange(len(given)) * stride, width)
     train, test, corrupted, uncorrupted = range(4)
     scores = {
@@ -102,6 +108,25 @@ def pruning_curve(
     )
 
 
+def layer_named(model: Network, layer: str | None) -> str:
+    """The layer of a name, or the last one.
+
+    Raises:
+        ConfigError: if the network has no such layer.
+    """
+    if layer in model.layers:
+        return layer
+    if layer is not None or not model.layers:
+        known = ", ".join(model.layers) or "none: give the network `layers`"
+        raise ConfigError(f"`layer` must be one of the network's ({known}), got {layer!r}.")
+    return list(model.layers)[-1]
+
+
+def outgoing(model: Network, layer: str) -> Array:
+    """The matrix whose column k carries the layer's unit k onwards."""
+    return by_name(model)[model.layers[layer].outgoing]
+
+
 def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
     """The fewest neurons on a pruning curve that still generalise; None if none do (App. Q)."""
     enough = curve.pruned.values[curve.test_accuracy.values >= generalizes]
@@ -109,12 +134,13 @@ def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
 
 
 def fewest_neurons(
-    model: TwoLayer,
+    model: Network,
     dataset: Dataset,
     order: Int[np.ndarray, "neuron"],
     curve: xr.Dataset,
     generalizes: float = 0.9,
     loss: str = "mse",
+    layer: str | None = None,
 ) -> int | None:
     """`neurons_required` to the neuron from a curve of any stride.
 
@@ -129,6 +155,7 @@ def fewest_neurons(
         curve: its `pruning_curve` in that order, of any stride.
         generalizes: the test accuracy that is enough.
         loss: mse or cross_entropy.
+        layer: whose neurons, as for the curve.
 
     >>> from grokscope.data import make_dataset
     >>> from grokscope.config import Experiment
@@ -146,18 +173,20 @@ def fewest_neurons(
     counts = int(curve.pruned[-1]) - curve.pruned.values
     fewer = int(counts[counts < at_most].max())
     kept = order[::-1]
-    given, _, _ = _means(model, kept[:fewer], kept[fewer:at_most], dataset, loss, stride=1)
+    layer = layer_named(model, layer)
+    given, _, _ = _means(model, kept[:fewer], kept[fewer:at_most], dataset, loss, 1, layer)
     enough = given[::-1, 1] >= generalizes  # from `fewer` neurons up
     return fewer + int(np.argmax(enough))
 
 
 def _means(
-    model: TwoLayer,
+    model: Network,
     base: Int[np.ndarray, "base"],
     added: Int[np.ndarray, "added"],
     dataset: Dataset,
     loss: str,
     stride: int,
+    layer: str,
 ) -> Float[np.ndarray, "score pruned subset"]:
     """Means over each subset of [hit on the given label, hit on the true one, loss].
 
@@ -172,18 +201,22 @@ def _means(
     ]
     masks = np.stack(subsets, axis=1).astype(np.float32)
     arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
-    in_base = np.isin(np.arange(model.W.shape[1]), base)
-    sums = _sums(model, in_base, added, *(tiled(array, TILE) for array in arrays), loss, stride)
+    tiles = [tiled(array, TILE) for array in arrays]
+    in_base = np.isin(np.arange(outgoing(model, layer).shape[1]), base)
+    # Such networks have `features`, and logits that are those times W, transposed.
+    adds = hasattr(model, "features") and model.layers[layer].outgoing == "W"
+    count = _sums if adds else partial(_sums_without, layer=layer)
+    sums: Any = count(model, in_base, added, *tiles, loss, stride)  # type: ignore[call-arg]
     with np.errstate(invalid="ignore"):
         return np.moveaxis(np.asarray(sums, np.float64)[::-1] / masks.sum(axis=0), 1, 0)
 
 
 @partial(jax.jit, static_argnames=("loss", "stride"), compiler_options=CPU_OPTIONS)
 def _sums(
-    model: TwoLayer,
+    model: Network,
     in_base: Bool[Array, "width"],
     added: Int[Array, "added"],
-    inputs: Int[Array, "tile example 2"],
+    inputs: Shaped[Array, "tile example *feature"],
     given: Int[Array, "tile example"],
     true: Int[Array, "tile example"],
     masks: Float[Array, "tile example subset"],
@@ -200,7 +233,7 @@ def _sums(
         padding = ((0, groups * stride - len(added)), (0, 0))
         return jnp.pad(terms[added], padding).reshape(groups, stride, -1)
 
-    base, weights = model.W * in_base, grouped(model.W.T)
+    base, weights = model.W * in_base, grouped(model.W.T)  # type: ignore[attr-defined]
 
     def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
         inputs, given, true, masks = tile
@@ -215,13 +248,42 @@ def _sums(
             return logits, score(logits)
 
         # Labels before examples: sums and maxima over labels then run over whole vectors.
-        features = model.features(inputs).T
+        features = model.features(inputs).T  # type: ignore[attr-defined]
         logits = base @ features
         _, scores = jax.lax.scan(add_group, logits, (weights, grouped(features)))
         return total + jnp.concatenate([score(logits)[None], scores]), None
 
     zero = jnp.zeros((groups + 1, 3, masks.shape[-1]))
     return jax.lax.scan(one_tile, zero, (inputs, given, true, masks))[0]
+
+
+def _sums_without(
+    model: Network,
+    in_base: Bool[np.ndarray, "width"],
+    added: Int[np.ndarray, "added"],
+    inputs: Shaped[np.ndarray, "tile example *feature"],
+    given: Int[np.ndarray, "tile example"],
+    true: Int[np.ndarray, "tile example"],
+    masks: Float[np.ndarray, "tile example subset"],
+    loss: str,
+    stride: int,
+    layer: str,
+) -> Float[np.ndarray, "kept score subset"]:
+    """The same of a layer that does not add to the logits: other neurons send nothing on."""
+    sums = []
+    for count in range(0, len(added) + stride, stride):
+        kept = in_base.copy()
+        kept[added[:count]] = True
+        pruned = jax.tree_util.tree_map_with_path(
+            lambda path, array, kept=kept: (
+                array * kept if array_name(path) == model.layers[layer].outgoing else array
+            ),
+            model,
+        )
+        predicted, losses = map(np.asarray, evaluate(pruned, inputs, given, loss))
+        scores = np.stack([predicted == given, predicted == true, losses])
+        sums.append(np.einsum("ste,tex->sx", scores, masks, dtype=np.float64))
+    return np.stack(sums)
 
 
 def _losses(

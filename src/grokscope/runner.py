@@ -16,7 +16,8 @@ from grokscope.config import Experiment, digest
 from grokscope.errors import WorkerError
 from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import Here, Place, report
-from grokscope.run import train_ensemble, without_weights
+from grokscope.lean import without_weights
+from grokscope.run import train_ensemble
 from grokscope.store import Run, claim, find, forget_failure, record_failure, save
 from grokscope.summaries import Signature, Summary, signature, summaries, summarize
 from grokscope.training import ensemble_key, ensemble_size

@@ -54,10 +54,11 @@ def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
     >>> residue_order("multiplication", 7).tolist()
     [1, 3, 2, 6, 4, 5]
     """
+    # A user's own operation has the plain order too.
     plain = np.arange(modulus)
     plain.setflags(write=False)  # as every caller gets the same array
     is_prime = all(modulus % divisor for divisor in range(2, int(modulus**0.5) + 1))
-    if operation == "addition" or not is_prime:
+    if operation != "multiplication" or not is_prime:
         return plain
     for root in range(1, modulus):
         powers = [1]

@@ -62,7 +62,7 @@ class Run:
     @property
     def has_weights(self) -> bool:
         """Whether the final weights are there; a sweep stores runs without them."""
-        return "W" in self.dataset
+        return "logits" not in self.dataset  # which stand for them
 
     @property
     def final(self) -> xr.Dataset:
@@ -71,10 +71,35 @@ class Run:
 
     @property
     def neuron_ipr(self) -> np.ndarray:
-        """IPR_k at the end of training, [neuron]; NaN for a dead neuron (Eq. 4)."""
-        if not self.has_weights:
-            return self.dataset.neuron_ipr.values
-        return neuron_ipr(self.final.ipr.values)
+        """IPR_k at the end of training, [neuron]; NaN for a dead neuron (Eq. 4).
+
+        Of the layer next to the input: of a Transformer, coordinates of its embedding. Empty if
+        no unit has a vector over residues.
+        """
+        return self.layer_ipr()
+
+    def layer_ipr(self, layer: str | None = None) -> np.ndarray:
+        """The same of any layer that has an IPR, as `first` and `last` of an MLP.
+
+        Raises:
+            ConfigError: if the run has none of that layer.
+        """
+        data, found = self.dataset, {}
+        if "ipr" in data:
+            layers = data.layer.values if "layer" in data.coords else np.array(["hidden"] * 3)
+            last = self.final.ipr.values
+            found = {name: neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
+        elif "neuron_ipr" in data:
+            first = data.neuron_ipr.attrs.get("layer", "hidden")
+            rest = {name: name.removeprefix("neuron_ipr_") for name in map(str, data.data_vars)}
+            found = {first: data.neuron_ipr.values}
+            found |= {rest[name]: data[name].values for name in rest if rest[name] != name}
+        if layer is not None and layer not in found:
+            raise ConfigError(
+                f"`layer` must be one that has an IPR, got {layer!r}. "
+                f"Use one of {', '.join(found) or 'none: this network has none'}."
+            )
+        return found[layer] if layer is not None else next(iter(found.values()), np.zeros(0))
 
     def phase(self, **thresholds: float) -> Phase | None:
         """The phase by Table 2; None for a run that diverged. Thresholds as in `classify`."""

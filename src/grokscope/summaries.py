@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from grokscope.measure import SCORES
+from grokscope.measure import SCORES, own_name
 from grokscope.store import SUFFIX, Run, open_or_set_aside, seal, split_seal, write_whole
 
 CACHE = ".summaries"
-VERSION = 2
+VERSION = 3
 
 Summary = dict[str, Any]
 Signature = list[int]
@@ -24,9 +24,10 @@ def summarize(run: Run) -> Summary:
     """What a sweep's dataset holds of a run: numbers that fit in a line.
 
     The keys: `SCORES` as last measured, `peak_test_accuracy`, `mean_ipr`, `dead_neurons`,
-    `norm` (a list, one for each matrix), `neurons_required` (lowest IPR first; None if it was not
-    measured or none generalise), `last_step`, `seconds`, `failed_at` and `settled_at` (each a step
-    or None), `has_weights`, `created`, and `experiment`, its canonical JSON.
+    `norm` (by matrix), `own` (the user's own measures, by name), `neurons_required` (lowest IPR
+    first; None if it was not measured or none generalise), `last_step`, `seconds`, `failed_at` and
+    `settled_at` (each a step or None), `has_weights`, `created`, and `experiment`, its canonical
+    JSON.
     """
     last = run.final
     required = np.nan
@@ -36,7 +37,8 @@ def summarize(run: Run) -> Summary:
         **{name: float(last[name]) for name in (*SCORES, "mean_ipr")},
         "peak_test_accuracy": float(run.dataset.test_accuracy.max()),
         "dead_neurons": int(last.dead_neurons),
-        "norm": last.norm.values.astype(float).tolist(),
+        "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
+        "own": {name: float(last[name]) for name in map(own_name, run.experiment.measures or ())},
         "neurons_required": None if np.isnan(required) else int(required),
         "last_step": int(last.step),
         "seconds": float(run.dataset.attrs["seconds"]),

@@ -21,14 +21,28 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import platformdirs
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 
+from grokscope.architectures import OwnModel
 from grokscope.config import Experiment
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
+from grokscope.models.deep_mlp import DeepMLP
+from grokscope.models.image_mlp import ImageMLP
+from grokscope.models.network import Network
 from grokscope.models.normalization import split_trained, with_seen
+from grokscope.models.transformer import Transformer
 from grokscope.models.two_layer import TwoLayer
-from grokscope.optimizers import make_optimizer
+from grokscope.optimizers import Kind, make_optimizer, split_settings
+from grokscope.plugins import load
+
+ARCHITECTURES: dict[str, Any] = {
+    "two_layer": TwoLayer,
+    "deep_mlp": DeepMLP,
+    "transformer": Transformer,
+    "image_mlp": ImageMLP,
+}
+"""The network of each kind of model but the user's own."""
 
 TILE_ELEMENTS = 336 * 500
 """Hidden activations in a tile of examples: what stays in a core's L2 cache (measured)."""
@@ -89,7 +103,7 @@ class State(eqx.Module):
 class Dynamic(eqx.Module):
     """What may change from run to run without a new compilation."""
 
-    inputs: Int[Array, "*tile_and_example features"]
+    inputs: Shaped[Array, "*tile_and_example_and_feature"]
     labels: Int[Array, "*tile_and_example"]
     weights: Float[Array, "*tile_and_example"]  # 0 marks padding
     optimizer: dict[str, Float[Array, ""]]
@@ -102,7 +116,7 @@ class Static(NamedTuple):
     """What a compiled block is specialised to, besides the shapes of its arrays."""
 
     loss: str
-    optimizer: str
+    optimizer: Kind
     n_train: int
     batch_size: int | None
     has_dropout: bool
@@ -146,16 +160,34 @@ def tiled(array: np.ndarray, size: int) -> np.ndarray:
     return np.pad(array, padding).reshape(n_tiles, size, *array.shape[1:])
 
 
-def init_model(experiment: Experiment) -> TwoLayer:
+def init_model(experiment: Experiment) -> Network:
     """The network before training, from the experiment's `init` stream."""
-    return TwoLayer.init(
-        _key(experiment, "init"), experiment.model, modulus=experiment.task.modulus
-    )
+    return _init(experiment, _key(experiment, "init"))
+
+
+def model_shapes(experiment: Experiment) -> Network:
+    """The network with shapes in place of arrays; nothing is computed.
+
+    Raises:
+        ConfigError: if a network of the user's own cannot be made.
+    """
+    try:
+        return eqx.filter_eval_shape(_init, experiment, jax.random.key(0))
+    except TypeError as error:
+        raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
+
+
+def _init(experiment: Experiment, key: PRNGKeyArray) -> Network:
+    model, task = experiment.model, experiment.task
+    if isinstance(model, OwnModel):
+        return load(model.code).init(key, task.n_inputs, task.n_labels, **model.settings)
+    settings = model.model_dump(exclude={"name", "dropout"})
+    return ARCHITECTURES[model.name].init(key, task.n_inputs, task.n_labels, **settings)
 
 
 def train_steps(
     experiments: Sequence[Experiment], datasets: Sequence[Dataset]
-) -> Iterator[tuple[int, list[TwoLayer], list[int | None]]]:
+) -> Iterator[tuple[int, list[Network], list[int | None]]]:
     """Train an ensemble; at every scheduled step yield it, the networks, and who has failed.
 
     Experiments in an ensemble may differ in labels, seeds, learning rate, weight decay, the
@@ -195,11 +227,12 @@ def train_steps(
 
 def ensemble_key(experiment: Experiment) -> tuple:
     """Experiments with equal keys share every shape and can train as one ensemble."""
-    model = experiment.model
+    shape = experiment.model.model_dump(exclude={"dropout"})
+    task = experiment.task
     return (
         _static(experiment),
         tuple(experiment.schedule),
-        (model.name, model.width, model.activation, model.normalization, experiment.task.modulus),
+        (*shape.values(), task.n_inputs, task.n_labels),
     )
 
 
@@ -211,10 +244,10 @@ def ensemble_size() -> int:
 def _static(experiment: Experiment) -> Static:
     return Static(
         experiment.loss,
-        experiment.optimizer.name,
+        split_settings(experiment.optimizer)[0],
         experiment.n_train,
         experiment.batch_size,
-        experiment.model.dropout > 0,
+        experiment.dropout > 0,
     )
 
 
@@ -230,32 +263,37 @@ def require_memory(experiment: Experiment) -> None:
         ConfigError: with what it needs at least and what this machine has.
     """
     copies = 6  # weights, gradient, both moments, and two on their way from step to step
-    matrices = 3 * experiment.model.width * experiment.task.modulus
-    needed = 4 * copies * matrices + 32 * experiment.task.modulus**2
+    task, model = experiment.task, experiment.model
+    needed = 4 * copies * n_weights(experiment) + 32 * task.n_examples
+    if experiment.normalization == "batch_norm" and experiment.batch_size is None:
+        needed += 8 * experiment.n_train * model.widest  # the one tile, forward and backward
     if not hasattr(os, "sysconf"):
         return  # not a Unix
     there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     if needed > there:
         raise ConfigError(
-            f"`width` must let the network fit in memory, got {experiment.model.width}, which with "
-            f"modulus {experiment.task.modulus} needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
+            f"`width` must let the network fit in memory, got {model.widest}, which with "
+            f"{task.n_inputs} inputs needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
             "Use a smaller one."
         )
 
 
+def n_weights(experiment: Experiment) -> int:
+    """How many weights the experiment's network has."""
+    return sum(leaf.size for leaf in jax.tree.leaves(model_shapes(experiment)))
+
+
 def _tile_size(experiment: Experiment) -> int:
     """Examples in a tile of a full batch; all of them where BatchNorm must see the whole batch."""
-    if experiment.model.normalization == "batch_norm":
+    if experiment.normalization == "batch_norm":
         return experiment.n_train
-    return tile_size(experiment.n_train, experiment.model.width)
+    return tile_size(experiment.n_train, experiment.model.widest)
 
 
 def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     model: Any = init_model(experiment)
-    settings = {
-        name: jnp.float32(value)
-        for name, value in experiment.optimizer.model_dump(exclude={"name"}).items()
-    }
+    kind, settings = split_settings(experiment.optimizer)
+    settings = {name: jnp.float32(value) for name, value in settings.items()}
     n_train = dataset.n_train
     inputs, labels = dataset.inputs[:n_train], dataset.given_labels[:n_train]
     weights = np.ones(n_train, np.float32)
@@ -267,13 +305,13 @@ def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
         jnp.asarray(labels),
         jnp.asarray(weights),
         settings,
-        jnp.float32(experiment.model.dropout),
+        jnp.float32(experiment.dropout),
         _key(experiment, "batches"),
         _key(experiment, "dropout"),
     )
     state = State(
         model,
-        make_optimizer(experiment.optimizer.name, settings).init(split_trained(model)[0]),
+        make_optimizer(kind, settings).init(split_trained(model)[0]),
         jnp.arange(n_train, dtype=jnp.int32),
         jnp.int32(NEVER),
     )
@@ -299,15 +337,19 @@ def _train_block(
     def step(index: Array, state: State) -> State:
         key = jax.random.fold_in(dynamic.dropout_key, index) if static.has_dropout else None
         weights, rest = split_trained(state.model)
+        # What all examples share is computed, and its gradient taken, once.
+        shared, through_shared = jax.vjp(lambda w: eqx.combine(w, rest).shared(), weights)
         if static.batch_size is None:
             order = state.order
-            (loss, seen), gradient = _full_batch_gradient(weights, rest, dynamic, key, static)
+            (loss, seen), gradients = _full_batch_gradient(
+                (weights, shared), rest, dynamic, key, static
+            )
         else:
             order, rows = _next_batch(
                 state.order, dynamic.batches_key, index, static.n_train, static.batch_size
             )
-            (loss, seen), gradient = jax.value_and_grad(_mean_loss, has_aux=True)(
-                weights,
+            (loss, seen), gradients = jax.value_and_grad(_mean_loss, has_aux=True)(
+                (weights, shared),
                 rest,
                 dynamic.inputs[rows],
                 dynamic.labels[rows],
@@ -317,6 +359,9 @@ def _train_block(
                 static.batch_size,
                 static.loss,
             )
+        gradient, of_shared = gradients
+        if shared is not None:
+            gradient = jax.tree.map(jnp.add, gradient, *through_shared(of_shared))
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, weights)
         model = eqx.combine(optax.apply_updates(weights, updates), with_seen(rest, seen))
         failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1)
@@ -325,28 +370,29 @@ def _train_block(
     return jax.lax.fori_loop(start, start + n_steps, step, state)
 
 
-def _mean_loss(weights, rest, inputs, labels, importance, key, dropout, total, loss):
+def _mean_loss(weights_and_shared, rest, inputs, labels, importance, key, dropout, total, loss):
     """Σ importance · loss / total over some examples: their part of the batch's mean loss.
 
     Beside it, what BatchNorm saw of them.
     """
-    logits, seen = eqx.combine(weights, rest).in_training(inputs, key, dropout)
+    weights, shared = weights_and_shared
+    logits, seen = eqx.combine(weights, rest).in_training(inputs, key, dropout, shared)
     return (importance * LOSSES[loss](logits, labels)).sum() / total, seen
 
 
-def _full_batch_gradient(weights, rest, dynamic: Dynamic, key, static: Static):
+def _full_batch_gradient(weights_and_shared, rest, dynamic: Dynamic, key, static: Static):
     """Loss and gradient of the whole training set, summed tile by tile while it is in cache."""
 
     def add_tile(total, tile):
         inputs, labels, importance, index = tile
         tile_key = None if key is None else jax.random.fold_in(key, index)
         (loss, seen), gradient = jax.value_and_grad(_mean_loss, has_aux=True)(
-            weights, rest, inputs, labels, importance, tile_key, dynamic.dropout, static.n_train,
-            static.loss,
+            weights_and_shared, rest, inputs, labels, importance, tile_key, dynamic.dropout,
+            static.n_train, static.loss,
         )  # fmt: skip
         return jax.tree.map(jnp.add, total, (loss, gradient)), seen
 
-    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, weights))
+    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, weights_and_shared))
     tiles = (dynamic.inputs, dynamic.labels, dynamic.weights, jnp.arange(len(dynamic.labels)))
     (loss, gradient), seen = jax.lax.scan(add_tile, zero, tiles)
     # BatchNorm saw the last tile, which with BatchNorm is the only one.

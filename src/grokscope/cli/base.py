@@ -47,6 +47,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # α in a terminal that has only ASCII
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # where the user's own code is; workers inherit it
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(arguments or ["--help"], prog_name="grokscope", standalone_mode=False)

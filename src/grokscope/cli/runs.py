@@ -12,31 +12,31 @@ import typer
 from grokscope.cli.base import RUNS, Json, RunName, Store, app, value_of, whole
 from grokscope.cli.tables import jsonable, print_curve, print_run
 from grokscope.config import Experiment
-from grokscope.parts import PARTS
+from grokscope.errors import ConfigError
+from grokscope.parts import PARTS, Own, kind_name
 
 
 def _setting_options() -> list[inspect.Parameter]:
     """One option for every leaf of every kind of part, so that the command follows the config."""
-    groups: dict[str, Any] = {"Experiment": Experiment}
-    groups |= {kind.__name__: kind for kinds in PARTS.values() for kind in kinds}
-    options = {}
-    for group, part in groups.items():
+    kinds: dict[str, Any] = {"Experiment": Experiment}
+    kinds |= {kind.__name__: kind for kinds in PARTS.values() for kind in kinds}
+    fields: dict[str, dict[str, Any]] = {}
+    for kind, part in kinds.items():
         for name, field in part.model_fields.items():
-            if name in options or name == "name" or name in PARTS:
-                continue
-            default = "" if field.default is None else f" (default {field.default})"
-            option = typer.Option(
-                help=f"{field.description}{default}",
-                metavar="VALUE",
-                rich_help_panel=group,
-                show_default=False,
-            )
-            options[name] = Annotated[str | None, option]
-    kinds = ", ".join(kind().model_dump()["name"] for kind in PARTS["optimizer"])
-    help_ = f"kind of optimiser: {kinds} (default adamw)"
+            if name != "name" and name not in PARTS and not issubclass(part, Own):
+                fields.setdefault(name, {})[kind] = field
+    options: dict[str, Any] = {}
+    for name, owners in fields.items():
+        first = next(iter(owners))
+        help_ = f"{owners[first].description}{_defaults_of(owners)}"
+        options[name] = Annotated[str | None, _option(help_, "VALUE", first)]
     settle = Experiment.model_fields["settle"].description
-    options["settle"] = Annotated[str | None, typer.Option(help=settle, metavar="VALUE")]
-    options["optimizer"] = Annotated[str | None, typer.Option(help=help_, metavar="KIND")]
+    options["settle"] = Annotated[str | None, _option(str(settle), "VALUE")]
+    for part in ("task", "model", "optimizer"):
+        names = [kind_name(kind, part) for kind in PARTS[part]]
+        named = ", ".join(name for name in names if name != "own")
+        help_ = f"kind of {part}: {named}, or your own as in my_code:name (default {names[0]})"
+        options[part] = Annotated[str | None, _option(help_, "KIND")]
     keyword = inspect.Parameter.KEYWORD_ONLY
     return [
         inspect.Parameter(name, keyword, default=None, annotation=annotation)
@@ -44,11 +44,28 @@ def _setting_options() -> list[inspect.Parameter]:
     ]
 
 
+def _option(help_: str, metavar: str, panel: str | None = None) -> Any:
+    return typer.Option(help=help_, metavar=metavar, rich_help_panel=panel, show_default=False)
+
+
+def _defaults_of(owners: dict[str, Any]) -> str:
+    """The default of a setting, of each kind that has another than the first."""
+    values = {kind: field.default for kind, field in owners.items()}
+    first, *rest = values
+    words = [f"default {values[first]}"] if values[first] is not None else []
+    words += [f"{values[k]} for {k}" for k in rest if values[k] != values[first]]
+    return f" ({', '.join(words)})" if words else ""
+
+
 def _train(
     config: Annotated[
         Path | None, typer.Option(help="TOML file with an experiment; options override it.")
     ] = None,
     store: Store = RUNS,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
+    ] = None,
     print_toml: Annotated[
         bool, typer.Option("--print-toml", help="Print the complete experiment and stop.")
     ] = False,
@@ -62,6 +79,11 @@ def _train(
     Example: [bold]grokscope train --corruption-fraction 0.35 --weight-decay 5[/bold]
     """
     given = {name: value_of(text) for name, text in settings.items() if text is not None}
+    for item in set_ or []:
+        name, equals, text = item.partition("=")
+        if not equals:
+            raise ConfigError(f"`set` must be NAME=VALUE, got {item!r}. Use --set width=64.")
+        given[name] = value_of(text)
     base = Experiment.from_toml(config) if config else Experiment()
     experiment = base.replace(**given)
     if print_toml:

@@ -28,7 +28,7 @@ def summary_of(run: Any) -> dict[str, Any]:
 
 def norm_correlations(run: Any) -> dict[str, list[float]]:
     """Spearman's ρ of IPR and what a norm layer gives each neuron; nothing without such a layer."""
-    if run.experiment.model.normalization is None or run.failed_at is not None:
+    if run.experiment.normalization is None or run.failed_at is not None:
         return {}
     from grokscope.intervals import rank_correlation
     from grokscope.neurons import contributions
@@ -55,7 +55,7 @@ def print_run(run: Any, as_json: bool, **more: str) -> None:
     if as_json:
         print(json.dumps(summary))
         return
-    print_table(f"{run.experiment.task.operation} mod {run.experiment.task.modulus}", [run])
+    print_table(run.experiment.task.title, [run])
     for name, (rho, low, high) in correlations.items():
         words = {"gamma": "|γ|", "effective": "|γ|·‖W‖"}[name]
         print(f"norm     {words} and IPR: ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
@@ -99,8 +99,8 @@ def print_table(title: str, runs: list[Any]) -> None:
         settings = (
             experiment.train_fraction,
             experiment.corruption_fraction,
-            experiment.optimizer.weight_decay,
-            experiment.model.dropout,
+            experiment.weight_decay,
+            experiment.dropout,
         )
         values = [
             "-" if summary[name] is None

@@ -161,7 +161,7 @@ def quick_note(figure: SweepFigure) -> str:
     """
     grid = load_grid(figure.grids[0])
     sizes = " × ".join(map(str, grid.sizes.values()))
-    width = f", N = {grid.base.model.width}" if "width" in figure.quick_base else ""
+    width = f", N = {grid.base.model.widest}" if "width" in figure.quick_base else ""
     return f"quick (paper: {sizes} networks{width})"
 
 

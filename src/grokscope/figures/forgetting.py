@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
+from typing import Any
+
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.figures import NOISY, Figure, style
-from grokscope.figures.panels import accuracy_panel
+from grokscope.figures.panels import accuracy_panel, norm_panel
 from grokscope.parts import SGD
 from grokscope.store import Run
-
-LOOKS = ((style.ORANGE, "-"), (style.BLUE, "--"), (style.BLACK, ":"))
-
-
-def norm_panel(axes: Axes, run: Run) -> None:
-    """Frobenius norm of each weight matrix over steps."""
-    for matrix, (color, dashes) in zip(run.dataset.matrix.values, LOOKS, strict=True):
-        norm = run.dataset.norm.sel(matrix=matrix)
-        axes.plot(run.dataset.step, norm, color=color, ls=dashes, label=f"‖{matrix}‖")
-    axes.set(xlabel="step", xlim=(0, run.experiment.steps), ylim=(0, None))
 
 
 def draw_forgetting(runs: list[Run], small_print: str) -> Canvas:
@@ -45,7 +36,9 @@ def draw_who_forgets(runs: list[Run], small_print: str) -> Canvas:
     for axes in above[1:]:
         axes.tick_params(labelleft=False)
     below[0].legend(loc="upper right")
-    optimizers = {run.experiment.optimizer.name: run.experiment.optimizer for run in runs}
+    optimizers: dict[str, Any] = {
+        run.experiment.optimizer.name: run.experiment.optimizer for run in runs
+    }
     each = [
         f"{o.name}: lr {o.learning_rate:g}, wd {o.weight_decay:g}"
         + (f", momentum {o.momentum:g}" if isinstance(o, SGD) else "")

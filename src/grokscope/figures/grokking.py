@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 from grokscope.config import Experiment
 from grokscope.figures import Figure, style
 from grokscope.figures.panels import BINS
-from grokscope.measure import neuron_ipr, weights
+from grokscope.measure import named_arrays, neuron_ipr
 from grokscope.store import Run
 from grokscope.training import init_model
 
@@ -28,7 +28,7 @@ def draw_grokking(runs: list[Run], small_print: str) -> Canvas:
     curves.set_xlim(every, max(run.experiment.steps, every + 1))
 
     neuron = int(np.nan_to_num(run.neuron_ipr).argmax())
-    untrained = weights(init_model(run.experiment))["U"][:, neuron]
+    untrained = named_arrays(init_model(run.experiment))["U"][:, neuron]
     rows.plot(untrained, ":", color=style.ORANGE, lw=1, marker=".", ms=2, label="before")
     rows.plot(data.U[:, neuron], "-", color=style.BLUE, lw=1, marker=".", ms=3, label="after")
     rows.set(title=f"(b) row {neuron} of U", xlabel="residue", ylabel="weight")

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Canvas
 from grokscope.data import make_dataset
 from grokscope.figures import NOISY, Figure, style
 from grokscope.figures.panels import corrupted_examples, logit_panel
-from grokscope.run import final_network
+from grokscope.record import final_network
 from grokscope.store import Run
 
 EXAMPLES = 4

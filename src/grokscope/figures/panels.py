@@ -35,6 +35,17 @@ def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
     axes.set(title=title, xlabel="step", xlim=(0, max(run.experiment.steps, 1)))
 
 
+def norm_panel(axes: Axes, run: Run) -> None:
+    """Frobenius norm of each weight matrix over steps."""
+    colors = (style.ORANGE, style.BLUE, style.BLACK, style.GREEN, style.RED)
+    dashes = ("-", "--", ":", "-.")
+    for index, matrix in enumerate(run.dataset.matrix.values):
+        color, dashed = colors[index % len(colors)], dashes[index % len(dashes)]
+        norm = run.dataset.norm.sel(matrix=matrix)
+        axes.plot(run.dataset.step, norm, color=color, ls=dashed, label=f"‖{matrix}‖")
+    axes.set(xlabel="step", xlim=(0, max(run.experiment.steps, 1)), ylim=(0, None))
+
+
 def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:
     """One panel a run, side by side."""
     figure, grid = style.panels(1, len(runs), height=1.95, sharey=True)

@@ -14,8 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from grokscope.architectures import DeepMLP, ImageMLP, Transformer, TwoLayer
 from grokscope.config import Experiment
+from grokscope.parts import Adam, AdamW
 from grokscope.phases import Phase
+from grokscope.plugins import MARK
 from grokscope.store import Run, write_whole
 
 # Okabe and Ito's palette; beside colour, each line has its own dashes and lightness.
@@ -129,8 +132,8 @@ def title(run: Run, runs: list[Run]) -> str:
 
 def _strengths(experiment: Experiment) -> dict[str, float]:
     return {
-        "wd": experiment.optimizer.weight_decay,
-        "dp": experiment.model.dropout,
+        "wd": experiment.weight_decay,
+        "dp": experiment.dropout,
         "α": experiment.train_fraction,
     }
 
@@ -155,23 +158,49 @@ def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list
 def _words(experiment: Experiment) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
+    shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
     words = {
-        "task.operation": f"modular {task.operation}, p = {task.modulus}",
-        "model.name": "two layers",
-        "model.activation": model.activation,
-        "model.width": f"N = {model.width}",
-        "model.normalization": NORMS[model.normalization],
+        "task": task.title,
+        "model": _model_words(model),
+        "model.activation": shown.get("activation", ""),
+        "model.width": f"N = {shown['width']}" if "width" in shown else "",
+        "model.normalization": NORMS[experiment.normalization],
+        "corruption": f"labels by {_place(experiment.corruption)}" if experiment.corruption else "",
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
-        "optimizer.weight_decay": f"wd = {optimizer.weight_decay:g}",
-        "model.dropout": f"dp = {model.dropout:g}",
+        "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
+        "model.dropout": f"dp = {experiment.dropout:g}",
         "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
-        "optimizer.name": optimizer.name,
-        "optimizer.learning_rate": f"lr {optimizer.learning_rate:g}",
+        "optimizer.name": _place(getattr(optimizer, "code", optimizer.name)),
+        "optimizer.learning_rate": f"lr {shown['learning_rate']:g}"
+        if "learning_rate" in shown
+        else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
     }
-    if optimizer.name != "sgd":
+    if isinstance(optimizer, AdamW | Adam):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
+
+
+def _model_words(model: Any) -> str:
+    match model:
+        case TwoLayer():
+            return "two layers"
+        case DeepMLP():
+            lazy = ", lazy" if model.parameterization == "lazy" else ""
+            return f"{model.depth}-layer ReLU MLP{lazy}"
+        case ImageMLP():
+            return f"{model.depth}-layer ReLU MLP"
+        case Transformer():
+            tied = ", tied" if model.tied else ""
+            standard = ", standard scaling" if model.scaling == "standard" else ""
+            return f"{model.depth}-layer Transformer, {model.heads} heads{tied}{standard}"
+        case _:
+            return _place(model.code)
+
+
+def _place(reference: str) -> str:
+    """The user's code without the hash of its source; other names as they are."""
+    return reference.partition(MARK)[0]

@@ -1,4 +1,4 @@
-"""Dropout masks, the layer that architectures share."""
+"""Dropout, as architectures share it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 
 def dropout_mask(
-    key: PRNGKeyArray, shape: tuple[int, int], probability: Float[Array, ""]
+    key: PRNGKeyArray, shape: tuple[int, ...], probability: Float[Array, ""]
 ) -> Bool[Array, "example unit"]:
     """Which units are kept, each with probability 1 - `probability` exactly.
 
@@ -29,3 +29,12 @@ def dropout_mask(
     bytes_ = jnp.concatenate([(words >> shift) & 0xFF for shift in (0, 8, 16, 24)], axis=1)
     threshold = jnp.floor(256 * (1 - probability) + jax.random.uniform(dither_key, (examples, 1)))
     return bytes_[:, :units] < threshold.astype(jnp.uint32)
+
+
+def drop(
+    h: Float[Array, "example unit"],
+    kept: Bool[Array, "example unit"] | None,
+    probability: Float[Array, ""] | float,
+) -> Float[Array, "example unit"]:
+    """Kept units over 1 - `probability`, which keeps their mean; the others zero."""
+    return h if kept is None else jnp.where(kept, h / (1 - probability), 0)

@@ -81,6 +81,16 @@ class LayerNorm(eqx.Module):
 NORMALIZATIONS = {"batch_norm": BatchNorm, "layer_norm": LayerNorm}
 
 
+def normalized(
+    norm: BatchNorm | LayerNorm | None, h: Float[Array, "example unit"], training: bool
+) -> tuple[Float[Array, "example unit"], list[Statistics]]:
+    """Behind a norm layer, if there is one, and what it saw in training if it is a BatchNorm."""
+    if training and isinstance(norm, BatchNorm):
+        h, seen = norm.in_training(h)
+        return h, [seen]
+    return (h if norm is None else norm(h)), []
+
+
 def _is_statistics(node: object) -> bool:
     return isinstance(node, Statistics)
 

@@ -1,0 +1,206 @@
+"""An encoder-only Transformer of the two tokens m and n, read at the last (Fig. 7a, App. G)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from grokscope.models.dropout import drop, dropout_mask
+from grokscope.models.network import Layer, Network
+from grokscope.models.normalization import LayerNorm, Statistics, normalized
+
+MLP_RATIO = 4
+"""Width of a block's MLP over d."""
+
+
+class Block(eqx.Module):
+    """x ← x + attention(norm(x)), x ← x + MLP(norm(x)); matrices are [output, input]."""
+
+    query: Float[Array, "d d"]
+    key: Float[Array, "d d"]
+    value: Float[Array, "d d"]
+    output: Float[Array, "d d"]
+    expand: Float[Array, "mlp d"]
+    contract: Float[Array, "d mlp"]
+    attention_norm: LayerNorm | None
+    mlp_norm: LayerNorm | None
+
+
+class Shared(NamedTuple):
+    """What the first block computes of single tokens and of pairs of them, not of examples.
+
+    At position 0 stands m, at 1 stands n; a pair (m, n) has row m p + n.
+    """
+
+    x: Float[Array, "2 modulus d"]
+    values: Float[Array, "2 modulus d"]
+    attention: Float[Array, "query pair head"]  # the last position's alone if it has one block
+
+
+class Transformer(Network):
+    """Token and position embeddings, blocks, and logits from the last position.
+
+    A softmax over two positions is a logistic function of the difference of two scores. In the
+    first block queries, keys and values depend on one token and its position, and attention on a
+    pair of tokens: all are computed once a step. The last block computes its last position only.
+
+    >>> model = Transformer.init(jax.random.key(0), 5, 5, width=8, heads=2)
+    >>> model(jnp.array([[0, 1], [4, 2]])).shape
+    (2, 5)
+    """
+
+    E: Float[Array, "modulus d"]
+    P: Float[Array, "2 d"]
+    blocks: tuple[Block, ...]
+    W: Float[Array, "modulus d"] | None  # None is E's own
+    norm: LayerNorm | None
+    heads: int = eqx.field(static=True)
+    scaling: str = eqx.field(static=True)
+    tables: ClassVar[tuple[str, ...]] = ("E", "P")
+
+    @classmethod
+    def init(
+        cls,
+        key: PRNGKeyArray,
+        n_inputs: int,
+        n_labels: int,
+        width: int,
+        depth: int = 1,
+        heads: int = 4,
+        tied: bool = False,
+        scaling: str = "mup",
+        normalization: str | None = None,
+    ) -> Transformer:
+        """Embeddings ~ N(0, 1), other weights ~ N(0, 1 / fan-in); variances."""
+        embeddings, positions, readout, *rest = jax.random.split(key, 3 + depth)
+
+        def normal(key: PRNGKeyArray, *shape: int) -> Array:
+            return jax.random.normal(key, shape, jnp.float32) * shape[-1] ** -0.5
+
+        def norm() -> LayerNorm | None:
+            return None if normalization is None else LayerNorm.init(width)
+
+        def block(key: PRNGKeyArray) -> Block:
+            keys = jax.random.split(key, 6)
+            query, key, value, output = (normal(key, width, width) for key in keys[:4])
+            expand = normal(keys[4], MLP_RATIO * width, width)
+            contract = normal(keys[5], width, MLP_RATIO * width)
+            return Block(query, key, value, output, expand, contract, norm(), norm())
+
+        return cls(
+            E=jax.random.normal(embeddings, (n_inputs, width), jnp.float32),
+            P=jax.random.normal(positions, (2, width), jnp.float32),
+            blocks=tuple(map(block, rest)),
+            W=None if tied else normal(readout, n_labels, width),
+            norm=norm(),
+            heads=heads,
+            scaling=scaling,
+        )
+
+    @property
+    def layers(self) -> dict[str, Layer]:
+        """The d coordinates of the token embedding, and those that the logits are read from."""
+        embedding = {"embedding": Layer(("E",), "E")}
+        return embedding if self.W is None else {**embedding, "output": Layer(("W",), "W")}
+
+    @property
+    def _score_scale(self) -> float:
+        per_head = self.E.shape[1] // self.heads
+        return 1 / per_head if self.scaling == "mup" else per_head**-0.5
+
+    def shared(self) -> Shared:
+        """Keys, values and attention of the first block: products of p rows, not of examples."""
+        block, queried = self.blocks[0], slice(0 if len(self.blocks) > 1 else 1, 2)
+        x = self.E + self.P[:, None]
+        h = _normed(block.attention_norm, x)
+        query, key, value = (h @ matrix.T for matrix in (block.query, block.key, block.value))
+        m, n = (row.reshape(len(self.E), self.heads, -1) for row in key)
+
+        def attention(position: int) -> Array:
+            """[pair, head]: how much the token at a position attends to m and not to n."""
+            q = query[position].reshape(m.shape)
+            own = (q * (m, n)[position]).sum(axis=-1)[..., None]  # [token, head, 1]
+            other = jnp.einsum("ahi,bhi->ahb", q, (n, m)[position])
+            score = own - other if position == 0 else (other - own).swapaxes(0, 2)
+            weight = jax.nn.sigmoid(score * self._score_scale)  # [m, head, n]
+            return jnp.moveaxis(weight, 1, 2).reshape(-1, self.heads)
+
+        positions = range(2)[queried]
+        return Shared(x, value, jnp.stack([attention(position) for position in positions]))
+
+    def __call__(
+        self, inputs: Int[Array, "example 2"], shared: Shared | None = None
+    ) -> Float[Array, "example modulus"]:
+        """Logits in evaluation."""
+        return self._logits(self._features(inputs, shared, None, 0.0))
+
+    def features(self, inputs: Int[Array, "example 2"]) -> Float[Array, "example d"]:
+        """What the logits are read from: coordinate k adds `features[:, k] * W[:, k]`."""
+        return self._features(inputs, None, None, 0.0)
+
+    def in_training(
+        self,
+        inputs: Int[Array, "example 2"],
+        key: PRNGKeyArray | None = None,
+        dropout: Float[Array, ""] | float = 0.0,
+        shared: Shared | None = None,
+    ) -> tuple[Float[Array, "example modulus"], list[Statistics]]:
+        """Logits; with a key, under dropout of what attention and MLP add."""
+        return self._logits(self._features(inputs, shared, key, dropout)), []
+
+    def _logits(self, features: Array) -> Array:
+        return features @ (self.E if self.W is None else self.W).T
+
+    def _features(
+        self,
+        inputs: Array,
+        shared: Shared | None,
+        key: PRNGKeyArray | None,
+        dropout: Float[Array, ""] | float,
+    ) -> Array:
+        shared = self.shared() if shared is None else shared
+        m, n = inputs[:, 0], inputs[:, 1]
+
+        def rows(table: Array, tokens: Array) -> Array:
+            return table.at[tokens].get(mode="promise_in_bounds")  # the tokens are ours
+
+        def added(x: Array, change: Array, place: int) -> Array:
+            """`x` with what a sublayer adds, some coordinates of which are dropped."""
+            kept = None
+            if key is not None:
+                flat = (x.size // x.shape[-1], x.shape[-1])
+                kept = dropout_mask(jax.random.fold_in(key, place), flat, jnp.asarray(dropout))
+                kept = kept.reshape(x.shape)
+            return x + drop(change, kept, dropout)
+
+        x: Any = None
+        for index, block in enumerate(self.blocks):
+            is_last = index == len(self.blocks) - 1
+            if index == 0:  # [position, example, d]
+                queried = [0, 1][-len(shared.attention) :]
+                x = jnp.stack([rows(shared.x[i], (m, n)[i]) for i in queried])
+                v_m, v_n = rows(shared.values[0], m), rows(shared.values[1], n)
+                pair = m * len(self.E) + n
+                weight = jnp.stack([rows(table, pair) for table in shared.attention])
+            else:
+                h = _normed(block.attention_norm, x)
+                (k_m, k_n), (v_m, v_n) = h @ block.key.T, h @ block.value.T
+                x, h = (x[1:], h[1:]) if is_last else (x, h)
+                scores = (h @ block.query.T * (k_m - k_n)).reshape(*x.shape[:2], self.heads, -1)
+                weight = jax.nn.sigmoid(scores.sum(axis=-1) * self._score_scale)
+            weight = jnp.repeat(weight, x.shape[-1] // self.heads, axis=-1)
+            mixed = v_n + weight * (v_m - v_n)
+            x = added(x, mixed @ block.output.T, 2 * index)
+            h = _normed(block.mlp_norm, x)
+            x = added(x, jax.nn.relu(h @ block.expand.T) @ block.contract.T, 2 * index + 1)
+        features = _normed(self.norm, x[-1])
+        return features / features.shape[1] if self.scaling == "mup" else features
+
+
+def _normed(norm: LayerNorm | None, x: Float[Array, "*token d"]) -> Float[Array, "*token d"]:
+    """Each token's coordinates behind a norm layer, if there is one."""
+    return normalized(norm, x.reshape(-1, x.shape[-1]), training=False)[0].reshape(x.shape)
