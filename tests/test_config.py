@@ -181,7 +181,10 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
     [
         ({"widht": 1}, "Did you mean `width`"),
         ({"name": "sgd"}, "ambiguous. Use one of `task.name`, `model.name`, `optimizer.name`"),
-        ({"optimizer": "Adam", "learning_rate": 1}, "must be one of adamw, adam, sgd, own, got 'Adam'"),
+        (
+            {"optimizer": "Adam", "learning_rate": 1},
+            "be one of adamw, adam, sgd, own, got 'Adam'",
+        ),
         ({"self": 1}, "`self` is not a setting"),
         ({"seeds": {"width": 3}}, "another model. Choose model two_layer"),
         ({"momentum": 0.9}, "another optimizer. Choose optimizer sgd"),

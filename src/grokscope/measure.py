@@ -10,7 +10,7 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 from grokscope.config import Experiment
 from grokscope.data import Dataset
@@ -109,7 +109,7 @@ def score(
 @partial(jax.jit, static_argnames="loss", compiler_options=CPU_OPTIONS)
 def evaluate(
     model: Network,
-    inputs: Int[Array, "tile example features"],
+    inputs: Shaped[Array, "tile example *feature"],
     labels: Int[Array, "tile example"],
     loss: str,
 ) -> tuple[Int[Array, "tile example"], Float[Array, "tile example"]]:

@@ -33,8 +33,8 @@ FILES = {
 }
 """SHA-256 of each file when uncompressed."""
 
-Images = UInt8[np.ndarray, "image 784"]
-Labels = Int[np.ndarray, "image"]
+Images = UInt8[np.ndarray, "_ 784"]
+Labels = Int[np.ndarray, "_"]
 
 
 def read_mnist(folder: str | Path | None = None) -> tuple[Images, Labels, Images, Labels]:
@@ -96,7 +96,11 @@ def _content(name: str, folder: Path | None) -> bytes:
             f"unset {FOLDER} to have it downloaded."
         )
     _download(name, place)
-    return _content(name, None)
+    try:
+        return _content(name, place)
+    except ConfigError:
+        (place / f"{name}.gz").unlink()
+        raise
 
 
 def _uncompressed(path: Path) -> bytes:
@@ -142,7 +146,7 @@ class _Bar:
 
     def update(self, n: int) -> None:
         self.done += n
-        self.show(f"downloading {self.name}", self.done, self.total)
+        self.show(f"downloading {self.name}", float(self.done), float(self.total))
 
     def reset(self) -> None:
         self.done = 0

@@ -272,11 +272,15 @@ def unknown(name: str, known: set[str], top: bool = False) -> str:
 
 def _explain(part: type[Part], error: ValidationError) -> ConfigError:
     """The first of pydantic's findings in one line, in the words of the field's `Rule`."""
-    first = error.errors()[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, ConfigError):
-        return cause
-    name = str(first["loc"][-1]) if first["loc"] else part.__name__
+    errors = error.errors()
+    for found in errors:
+        cause = found.get("ctx", {}).get("error")
+        if isinstance(cause, ConfigError):
+            return cause
+    first = errors[0]
+    # Kinds of a value that may be of several come behind the field's name, as in literal[…].
+    names = [str(place) for place in first["loc"] if str(place).isidentifier()]
+    name = names[-1] if names else part.__name__
     if first["type"] == "extra_forbidden" and "base" in part.model_fields:
         known = ", ".join(part.model_fields)
         return ConfigError(f"`{name}` is none of {known}. Put settings of all cells into base.")

@@ -18,9 +18,11 @@ from grokscope.measure import (
     Examples,
     Measurement,
     embedding_ipr,
+    matrices,
     mean_ipr,
     measure,
     measured_layers,
+    named_arrays,
 )
 from grokscope.models.network import Network
 from grokscope.progress import progress_bar
@@ -30,14 +32,23 @@ from grokscope.settle import has_settled
 from grokscope.store import Run, find, require_writable, save
 from grokscope.training import train_steps
 
+Log = Callable[[Experiment, int, dict[str, float]], None]
 
-def train(experiment: Experiment, store: str | Path | None = None, progress: bool = True) -> Run:
+
+def train(
+    experiment: Experiment,
+    store: str | Path | None = None,
+    progress: bool = True,
+    log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+) -> Run:
     """Train a network, or return its stored run if that has its weights.
 
     Args:
         experiment: what to train.
         store: a folder of runs; the run is taken from there if it is there, and else put there.
         progress: whether to show a progress bar, if on a terminal.
+        log: called at every measurement with the step and the `SCORES`, the norms of the weights,
+            the mean IPR and your own measures, by name; not for a run that is in the store.
 
     Raises:
         ConfigError: if the store cannot be written.
@@ -52,7 +63,7 @@ def train(experiment: Experiment, store: str | Path | None = None, progress: boo
             return stored
         require_writable(Path(store), "store")
     with progress_bar("training", experiment.steps, progress) as advance:
-        (run,) = train_ensemble([experiment], advance)
+        (run,) = train_ensemble([experiment], advance, lambda _, *measured: log(*measured))
     return run if store is None else save(run, Path(store))
 
 
@@ -83,6 +94,14 @@ class _Member:
         if step < self.experiment.steps and self._has_settled():
             self.settled_at = step
 
+    def logged(self) -> dict[str, float]:
+        """The last measurement as numbers by name."""
+        last, network = self.measured[-1], self.network
+        assert network is not None
+        norms = zip(matrices(named_arrays(network)), last.norm.tolist(), strict=True)
+        ipr = mean_ipr(embedding_ipr(network, [last])).item()
+        return last.scores | {f"norm_{n}": norm for n, norm in norms} | {"mean_ipr": ipr} | last.own
+
     def as_run(self, seconds: float) -> Run:
         """The finished run."""
         assert self.network is not None
@@ -106,11 +125,14 @@ class _Member:
 
 
 def train_ensemble(
-    experiments: Sequence[Experiment], advance: Callable[[int], None] = lambda steps: None
+    experiments: Sequence[Experiment],
+    advance: Callable[[int], None] = lambda steps: None,
+    log: Log = lambda experiment, step, scores: None,
 ) -> list[Run]:
     """Train experiments of one static shape together; see `training.train_steps`.
 
     `advance` is called with the steps just done; a run that ends early counts the rest as done.
+    `log` is called at every measurement of every run; see `train`.
 
     Raises:
         ConfigError: if the experiments do not share one static shape.
@@ -124,6 +146,8 @@ def train_ensemble(
         for member, network, failed_at in zip(members, networks, failures, strict=True):
             if not member.has_ended:
                 member.take(step, network, failed_at)
+                if failed_at is None:
+                    log(member.experiment, step, member.logged())
         advance(step - before)
         before = step
         if all(member.has_ended for member in members):

@@ -32,9 +32,9 @@ def dropout_mask(
 
 
 def drop(
-    h: Float[Array, "example unit"],
-    kept: Bool[Array, "example unit"] | None,
+    h: Float[Array, "*example unit"],
+    kept: Bool[Array, "*example unit"] | None,
     probability: Float[Array, ""] | float,
-) -> Float[Array, "example unit"]:
+) -> Float[Array, "*example unit"]:
     """Kept units over 1 - `probability`, which keeps their mean; the others zero."""
     return h if kept is None else jnp.where(kept, h / (1 - probability), 0)

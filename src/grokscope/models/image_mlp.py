@@ -23,7 +23,7 @@ class ImageMLP(Network):
     (3, (2, 10))
     """
 
-    hidden: tuple[Float[Array, "width inputs"], ...]
+    hidden: tuple[Float[Array, "_ _"], ...]  # [output, input]
     W: Float[Array, "label width"]
     norms: Norms
 

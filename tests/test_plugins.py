@@ -1,0 +1,266 @@
+"""A user's own operation, corruption, network, optimiser, measure and data; and what is refused."""
+
+import json
+import subprocess
+import sys
+import textwrap
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import grokscope
+from grokscope.config import Experiment, digest
+from grokscope.data import make_dataset, modular_table
+from grokscope.errors import ConfigError
+from grokscope.figures import style
+from grokscope.grid import Grid
+from grokscope.plugins import load
+from grokscope.record import final_network
+from grokscope.run import pruning_curves, train
+from grokscope.store import open_run
+
+CODE = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from grokscope import Layer, Network
+
+def squares(m, n):
+    return m**2 + n
+
+def shifted(labels, n_labels, rng):
+    return (labels + 1) % n_labels
+
+def descent(learning_rate=0.1, weight_decay=0.0, nesterov=True):
+    return optax.sgd(learning_rate, momentum=0.5, nesterov=nesterov)
+
+def largest(network, dataset):
+    return float(network(jnp.asarray(dataset.inputs)).max())
+
+def blobs(n=90, seed=0):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(3, size=n)
+    features = (rng.normal(size=(n, 4)) + 3 * np.eye(4)[labels]).astype(np.float32)
+    return features[:60], labels[:60], features[60:], labels[60:]
+
+class Sum(Network):
+    E: jax.Array
+    W: jax.Array
+
+    @classmethod
+    def init(cls, key, n_inputs, n_labels, width=12, scale=0.3):
+        keys = jax.random.split(key)
+        sizes = (n_inputs, width), (n_labels, width)
+        return cls(*(scale * jax.random.normal(k, s) for k, s in zip(keys, sizes)))
+
+    @property
+    def layers(self):
+        return {"hidden": Layer(("E", "W"), "W")}
+
+    def __call__(self, inputs):
+        return jnp.square(self.E[inputs].sum(axis=1)) @ self.W.T
+"""
+
+BASE = Experiment(steps=20, corruption_fraction=0.5).replace(modulus=7, width=8)
+
+
+@pytest.fixture
+def module(tmp_path, monkeypatch):
+    """A file of the user's, under a name that no other test has imported."""
+    name = f"own_{tmp_path.name.replace('-', '_')}"
+    (tmp_path / f"{name}.py").write_text(CODE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+def test_own_operation_is_the_table(module):
+    experiment = BASE.replace(operation=f"{module}:squares")
+    m, n = np.divmod(np.arange(49), 7)
+    assert np.array_equal(modular_table(experiment.task).ravel(), (m**2 + n) % 7)
+    assert train(experiment, progress=False).final.mean_ipr > 0
+    assert f"modular {module}:squares, p = 7" in style.words_of([experiment])
+
+
+def test_own_corruption_gives_the_wrong_labels_and_stays_nested(module):
+    data = make_dataset(BASE.replace(corruption=f"{module}:shifted"))
+    wrong = data.is_corrupted
+    assert wrong.sum() == data.n_train // 2
+    assert np.array_equal(data.given_labels[wrong], (data.true_labels[wrong] + 1) % 7)
+    assert np.array_equal(data.given_labels[~wrong], data.true_labels[~wrong])
+    assert np.array_equal(make_dataset(BASE).is_corrupted, wrong)  # the same examples as else
+
+
+def test_own_network_trains_is_measured_and_pruned(module):
+    run = train(BASE.replace(model=f"{module}:Sum", width=10), progress=False)
+    network = final_network(run)
+    assert network.E.shape == (7, 10)
+    assert run.dataset.vectors.values.tolist() == ["E", "W"]
+    curves = pruning_curves(run, stride=5)
+    assert curves.pruned.values.tolist() == [0, 5, 10]
+    assert float(curves.test_loss[0, 0]) == pytest.approx(float(run.final.test_loss), rel=1e-5)
+
+
+def test_own_optimizer_is_what_trains(module):
+    """Against the same transformation called by hand: one step from the same weights."""
+    import jax
+    import optax
+
+    values = {"optimizer": f"{module}:descent", "learning_rate": 0.5, "steps": 2}
+    own, plain = (
+        train(BASE.replace(**values, nesterov=nesterov), progress=False).dataset
+        for nesterov in (True, False)
+    )
+    builtin = {"optimizer": "sgd", "learning_rate": 0.5, "momentum": 0.5, "steps": 2}
+    same = train(BASE.replace(**builtin), progress=False).dataset
+    np.testing.assert_allclose(plain.U, same.U, atol=1e-6)
+    assert not np.allclose(own.U, same.U, atol=1e-6)
+    assert jax is not None
+    assert optax is not None
+
+
+def test_own_measure_is_in_run_summary_and_sweep(module):
+    grid = Grid(base=BASE.replace(measures=f"{module}:largest"), axes={"width": [8, 12]})
+    data = grokscope.sweep(grid, "runs", workers=1)
+    for index, experiment in grid.cells():
+        run = train(experiment, progress=False)
+        logits = final_network(run)(jnp.asarray(make_dataset(experiment).inputs))
+        assert float(run.final.largest) == pytest.approx(float(logits.max()), rel=1e-6)
+        assert float(data.largest[index]) == pytest.approx(float(run.final.largest), rel=1e-6)
+    assert "largest" in grokscope.as_table(data)
+
+
+def test_own_data_are_counted_and_learned(module):
+    base = Experiment(task=f"{module}:blobs", model="image_mlp", loss="cross_entropy", steps=80)
+    task = base.task
+    assert (task.n_examples, task.n_inputs, task.n_labels) == (60, 4, 3)
+    assert base.n_train == 30
+    run = train(base.replace(width=16, train_fraction=0.9), progress=False)
+    assert run.final.test_accuracy > 0.9
+    assert "ipr" not in run.dataset
+    assert base.replace(n=120).task.n_examples == 60  # of what was counted; a new task counts anew
+
+
+def test_every_kind_sweeps_in_other_processes(module):
+    base = BASE.replace(
+        operation=f"{module}:squares", corruption=f"{module}:shifted", model=f"{module}:Sum",
+        optimizer=f"{module}:descent", measures=[f"{module}:largest"],
+    )  # fmt: skip
+    data = grokscope.sweep(Grid(base=base, axes={"weight_decay": [0, 1], "width": [4, 5]}), "runs")
+    assert (data.status == 1).all()
+    again = Experiment.from_toml(base.to_toml())
+    assert digest(again) == digest(base)
+
+
+def test_a_run_opens_without_its_code_and_trains_only_with_it(module, tmp_path):
+    experiment = BASE.replace(operation=f"{module}:squares")
+    path = train(experiment, "runs", progress=False).path
+    source = tmp_path / f"{module}.py"
+    source.rename(tmp_path / "elsewhere.txt")
+    program = f"""
+        import grokscope
+        run = grokscope.open_run({str(path)!r})
+        assert run.experiment.task.operation.startswith("{module}:squares@")
+        print(run.phase())
+        try:
+            grokscope.train(run.experiment.replace(seed=1))
+        except grokscope.ConfigError as error:
+            print(error)
+    """
+
+    def ask():
+        return subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+
+    assert f"`{module}` must be a file {module}.py where Python looks" in ask()
+    source.write_text(CODE + "\n")
+    assert "must be the code that the experiment was made with" in ask()
+    assert open_run(path).experiment == experiment
+
+
+def test_another_source_is_another_experiment(module, tmp_path):
+    before = BASE.replace(operation=f"{module}:squares")
+    (tmp_path / f"{module}.py").write_text(CODE.replace("m**2", "m**3"))
+    after = BASE.replace(operation=f"{module}:squares")
+    assert digest(before) != digest(after)
+    assert load(after.task.operation)(2, 0) == 8
+    assert load(before.task.operation)(2, 0) == 4  # as it was loaded
+    assert not np.array_equal(modular_table(before.task), modular_table(after.task))
+
+
+def test_the_function_itself_is_taken(module):
+    code = __import__(module)
+    assert BASE.replace(operation=code.squares) == BASE.replace(operation=f"{module}:squares")
+    assert BASE.replace(model=code.Sum).model.scale == 0.3
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"operation": "nowhere_at_all:f"}, "must be a file nowhere_at_all.py where Python looks"),
+        ({"operation": "json:dumps"}, "must be a file json.py"),
+        ({"operation": "OWN:nothing"}, "must be a function or class, got none of that name"),
+        ({"operation": lambda m, n: m}, "must be a function or class of a Python file"),
+        ({"operation": "__main__:f"}, "Put it into a file my_rules.py"),
+        ({"operation": "a.b:c"}, "must be a function or class of a Python file"),
+        ({"model": "OWN:squares"}, "must be a network with a class method init"),
+        ({"model": "OWN:Sum", "depth": 3}, "a setting of another model"),
+        ({"model": {"name": "own", "code": "OWN:Sum", "deep": 3}}, "`deep` is not a setting of"),
+        ({"model": {"name": "own", "code": "OWN:Sum", "width": [3]}}, "must be a number"),
+        ({"task": "OWN:squares"}, "`m` must be given for"),
+        ({"corruption": 3}, "`corruption` must be a function as in my_noise:shifted"),
+    ],
+)
+def test_what_is_no_code_is_refused_in_one_line(module, values, message):
+    def named(value):
+        if isinstance(value, dict):
+            return {key: named(item) for key, item in value.items()}
+        return value.replace("OWN", module) if isinstance(value, str) else value
+
+    with pytest.raises(ConfigError, match=message) as error:
+        BASE.replace(**named(values))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("from my_helpers import f", "import only installed packages"),
+        ("import other.thing\ndef f(m, n): return m", "import only installed packages"),
+        ("from . import other\ndef f(m, n): return m", "import only installed packages"),
+        ("def f(m, n) return m", "does not parse"),
+        ("raise OSError('no')\ndef f(m, n): return m", "must be a file that can be run"),
+    ],
+)
+def test_code_in_several_files_or_broken_is_refused(tmp_path, monkeypatch, source, message):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "broken.py").write_text(source)
+    with pytest.raises(ConfigError, match=message):
+        BASE.replace(operation="broken:f")
+
+
+@pytest.mark.parametrize(
+    ("values", "body", "message"),
+    [
+        ({"operation": "bad:f"}, "def f(m, n): return m / 2", "must return a whole number"),
+        ({"corruption": "bad:f"}, "def f(a, n, r): return a + n", "must return 24 labels|49"),
+        ({"measures": "bad:f"}, "def f(a, b): return [1, 2]", "must return a number"),
+    ],
+)
+def test_code_that_returns_nonsense_is_refused(tmp_path, monkeypatch, values, body, message):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "bad.py").write_text(body)
+    with pytest.raises(ConfigError, match=message):
+        train(BASE.replace(**values), progress=False)
+
+
+def test_a_logger_is_called_at_every_measurement():
+    lines = []
+    run = train(BASE, progress=False, log=lambda step, scores: lines.append((step, scores)))
+    assert [step for step, _ in lines] == run.experiment.schedule
+    assert lines[-1][1]["test_accuracy"] == float(run.final.test_accuracy)
+    assert json.dumps(lines)
