@@ -93,6 +93,90 @@ def torch_step(experiment: Experiment, steps: int):
     return seconds(lambda: [step(*next(stream)) for _ in range(steps)], 7) / steps
 
 
+def torch_transformer(experiment: Experiment, steps: int):
+    """Median seconds of one step of a plain PyTorch Transformer, both tokens through all of it."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(1)
+    model, data = experiment.model, make_dataset(experiment)
+    d, heads, p = model.width, model.heads, data.n_labels
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.query, self.key, self.value, self.output = (
+                nn.Linear(d, d, bias=False) for _ in range(4)
+            )
+            self.expand, self.contract = nn.Linear(d, 4 * d, bias=False), nn.Linear(4 * d, d, False)
+
+        def forward(self, x):
+            q, k, v = (
+                layer(x).unflatten(-1, (heads, -1)).transpose(1, 2)
+                for layer in (self.query, self.key, self.value)
+            )
+            weights = (q @ k.transpose(-1, -2) / (d // heads)).softmax(-1)
+            x = x + self.output((weights @ v).transpose(1, 2).flatten(2))
+            return x + self.contract(torch.relu(self.expand(x)))
+
+    class Network(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens, self.places = nn.Embedding(p, d), nn.Parameter(torch.randn(2, d))
+            self.blocks = nn.Sequential(*(Block() for _ in range(model.depth)))
+            self.readout = nn.Linear(d, p, bias=False)
+
+        def forward(self, x):
+            return self.readout(self.blocks(self.tokens(x) + self.places))[:, -1] / d
+
+    n = data.n_train
+    x = torch.as_tensor(data.inputs[:n].astype("int64"))
+    labels = torch.as_tensor(data.given_labels[:n].astype("int64"))
+    y = torch.nn.functional.one_hot(labels, p).float()
+    return _torch_seconds(Network(), lambda: (x, y), torch.nn.functional.mse_loss, steps)
+
+
+def torch_images(experiment: Experiment, steps: int):
+    """Median seconds of one step of a plain PyTorch MLP on batches of images."""
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(1)
+    model, data = experiment.model, make_dataset(experiment)
+    widths = [784, *[model.width] * (model.depth - 1), 10]
+    layers = [
+        part
+        for i in range(model.depth)
+        for part in (nn.Linear(widths[i], widths[i + 1], bias=False), nn.ReLU())
+    ]
+    n, size = data.n_train, experiment.batch_size
+    x = torch.as_tensor(data.inputs[:n]).float() / 255
+    y = torch.as_tensor(data.given_labels[:n].astype("int64"))
+
+    def batches():
+        while True:
+            for rows in torch.randperm(n)[: n // size * size].split(size):
+                yield x[rows], y[rows]
+
+    stream = batches()
+    loss = torch.nn.functional.cross_entropy
+    return _torch_seconds(nn.Sequential(*layers[:-1]), lambda: next(stream), loss, steps)
+
+
+def _torch_seconds(network, batch, loss, steps):
+    import torch
+
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.001, betas=(0.9, 0.98))
+
+    def step():
+        x, y = batch()
+        optimizer.zero_grad()
+        loss(network(x), y).backward()
+        optimizer.step()
+
+    return seconds(lambda: [step() for _ in range(steps)], 5) / steps
+
+
 def report(what, ratio, must, better="below"):
     """One line: the ratio, and the target that it meets or misses."""
     met = ratio <= must if better == "below" else ratio >= must
