@@ -53,6 +53,7 @@ def made(codes, grid=GRID):
             "peak_test_accuracy": 1.0 if code == 4 else test,
             "norm": {"U": 1.0, "V": 1.0, "W": 1.0},
             "own": {},
+            "ipr_counts": {},
         }
         summary |= {"neurons_required": None}
         summary |= {"failed_at": 7 if code == len(PHASES) - 1 else None}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -46,7 +47,7 @@ def archive(
     shape, dims = data.status.shape, data.status.dims
     packed: dict[str, np.ndarray] = {}
     layout: dict[str, xr.Variable] = {}
-    makers: list[list[str]] = []
+    makers: list[list[Any]] = []
     made = np.full(shape, np.nan)
     created = np.full(shape, np.nan)
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
@@ -54,8 +55,13 @@ def archive(
         if run is None:
             continue
         dataset = without_weights(run).dataset
+        words = {
+            str(name): variable.values.tolist()
+            for name, variable in dataset.variables.items()
+            if variable.dtype.kind not in "iuf"
+        }
         maker = [dataset.attrs["grokscope_version"], dataset.attrs["environment"]]
-        maker += sorted(map(str, dataset.variables))
+        maker += [*sorted(map(str, dataset.variables)), words]
         makers += [] if maker in makers else [maker]
         made[index] = makers.index(maker)
         created[index] = datetime.fromisoformat(dataset.attrs["created"]).timestamp()
@@ -69,12 +75,12 @@ def archive(
         if name in packed:
             attrs = like.attrs | {"dtype": str(like.dtype)}
             data[RUN + name] = (*dims, *inner), packed[name], attrs
-        else:  # names along a dimension, the same in every run
-            data[RUN + name] = inner, like.values, like.attrs
+        elif all(maker[-1].get(name) == like.values.tolist() for maker in makers):
+            data[RUN + name] = inner, like.values, like.attrs  # names, the same in every run
     data["run_maker"] = (
         dims,
         made,
-        described("index in the attribute `makers`: version, environment, variables"),
+        described("index in the attribute `makers`: version, environment, variables, words"),
     )
     data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
     data["has_weights"] *= 0
@@ -120,23 +126,29 @@ def restore(data: xr.Dataset, store: str | Path) -> int:
     return restored
 
 
-def _run_dataset(cell: xr.Dataset, makers: list[list[str]]) -> xr.Dataset:
+def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:
     """What the run of one cell of an archive was saved from."""
     version, environment, *names = makers[int(cell.run_maker)]
+    words: dict[str, list[str]] = names.pop() if names and isinstance(names[-1], dict) else {}
     packed = [RUN + name for name in names]
     lengths = {
         name: int(np.isfinite(cell[name].values).sum())
         for name in packed
-        if cell[name].dims == (name,) and "dtype" in cell[name].attrs
+        if name in cell and cell[name].dims == (name,) and "dtype" in cell[name].attrs
     }
+    lengths |= {RUN + name: len(values) for name, values in words.items()}
     variables = {}
     for name in packed:
+        own = name.removeprefix(RUN)
+        if name not in cell:  # words that differ from run to run
+            variables[own] = [own], words[own]
+            continue
         dims = [str(dim) for dim in cell[name].dims]
         values = cell[name].values[tuple(slice(lengths.get(dim)) for dim in dims)]
         attrs = dict(cell[name].attrs)
         if kind := attrs.pop("dtype", None):
             values = values.astype(kind)
-        variables[name.removeprefix(RUN)] = [dim.removeprefix(RUN) for dim in dims], values, attrs
+        variables[own] = [dim.removeprefix(RUN) for dim in dims], values, attrs
     created = datetime.fromtimestamp(float(cell.run_created), UTC)
     attrs = {
         "grokscope_version": version,

@@ -23,7 +23,7 @@ from grokscope.measure import SCORES
 from grokscope.phases import Phase, classify
 from grokscope.refine import UNKNOWN, enclosed
 from grokscope.store import failures
-from grokscope.summaries import Summary, summaries
+from grokscope.summaries import IPR_BINS, Summary, summaries
 
 PHASES = (*Phase, None)
 """Phases in the order of their codes; the last is a run that diverged."""
@@ -100,12 +100,27 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
         values = [np.nan if s is None else s["own"].get(name, np.nan) for s in found]
         attrs = {"units": "1", "description": f"your own measure {name}"}
         variables[name] = (dimensions, np.array(values, float).reshape(shape), attrs)
+    layers = list(dict.fromkeys(name for s in there for name in s["ipr_counts"]))
+    if layers:
+        none = np.full(IPR_BINS, np.nan)
+        counts = [
+            [none if s is None else s["ipr_counts"].get(layer, none) for layer in layers]
+            for s in found
+        ]
+        variables["ipr_histogram"] = (
+            (*dimensions, "layer", "ipr_bin"),
+            np.array(counts, float).reshape(*shape, len(layers), IPR_BINS),
+            {"units": "1", "description": "live neurons by IPR_k, at the end"},
+        )
     variables["status"] = (
         dimensions,
         np.array(done, np.int8).reshape(shape),
         {"description": ", ".join(f"{code}: {word}" for code, word in enumerate(STATUS))},
     )
+    middles = (np.arange(IPR_BINS) + 0.5) / IPR_BINS
     coordinates: dict[str, Any] = {"matrix": matrices}
+    if layers:
+        coordinates |= {"layer": layers, "ipr_bin": middles}
     for dimension, names in grid.dimensions.items():
         for name in names:
             coordinates[name] = (dimension, _coordinate(grid.values[name]), {"description": name})
@@ -356,7 +371,7 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     diagram = phase_diagram(dataset, **thresholds)
     codes = phase_codes(dataset, **thresholds)
     codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)
-    cells = dataset.drop_vars(["norm", "inferred"], errors="ignore")
+    cells = dataset.drop_vars(["norm", "inferred", "ipr_histogram"], errors="ignore")
     matrices = dataset.matrix.values.tolist()
     cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
     cells = cells.drop_vars("matrix", errors="ignore")

@@ -228,10 +228,10 @@ FRACTIONS: dict[str, Any] = {
 """Rows and columns of the paper's phase diagrams."""
 
 
-def _diagram(axis: str, values: tuple[float | int, ...], **base: Any) -> Grid:
+def _diagram(axis: str, values: tuple[Any, ...], seeds: Any = None, **base: Any) -> Grid:
     """A row of the paper's phase diagrams, a panel for each value."""
     experiment = Experiment(measure_every=DIAGRAM_MEASURE_EVERY).replace(**base)
-    return Grid(base=experiment, axes={axis: values, **FRACTIONS})
+    return Grid(base=experiment, axes={axis: values, **FRACTIONS}, seeds=seeds)
 
 
 def _batches(normalization: str | None) -> Grid:
@@ -255,12 +255,51 @@ def _widths() -> Grid:
     return Grid(base=base, axes={"width": (500, 1000, 2000, 5000, 10_000)}, seeds=40)  # type: ignore[arg-type]
 
 
+_transformer = partial(_diagram, model="transformer", learning_rate=0.001, steps=3000)
+"""A row of phase diagrams of one-layer Transformers (Fig. 7a, 13)."""
+
+_deep = partial(_diagram, model="deep_mlp", learning_rate=0.001, steps=5000)
+"""A row of phase diagrams of 3-layer ReLU MLPs (Fig. 7b, 14)."""
+
+
+def _embeddings() -> Grid:
+    """Figure 12's Transformers: depth, heads and weight tying at one setting."""
+    base = _transformer("weight_decay", (0,)).base
+    base = base.replace(train_fraction=0.8, corruption_fraction=0.2, weight_decay=3)
+    axes = {"heads": (8, 4), "tied": (False, True), "depth": (1, 2, 3)}
+    return Grid(base=base, axes=axes)  # type: ignore[arg-type]
+
+
+def _images(axis: str, values: tuple[Any, ...]) -> Grid:
+    """A row of phase diagrams of MNIST (App. H), whose settings are all chosen."""
+    base = Experiment(
+        task="mnist",  # type: ignore[arg-type]
+        model="image_mlp",  # type: ignore[arg-type]
+        loss="cross_entropy",
+        batch_size=256,
+        steps=5000,
+        measure_every=1000,
+    ).replace(learning_rate=0.001)
+    fractions = {
+        "train_fraction": (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8),
+        "corruption_fraction": {"start": 0, "stop": 0.9, "num": 10},
+    }
+    return Grid(base=base, axes={axis: values, **fractions})
+
+
 DECAYS, DROPOUTS = (0, 5, 15, 20), (0, 0.3, 0.6, 0.9)
 """Figure 3's. The paper gives none for other diagrams: what those have is chosen."""
 
 GRIDS = {
     "figure3a": partial(_diagram, "weight_decay", DECAYS),
     "figure3b": partial(_diagram, "dropout", DROPOUTS),
+    "figure7a": partial(_transformer, "weight_decay", (0, 3, 8), seeds=3),
+    "figure7b": partial(_deep, "weight_decay", (0, 3, 8), seeds=3),
+    "figure12": _embeddings,
+    "figure13": partial(_transformer, "dropout", (0, 0.05, 0.1, 0.2)),
+    "figure14": partial(_deep, "parameterization", ("standard", "lazy"), weight_decay=8),
+    "figure16a": partial(_images, "weight_decay", (0, 1, 3, 10)),
+    "figure16b": partial(_images, "dropout", (0, 0.2, 0.4, 0.6)),
     "figure9": partial(_batches, "batch_norm"),
     "figure10": partial(_batches, None),
     "figure11": partial(_batches, "layer_norm"),

@@ -84,22 +84,27 @@ class Run:
         Raises:
             ConfigError: if the run has none of that layer.
         """
-        data, found = self.dataset, {}
-        if "ipr" in data:
-            layers = data.layer.values if "layer" in data.coords else np.array(["hidden"] * 3)
-            last = self.final.ipr.values
-            found = {name: neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
-        elif "neuron_ipr" in data:
-            first = data.neuron_ipr.attrs.get("layer", "hidden")
-            rest = {name: name.removeprefix("neuron_ipr_") for name in map(str, data.data_vars)}
-            found = {first: data.neuron_ipr.values}
-            found |= {rest[name]: data[name].values for name in rest if rest[name] != name}
+        found = self.layer_iprs
         if layer is not None and layer not in found:
             raise ConfigError(
                 f"`layer` must be one that has an IPR, got {layer!r}. "
                 f"Use one of {', '.join(found) or 'none: this network has none'}."
             )
         return found[layer] if layer is not None else next(iter(found.values()), np.zeros(0))
+
+    @property
+    def layer_iprs(self) -> dict[str, np.ndarray]:
+        """The IPR of every layer that has one, by name; the one next to the input is first."""
+        data = self.dataset
+        if "ipr" in data:
+            layers = data.layer.values if "layer" in data.coords else np.array(["hidden"] * 3)
+            last = self.final.ipr.values
+            return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
+        if "neuron_ipr" not in data:
+            return {}
+        rest = {name: name.removeprefix("neuron_ipr_") for name in map(str, data.data_vars)}
+        found = {data.neuron_ipr.attrs.get("layer", "hidden"): data.neuron_ipr.values}
+        return found | {rest[name]: data[name].values for name in rest if rest[name] != name}
 
     def phase(self, **thresholds: float) -> Phase | None:
         """The phase by Table 2; None for a run that diverged. Thresholds as in `classify`."""

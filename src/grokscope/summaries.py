@@ -14,6 +14,8 @@ from grokscope.measure import SCORES, own_name
 from grokscope.store import SUFFIX, Run, open_or_set_aside, seal, split_seal, write_whole
 
 CACHE = ".summaries"
+IPR_BINS = 40
+"""Bins from 0 to 1 in every histogram of IPR."""
 VERSION = 3
 
 Summary = dict[str, Any]
@@ -25,9 +27,9 @@ def summarize(run: Run) -> Summary:
 
     The keys: `SCORES` as last measured, `peak_test_accuracy`, `mean_ipr`, `dead_neurons`,
     `norm` (by matrix), `own` (the user's own measures, by name), `neurons_required` (lowest IPR
-    first; None if it was not measured or none generalise), `last_step`, `seconds`, `failed_at` and
-    `settled_at` (each a step or None), `has_weights`, `created`, and `experiment`, its canonical
-    JSON.
+    first; None if it was not measured or none generalise), `ipr_counts` (live neurons in each of
+    `IPR_BINS`, by layer), `last_step`, `seconds`, `failed_at` and `settled_at` (each a step or
+    None), `has_weights`, `created`, and `experiment`, its canonical JSON.
     """
     last = run.final
     required = np.nan
@@ -40,6 +42,10 @@ def summarize(run: Run) -> Summary:
         "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
         "own": {name: float(last[name]) for name in map(own_name, run.experiment.measures or ())},
         "neurons_required": None if np.isnan(required) else int(required),
+        "ipr_counts": {
+            layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()
+            for layer, ipr in run.layer_iprs.items()
+        },
         "last_step": int(last.step),
         "seconds": float(run.dataset.attrs["seconds"]),
         "failed_at": run.failed_at,

@@ -27,10 +27,16 @@ FAMILIES: dict[int | str, str] = {
     4: "histograms",
     5: "normalization",
     6: "pruning",
+    7: "diagrams",
     8: "forgetting",
     9: "diagrams",
     10: "diagrams",
     11: "diagrams",
+    12: "embeddings",
+    13: "diagrams",
+    14: "diagrams",
+    15: "embeddings",
+    16: "diagrams",
     17: "pruning",
     18: "pruning",
     19: "curves",
@@ -50,6 +56,8 @@ FAMILIES: dict[int | str, str] = {
     "forgetting": "forgetting",
 }
 """Which file of this folder draws which figure; a name is no figure of the paper."""
+
+AXES_IN_WORDS = {"width": "N"}
 
 FORMATS = (".png", ".pdf", ".svg")
 
@@ -93,7 +101,7 @@ class SweepFigure:
         grids: names in `grid.GRIDS`, in the order in which `draw` takes their datasets.
         draw: from sweeps' datasets and a line of small print to a Matplotlib figure.
         quick_axes: axes at the quick scale; others are as in the paper.
-        quick_base: settings at the quick scale.
+        quick_base: settings at the quick scale, by the name of the grid.
         quick_seeds: seeds at the quick scale.
     """
 
@@ -101,7 +109,7 @@ class SweepFigure:
     grids: tuple[str, ...]
     draw: Callable[[list[xr.Dataset], str], mpl.Figure]
     quick_axes: Mapping[str, tuple[float | int, ...]] = field(default_factory=lambda: QUICK_AXES)
-    quick_base: Mapping[str, Any] = field(default_factory=dict)
+    quick_base: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quick_seeds: int | None = None
 
 
@@ -144,13 +152,17 @@ def grids(figure: SweepFigure, scale: Scale = "paper", seed: int = 0) -> dict[st
         return named
     return {
         name: Grid(
-            base=grid.base.replace(settle=True, **figure.quick_base),
-            axes={**grid.axes, **figure.quick_axes},
+            base=grid.base.replace(settle=True, **figure.quick_base.get(name, {})),
+            axes={**grid.axes, **_known(figure.quick_axes, grid)},
             zipped=grid.zipped,
             seeds=figure.quick_seeds,  # type: ignore[arg-type]
         )
         for name, grid in named.items()
     }
+
+
+def _known(axes: Mapping[str, tuple[float | int, ...]], grid: Grid) -> dict[str, Any]:
+    return {name: values for name, values in axes.items() if name in grid.axes}
 
 
 def quick_note(figure: SweepFigure) -> str:
@@ -161,8 +173,12 @@ def quick_note(figure: SweepFigure) -> str:
     """
     grid = load_grid(figure.grids[0])
     sizes = " × ".join(map(str, grid.sizes.values()))
-    width = f", N = {grid.base.model.widest}" if "width" in figure.quick_base else ""
-    return f"quick (paper: {sizes} networks{width})"
+    words = [f"paper: {sizes} networks"]
+    for name, settings in figure.quick_base.items():
+        whole = load_grid(name).base
+        values = whole.model_dump() | whole.model.model_dump()
+        words += [f"{AXES_IN_WORDS.get(s, s)} = {values[s]}" for s in settings]
+    return f"quick ({', '.join(dict.fromkeys(words))})"
 
 
 def draw_sweeps(

@@ -105,15 +105,47 @@ def _mesh(
     return drawn
 
 
+LAYERS = {"first": "input", "last": "output"}
+
+
+def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: tuple[float, float]) -> None:
+    """IPR of a layer's live units at a train and a corruption fraction, over all seeds."""
+    train, corruption = at
+    cell = panel.sel(train_fraction=train, corruption_fraction=corruption, method="nearest")
+    counts = cell.ipr_histogram.isel(layer=layer).sum("seed", min_count=1).values
+    if np.isfinite(counts).all():
+        width = 1 / len(counts)
+        axes.bar(cell.ipr_bin, counts, width, color=style.BLUE, ec="white", lw=0.3)
+    else:
+        axes.text(0.5, 0.5, "not trained", transform=axes.transAxes, ha="center", fontsize=7)
+    where = f"α = {float(cell.train_fraction):g}, ξ = {float(cell.corruption_fraction):g}"
+    axes.set(title=where, xlabel="IPR", xlim=(0, 1))
+
+
 def draw_diagrams(
-    sweeps: list[xr.Dataset], small_print: str, with_accuracies: bool = False, **thresholds: float
+    sweeps: list[xr.Dataset],
+    small_print: str,
+    with_accuracies: bool = False,
+    ipr_of: tuple[int, ...] = (),
+    ipr_at: tuple[float, float] = (0.8, 0.2),
+    **thresholds: float,
 ) -> Canvas:
-    """A row of phase diagrams for each sweep; with accuracies, a row of each of them above it."""
+    """A row of phase diagrams for each sweep.
+
+    Args:
+        sweeps: their datasets.
+        small_print: the line below.
+        with_accuracies: whether a row of each accuracy stands above the phases.
+        ipr_of: layers whose histograms of IPR stand below them, a row each: 0 is the input's,
+            -1 the output's.
+        ipr_at: train and corruption fraction of the networks in the histograms.
+        thresholds: as in `phases.classify`.
+    """
     diagrams = [phase_diagram(data, **thresholds) for data in sweeps]
     layouts = [panels_of(diagram) for diagram in diagrams]
-    kinds = [*(ACCURACIES if with_accuracies else ()), "phase"]
+    kinds: list[Any] = [*(ACCURACIES if with_accuracies else ()), "phase", *ipr_of]
     figure, grid = style.panels(
-        len(sweeps) * len(kinds), max(map(len, layouts)), height=1.95, sharex="row", sharey="row"
+        len(sweeps) * len(kinds), max(map(len, layouts)), height=1.75, sharex="row", sharey="row"
     )
     for axes in grid.ravel():
         axes.set_visible(False)
@@ -129,6 +161,10 @@ def draw_diagrams(
                 title = panel_title(diagram, place)
                 if kind == "phase":
                     phase_panel(axes, diagram, place, found)
+                elif kind in ipr_of:
+                    histogram_panel(axes, data.isel(place), kind, ipr_at)
+                    axes.label_outer()
+                    continue
                 else:
                     mean = data[kind].mean("seed").isel(place)
                     mesh = _mesh(axes, mean, rows, columns, mean.values, vmin=0, vmax=1)
@@ -136,7 +172,11 @@ def draw_diagrams(
                 axes.set_title(title)
             label = ACCURACIES.get(kind, "phase")
             prefix = f"{label}\n" if with_accuracies else ""
-            row[0].set_ylabel(prefix + AXIS_LABELS.get(rows, rows))
+            if kind in ipr_of:
+                layer = data.layer.values[kind]
+                row[0].set_ylabel(f"{LAYERS.get(layer, layer)} layer\nunits")
+            else:
+                row[0].set_ylabel(prefix + AXIS_LABELS.get(rows, rows))
             if mesh is not None:
                 bar = figure.colorbar(mesh, ax=list(row), fraction=0.02, pad=0.01)
                 style.percent(bar.ax)
@@ -158,14 +198,14 @@ QUICK_ROWS = {**QUICK_AXES, "train_fraction": (0.1, 0.3, 0.5)}
 """For figures of eight panels: the row that is left out takes as long as the others together."""
 
 WIDE: dict[str, Any] = {
-    "quick_axes": {
-        "weight_decay": (0, 15),
-        "train_fraction": (0.3, 0.5, 0.7),
-        "corruption_fraction": (0.0, 0.3, 0.6),
-    },
-    "quick_base": {"width": 2000},
+    "weight_decay": (0, 15),
+    "train_fraction": (0.3, 0.5, 0.7),
+    "corruption_fraction": (0.0, 0.3, 0.6),
 }
-"""Ten times the paper's other networks: quick ones are two fifths as wide, and fewer."""
+"""For networks of ten times the paper's other width: quick ones are fewer, and narrower."""
+
+DEEP: dict[str, Any] = {"train_fraction": (0.4, 0.6, 0.8), "corruption_fraction": (0.0, 0.2, 0.4)}
+"""For deeper networks: the cell of the histograms, and those around it."""
 
 FIGURES = {
     3: SweepFigure(
@@ -184,6 +224,33 @@ FIGURES = {
         ("figure3b",),
         partial(draw_diagrams, with_accuracies=True),
     ),
+    7: SweepFigure(
+        "Transformer and 3-layer MLP: phases and input IPR by weight decay",
+        ("figure7a", "figure7b"),
+        partial(draw_diagrams, ipr_of=(0,)),
+        DEEP,
+        {"figure7b": {"width": 200}},
+        quick_seeds=1,
+    ),
+    13: SweepFigure(
+        "Transformer: phases and embedding IPR by dropout",
+        ("figure13",),
+        partial(draw_diagrams, ipr_of=(0,), ipr_at=(0.9, 0.1)),
+        {"train_fraction": (0.5, 0.7, 0.9), "corruption_fraction": (0.0, 0.1, 0.3)},
+    ),
+    14: SweepFigure(
+        "3-layer MLP: phases, input and output IPR by parameterisation",
+        ("figure14",),
+        partial(draw_diagrams, ipr_of=(0, -1)),
+        DEEP,
+        {"figure14": {"width": 200}},
+    ),
+    16: SweepFigure(
+        "MNIST: phase diagrams by weight decay and by dropout",
+        ("figure16a", "figure16b"),
+        draw_diagrams,
+        {"train_fraction": (0.05, 0.2), "corruption_fraction": (0.0, 0.2, 0.4, 0.6)},
+    ),
     9: SweepFigure("Phase diagrams by batch size, with BatchNorm", ("figure9",), draw_diagrams),
     10: SweepFigure("Phase diagrams by batch size", ("figure10",), draw_diagrams),
     11: SweepFigure("Phase diagrams by batch size, with LayerNorm", ("figure11",), draw_diagrams),
@@ -195,7 +262,19 @@ FIGURES = {
     ),
     27: SweepFigure("Phase diagrams with ReLU, by weight decay", ("figure27",), draw_diagrams),
     28: SweepFigure("Phase diagrams with ReLU, by dropout", ("figure28",), draw_diagrams),
-    29: SweepFigure("Phase diagrams at N = 5000", ("figure29",), draw_diagrams, **WIDE),
-    30: SweepFigure("Phase diagrams at N = 5000 with ReLU", ("figure30",), draw_diagrams, **WIDE),
+    29: SweepFigure(
+        "Phase diagrams at N = 5000",
+        ("figure29",),
+        draw_diagrams,
+        WIDE,
+        {"figure29": {"width": 2000}},
+    ),
+    30: SweepFigure(
+        "Phase diagrams at N = 5000 with ReLU",
+        ("figure30",),
+        draw_diagrams,
+        WIDE,
+        {"figure30": {"width": 2000}},
+    ),
     31: SweepFigure("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),
 }

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.config import Experiment
 from grokscope.figures import Figure, style
-from grokscope.figures.panels import draw_accuracies, ipr_panel
-from grokscope.intervals import rank_correlation
-from grokscope.neurons import contributions
+from grokscope.figures.panels import SCALES, draw_accuracies, ipr_panel, scale_panel
 from grokscope.store import Run
 
 BATCHES = Experiment(batch_size=256).with_batch_size(64)
@@ -18,17 +15,6 @@ BATCHES = Experiment(batch_size=256).with_batch_size(64)
 PLAIN = BATCHES.replace(
     optimizer="adam", learning_rate=0.005, train_fraction=0.65, corruption_fraction=0.2
 )
-
-SCALES = {"gamma": "|γ|", "effective": "|γ|·‖W‖, effective"}
-
-
-def scale_panel(axes: Axes, run: Run, name: str, letter: str) -> None:
-    """A point a neuron: its IPR and what the norm layer gives it, with their rank correlation."""
-    neurons = contributions(run)
-    axes.plot(neurons.ipr, neurons[name], ".", ms=2.5, alpha=0.6, color=style.BLUE, mew=0)
-    rho, low, high = rank_correlation(neurons.ipr.values, neurons[name].values)
-    axes.set_title(f"{letter} ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
-    axes.set(xlabel="IPR", ylabel=SCALES[name], xlim=(0, 1), ylim=(0, None))
 
 
 def draw_scales(runs: list[Run], small_print: str) -> Canvas:

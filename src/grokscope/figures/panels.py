@@ -10,7 +10,10 @@ from matplotlib.figure import Figure as Canvas
 from grokscope.data import Dataset
 from grokscope.diagram import grid_of, phase_diagram
 from grokscope.figures import style
+from grokscope.intervals import rank_correlation
+from grokscope.neurons import contributions
 from grokscope.store import Run
+from grokscope.summaries import IPR_BINS
 
 AXIS_LABELS = {
     "train_fraction": "train fraction α",
@@ -21,7 +24,7 @@ AXIS_LABELS = {
     "learning_rate": "lr",
 }
 
-BINS = [bin_ / 40 for bin_ in range(41)]
+BINS = [edge / IPR_BINS for edge in range(IPR_BINS + 1)]
 """Edges of every IPR histogram."""
 
 ACCURACIES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "uncorrupted_accuracy")
@@ -56,15 +59,27 @@ def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:
     return style.finish(figure, small_print, grid[0, 0])
 
 
-def ipr_panel(axes: Axes, run: Run, title: str) -> None:
-    """Histogram of IPR_k over live neurons; the dead are counted in words."""
-    per_neuron = run.neuron_ipr
+def ipr_panel(axes: Axes, run: Run, title: str, layer: str | None = None) -> None:
+    """Histogram of IPR_k over a layer's live neurons; the dead are counted in words."""
+    per_neuron = run.layer_ipr(layer)
     live = per_neuron[~np.isnan(per_neuron)]
     axes.hist(live, BINS, color=style.BLUE, ec="white", lw=0.3)
     axes.set(title=title, xlabel="IPR", xlim=(0, 1))
     if dead := len(per_neuron) - len(live):
         note = f"{dead} dead neurons\nnot shown"
         axes.text(0.03, 0.97, note, transform=axes.transAxes, va="top", fontsize=6.5)
+
+
+SCALES = {"gamma": "|γ|", "effective": "|γ|·‖W‖, effective"}
+
+
+def scale_panel(axes: Axes, run: Run, name: str, letter: str, layer: str | None = None) -> None:
+    """A point a neuron: its IPR and what the norm layer gives it, with their rank correlation."""
+    neurons = contributions(run, layer)
+    axes.plot(neurons.ipr, neurons[name], ".", ms=2.5, alpha=0.6, color=style.BLUE, mew=0)
+    rho, low, high = rank_correlation(neurons.ipr.values, neurons[name].values)
+    axes.set_title(f"{letter} ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
+    axes.set(xlabel="IPR", ylabel=SCALES[name], xlim=(0, 1), ylim=(0, None))
 
 
 def corrupted_examples(dataset: Dataset, n: int) -> np.ndarray:
