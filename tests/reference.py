@@ -1,6 +1,12 @@
 """Second implementations in NumPy float64: what the tests hold the package against."""
 
+import os
+from pathlib import Path
+
 import numpy as np
+
+MNIST = Path(os.environ.get("GROKSCOPE_MNIST") or Path(__file__).parents[2] / "shared/data/mnist")
+"""Where the real files are, if they are; tests that need them are skipped without."""
 
 
 def one_hot(labels, n):

@@ -4,6 +4,8 @@ import inspect
 import re
 import shlex
 import signal
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import NamedTuple
@@ -75,19 +77,23 @@ WITH_SHELL = [page for page in PAGES if any(map(is_run, blocks(page)))]
 
 @pytest.mark.parametrize("page", WITH_SHELL, ids=name)
 def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
-    """In order, in one folder a page; a toml block that begins "# NAME" is that file."""
+    """In order, in one folder a page; a block that begins "# NAME" is that file."""
     monkeypatch.chdir(tmp_path)
     # What `main` replaces for the whole process is put back after the test.
     monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     ran = 0
     for block in blocks(page):
-        if block.kind == "toml" and block.body.startswith("# "):
+        if block.kind in ("toml", "python") and block.body.startswith("# "):
             first_line = block.body.partition("\n")[0]
             Path(first_line.removeprefix("# ")).write_text(block.body, "utf-8")
         for command in shell_commands(block.body) if is_run(block) else ():
             command, _, target = command.partition(" > ")
             program, *arguments = shlex.split(command)
+            if program == "python":
+                subprocess.run([sys.executable, *arguments], check=True)
+                ran += 1
             if program != "grokscope":
                 continue
             with pytest.raises(SystemExit) as ended:

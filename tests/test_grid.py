@@ -56,6 +56,8 @@ def test_an_absent_setting_is_none_in_toml():
     assert grid.cell((0, 0)).batch_size is None
 
 
+TRANSFORMER = {"model": "transformer", "learning_rate": 0.001, "steps": 3000}
+DEEP = {"model": "deep_mlp", "learning_rate": 0.001, "steps": 5000}
 DIFFERS = {
     "figure3a": {},
     "figure3b": {},
@@ -69,17 +71,35 @@ DIFFERS = {
     "figure29": {"width": 5000},
     "figure30": {"width": 5000, "activation": "relu"},
     "figure31": {"operation": "multiplication"},
+    "figure7a": TRANSFORMER,
+    "figure7b": DEEP,
+    "figure13": TRANSFORMER,
+    "figure14": DEEP | {"weight_decay": 8},
 }
 """In what the paper's diagrams differ from its default setting (App. A and F to P)."""
 
 
-@pytest.mark.parametrize("name", [name for name in GRIDS if name != "figure32"])
+PANELS = dict.fromkeys(("figure7a", "figure7b", "figure9", "figure10", "figure11"), 3)
+PANELS |= {"figure14": 2}
+
+
+@pytest.mark.parametrize("name", DIFFERS)
 def test_the_paper_s_diagrams(name):
     grid = load_grid(name)
-    panels = 3 if name in ("figure9", "figure10", "figure11") else 4
-    assert list(grid.sizes.values()) == [panels, 17, 19, 1]
+    seeds = 3 if name.startswith("figure7") else 1
+    assert list(grid.sizes.values()) == [PANELS.get(name, 4), 17, 19, seeds]
     assert list(grid.sizes)[1:] == ["train_fraction", "corruption_fraction", "seed"]
     assert grid.base == Experiment(measure_every=50).replace(**DIFFERS[name])
+
+
+def test_other_grids_of_the_paper():
+    assert set(GRIDS) - set(DIFFERS) == {"figure12", "figure16a", "figure16b", "figure32"}
+    twelve = load_grid("figure12")
+    assert twelve.values["heads"] == (8, 4)
+    assert (twelve.base.train_fraction, twelve.base.corruption_fraction) == (0.8, 0.2)
+    for name in ("figure16a", "figure16b"):
+        base = load_grid(name).base
+        assert (base.task.name, base.model.depth, base.loss) == ("mnist", 4, "cross_entropy")
 
 
 @pytest.mark.parametrize("name", ["figure9", "figure10", "figure11"])

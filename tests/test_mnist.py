@@ -3,9 +3,7 @@
 import functools
 import gzip
 import http.server
-import os
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,8 @@ from grokscope.errors import ConfigError
 from grokscope.mnist import FILES, FOLDER, SOURCE, _read, parse_idx, read_mnist
 from grokscope.record import final_network
 from grokscope.run import train
+from reference import MNIST as REAL
 
-REAL = Path(os.environ.get(FOLDER) or Path(__file__).parents[2] / "shared/data/mnist")
 with_files = pytest.mark.skipif(not REAL.is_dir(), reason=f"set {FOLDER} to MNIST's folder")
 
 

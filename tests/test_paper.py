@@ -9,10 +9,12 @@ from grokscope.data import make_dataset
 from grokscope.diagram import grid_of
 from grokscope.figures import FAMILIES
 from grokscope.grid import Grid
+from grokscope.mnist import FOLDER
 from grokscope.prune import neurons_required, pruning_curve, pruning_order
 from grokscope.record import final_network
 from grokscope.run import pruning_curves, train
 from grokscope.sweeps import sweep
+from reference import MNIST
 
 FIGURE_1 = {0: "coexistence", 5: "partial_inversion", 15: "full_inversion"}
 
@@ -83,13 +85,20 @@ DIAGRAMS = [number for number, family in FAMILIES.items() if family == "diagrams
 
 
 @pytest.mark.parametrize("number", DIAGRAMS)
-def test_every_diagram_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
+def test_every_diagram_draws_from_real_runs_and_states_its_settings(
+    number, store, tmp_path, monkeypatch
+):
     figure = figures.load(number)
     tiny = []
+    small = {"width": 24, "steps": 30} | ({} if number == 16 else {"modulus": 31})
+    if number == 16 and not MNIST.is_dir():
+        pytest.skip(f"set {FOLDER} to MNIST's folder")
+    monkeypatch.setenv(FOLDER, str(MNIST))
     for grid in figures.grids(figure, "quick").values():
-        base = grid.base.replace(modulus=31, width=24, steps=30)
+        base = grid.base.replace(**small)
         axes = {name: values[:2] for name, values in grid.axes.items()}
-        axes |= {"train_fraction": (0.6,), "corruption_fraction": (0.0, 0.5)}
+        axes |= {"train_fraction": (0.05 if number == 16 else 0.6,)}
+        axes |= {"corruption_fraction": (0.0, 0.5)}
         axes |= {"steps": (30, 30)} if "steps" in axes else {}
         tiny.append(Grid(base=base, axes=axes, zipped=grid.zipped))
     sweeps = [sweep(grid, store, workers=1, progress=False) for grid in tiny]
@@ -98,7 +107,12 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(number, stor
     words = path.read_text()
     size = sum(grid.size for grid in tiny)
     cells = f"{size} of {size} cells trained"
-    settings = ["p = 31", "N = 24", "adamw", "seed 0", cells, "corruption fraction ξ", "17 × 19"]
+    settings = ["N = 24", "adamw", "seed 0", cells, "corruption fraction ξ"]
+    settings += ["MNIST", "7 × 10"] if number == 16 else ["p = 31", "17 × 19"]
+    settings += {7: ["1-layer Transformer, 4 heads", "embedding layer", "input layer"]}.get(
+        number, []
+    )
+    settings += {13: ["α = 0.6"], 14: ["lazy", "output layer"]}.get(number, [])
     settings += {9: ["BatchNorm", "batch size = 8"], 11: ["LayerNorm"]}.get(number, [])
     settings += {26: ["cross-entropy"], 27: ["relu"], 30: ["relu"]}.get(number, [])
     for setting in settings:
@@ -113,6 +127,15 @@ SETTINGS = {
     20: CURVES | {"normalization": {"batch_norm"}},
     21: CURVES | {"normalization": {"layer_norm"}},
     22: CURVES | {"normalization": {None}},
+    15: {
+        "train_fraction": {0.8},
+        "corruption_fraction": {0.1},
+        "batch_size": {64},
+        "normalization": {"batch_norm"},
+        "depth": {3},
+        "steps": {8000},
+        "learning_rate": {0.001},
+    },
 }
 """What a figure's networks have in place of the default setting's, as App. A states it."""
 

@@ -77,11 +77,17 @@ def test_weights_that_are_asked_for_later_are_trained_again(tmp_path):
 
 def test_every_cell_has_its_place_and_its_run_s_numbers(whole):
     _, data = whole
-    assert data.sizes == {"weight_decay": 2, "train_fraction": 3, "seed": 2, "matrix": 3}
+    sizes = {"weight_decay": 2, "train_fraction": 3, "seed": 2, "matrix": 3, "layer": 1}
+    assert data.sizes == sizes | {"ipr_bin": 40}
     assert (data.status == DONE).all()
     for index, experiment in GRID.cells():
         alone = train(experiment, progress=False)
         cell = data[dict(zip(data.status.dims, index, strict=True))]
+        live = alone.neuron_ipr[~np.isnan(alone.neuron_ipr)]
+        assert int(cell.ipr_histogram.sum()) == len(live)
+        assert np.average(cell.ipr_bin, weights=cell.ipr_histogram[0]) == pytest.approx(
+            live.mean(), abs=0.5 / 40
+        )
         assert cell.weight_decay == experiment.optimizer.weight_decay
         assert cell.train_fraction == experiment.train_fraction
         assert float(cell.test_accuracy) == float(alone.final.test_accuracy)

@@ -374,7 +374,7 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     cells = dataset.drop_vars(["norm", "inferred", "ipr_histogram"], errors="ignore")
     matrices = dataset.matrix.values.tolist()
     cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
-    cells = cells.drop_vars("matrix", errors="ignore")
+    cells = cells.drop_vars(["matrix", "layer", "ipr_bin"], errors="ignore")
     table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
     frame = table.transpose(*codes.dims).to_dataframe().reset_index()
     words = {code: None if phase is None else str(phase) for code, phase in enumerate(PHASES)}

@@ -118,6 +118,7 @@ def _download(name: str, place: Path) -> None:
 
     from grokscope.progress import work_bar
 
+    pooch.get_logger().setLevel("WARNING")  # the bar says it
     base = os.environ.get(SOURCE) or URL
     with work_bar(show=True) as show:
         try:

@@ -117,6 +117,9 @@ def sweep_print(sweeps: list[xr.Dataset]) -> str:
     varied = {name for grid in grids for name, values in grid.values.items() if len(values) > 1}
     firsts = [grid.cell((0,) * len(grid.sizes)) for grid in grids]
     words = style.words_of(firsts, without=varied)
+    for index, first in enumerate(firsts):
+        own = [word for word in style.words_of([first], without=varied) if word not in words]
+        words += [f"{style.letter(index)} {', '.join(own)}"] if own else []
     for grid in grids:  # axes that advance with another
         for name in (name for names in grid.dimensions.values() for name in names[1:]):
             values = ", ".join(f"{round(value, 5):g}" for value in grid.axes[name])
