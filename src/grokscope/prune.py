@@ -122,6 +122,11 @@ def layer_named(model: Network, layer: str | None) -> str:
     return list(model.layers)[-1]
 
 
+def adds_to_logits(model: Network, layer: str) -> bool:
+    """Whether the layer's units add their terms to the logits: `features` times W, transposed."""
+    return hasattr(model, "features") and model.layers[layer].outgoing == "W"
+
+
 def outgoing(model: Network, layer: str) -> Array:
     """The matrix whose column k carries the layer's unit k onwards."""
     return by_name(model)[model.layers[layer].outgoing]
@@ -203,9 +208,7 @@ def _means(
     arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
     tiles = [tiled(array, TILE) for array in arrays]
     in_base = np.isin(np.arange(outgoing(model, layer).shape[1]), base)
-    # Such networks have `features`, and logits that are those times W, transposed.
-    adds = hasattr(model, "features") and model.layers[layer].outgoing == "W"
-    count = _sums if adds else partial(_sums_without, layer=layer)
+    count = _sums if adds_to_logits(model, layer) else partial(_sums_without, layer=layer)
     sums: Any = count(model, in_base, added, *tiles, loss, stride)  # type: ignore[call-arg]
     with np.errstate(invalid="ignore"):
         return np.moveaxis(np.asarray(sums, np.float64)[::-1] / masks.sum(axis=0), 1, 0)

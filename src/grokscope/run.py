@@ -13,7 +13,7 @@ import xarray as xr
 from grokscope.config import Experiment
 from grokscope.data import Dataset, make_dataset
 from grokscope.errors import ConfigError
-from grokscope.lean import side_by_side
+from grokscope.lean import COUNTS, side_by_side
 from grokscope.measure import (
     Examples,
     Measurement,
@@ -26,7 +26,7 @@ from grokscope.measure import (
 )
 from grokscope.models.network import Network
 from grokscope.progress import progress_bar
-from grokscope.prune import layer_named, outgoing, pruning_curve, pruning_order
+from grokscope.prune import adds_to_logits, layer_named, outgoing, pruning_curve, pruning_order
 from grokscope.record import as_dataset, final_network
 from grokscope.settle import has_settled
 from grokscope.store import Run, find, require_writable, save
@@ -161,12 +161,13 @@ def pruning_curves(
     run: Run,
     first: Sequence[str] = ("lowest", "highest"),
     seed: int = 0,
-    stride: int = 1,
+    stride: int | None = None,
     layer: str | None = None,
 ) -> xr.Dataset:
     """`pruning_curve` of a run in each order of removal, along the dimension `first`.
 
-    `layer` is whose neurons are removed, in order of their IPR: by default the last.
+    `layer` is whose neurons are removed, in order of their IPR: by default the last. `stride` is 1
+    unless given; where every count must be evaluated, what makes about `COUNTS` of them.
 
     Raises:
         ConfigError: if the run diverged, was stored without weights, an order or the layer is
@@ -190,8 +191,10 @@ def pruning_curves(
     else:
         raise ConfigError(
             f"`first` must be random for layer {layer}, whose neurons have no IPR, got "
-            f"{list(first)}. Use random, or layers {list(measured_layers(network))}."
+            f"{', '.join(first)}. Use random."
         )
+    if stride is None:
+        stride = 1 if adds_to_logits(network, layer) else -(-len(ipr) // COUNTS)
     orders = [pruning_order(ipr, order, seed) for order in first]
     curves = [
         pruning_curve(network, dataset, order, run.experiment.loss, stride, layer)

@@ -152,6 +152,9 @@ def prune(
         str, typer.Option(help="Which to remove first: lowest, highest, random, or both ends.")
     ] = "both",
     seed: Annotated[str, typer.Option(metavar="N", help="Seed of the random order.")] = "0",
+    layer: Annotated[
+        str | None, typer.Option(help="Whose neurons, such as first (default the last).")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-pruned.png)")
     ] = None,
@@ -170,7 +173,7 @@ def prune(
     path = out or Path("figures") / f"{opened.digest[:12]}-pruned.png"
     check_path(path)
     orders = ("lowest", "highest") if first == "both" else (first,)
-    both = pruning_curves(opened, orders, whole("seed", seed))
+    both = pruning_curves(opened, orders, whole("seed", seed), layer=layer)
     curves = {order: both.sel(first=order) for order in orders}
     with style.context():
         style.save(draw_pruning_curves(opened, curves), path)

@@ -126,7 +126,7 @@ def print_curve(first: str, curve: Any, required: int | None) -> None:
         table.add_column(title, justify="right", no_wrap=True)
     width = int(curve.pruned[-1])
     for share in range(0, 101, 10):
-        at = curve.isel(pruned=width * share // 100)
+        at = curve.sel(pruned=width * share // 100, method="nearest")
         table.add_row(f"{share}%", *(f"{float(at[name]):.4f}" for name in names))
     console().print(table)
     least = "no part of it generalises" if required is None else f"{required} of {width}"
