@@ -14,7 +14,7 @@ ORDER = [
     "models", "optimizers", "training", "spectrum", "measure", "prune", "phases", "settle",
     "store", "record", "lean", "run", "grid", "summaries", "estimate",
     "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons", "intervals",
-    "figures", "cli",
+    "labels", "figures", "explorer", "cli",
 ]  # fmt: skip
 
 

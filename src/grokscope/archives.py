@@ -115,15 +115,18 @@ def restore(data: xr.Dataset, store: str | Path) -> int:
             "the sweep's file must hold its runs to go on from, got one with their ends alone. "
             "Export it with --details."
         )
-    makers = json.loads(data.attrs["makers"])
     restored = 0
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
-        experiment = grid.cell(index)
-        if not run_path(store, experiment).exists():
-            cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
-            save(Run(experiment, _run_dataset(cell, makers)), store)
+        if not run_path(store, grid.cell(index)).exists():
+            save(archived_run(data, grid, index), store)
             restored += 1
     return restored
+
+
+def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run:
+    """The run of one cell of an archive, which must have it."""
+    cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
+    return Run(grid.cell(index), _run_dataset(cell, json.loads(data.attrs["makers"])))
 
 
 def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:

@@ -281,9 +281,7 @@ def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: f
         "low": ((*dims, "code"), low),
         "high": ((*dims, "code"), high),
     }
-    coordinates = {
-        name: c for name, c in dataset.coords.items() if "seed" not in c.dims and name != "matrix"
-    }
+    coordinates = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
     return xr.Dataset(variables, coordinates, {"confidence": confidence})
 
 

@@ -36,7 +36,8 @@ Workers = Annotated[
 ]
 
 
-def _grid(name: str, seeds: str | None, settle: bool) -> Grid:
+def named_grid(name: str, seeds: str | None, settle: bool) -> Grid:
+    """The grid of a name or file, as the options `--seeds` and `--settle` change it."""
     grid = load_grid(name)
     if settle:
         grid = grid.with_base(settle=True)
@@ -89,7 +90,7 @@ def sweep(
 
     Example: [bold]grokscope sweep figure3a --settle --refine[/bold]
     """
-    chosen = _grid(grid, seeds, settle)
+    chosen = named_grid(grid, seeds, settle)
     processes, most = _count("workers", workers), _count("limit", limit)
     from grokscope import archives, sweeps
 
@@ -137,7 +138,7 @@ def status(
     """
     from grokscope.sweeps import open_sweep
 
-    _print_status(open_sweep(_grid(grid, seeds, settle), store), store, as_json)
+    _print_status(open_sweep(named_grid(grid, seeds, settle), store), store, as_json)
 
 
 def _print_status(data: Any, store: Path, as_json: bool) -> None:
@@ -195,7 +196,7 @@ def phases(
     if export is not None:
         archives.check_format(export)
     if source.is_dir():
-        chosen = _grid(grid, seeds, settle) if grid else grid_in(source)
+        chosen = named_grid(grid, seeds, settle) if grid else grid_in(source)
         if details and export:
             with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
                 data = archives.archive(chosen, source, advance)

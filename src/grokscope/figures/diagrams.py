@@ -15,23 +15,8 @@ from matplotlib.patches import Patch
 from grokscope.diagram import PHASES, Boundary, boundaries, phase_diagram
 from grokscope.errors import ConfigError
 from grokscope.figures import QUICK_AXES, SweepFigure, style
-from grokscope.figures.panels import AXIS_LABELS
-from grokscope.phases import Phase
+from grokscope.labels import AXIS_LABELS, COLORS, PALE
 from grokscope.refine import UNKNOWN
-
-COLORS: dict[Phase | None, str] = {
-    Phase.COEXISTENCE: "#E69F00",
-    Phase.PARTIAL_INVERSION: "#56B4E9",
-    Phase.FULL_INVERSION: "#0A4D8C",
-    Phase.MEMORIZATION: "#C8553D",
-    Phase.FORGETTING: "#222222",
-    Phase.CONFUSION: "#B9B9B9",
-    None: "#7A1FA2",
-}
-"""Lightness differs as well as hue; None is a run that diverged."""
-
-PALE = 0.45
-"""How far the colour of an inferred cell is on its way to white."""
 
 ACCURACIES = {"train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}
 

@@ -11,18 +11,10 @@ from grokscope.data import Dataset
 from grokscope.diagram import grid_of, phase_diagram
 from grokscope.figures import style
 from grokscope.intervals import rank_correlation
+from grokscope.labels import AXIS_LABELS, words_of
 from grokscope.neurons import contributions
 from grokscope.store import Run
 from grokscope.summaries import IPR_BINS
-
-AXIS_LABELS = {
-    "train_fraction": "train fraction α",
-    "corruption_fraction": "corruption fraction ξ",
-    "weight_decay": "wd",
-    "dropout": "dp",
-    "batch_size": "batch size",
-    "learning_rate": "lr",
-}
 
 BINS = [edge / IPR_BINS for edge in range(IPR_BINS + 1)]
 """Edges of every IPR histogram."""
@@ -116,9 +108,9 @@ def sweep_print(sweeps: list[xr.Dataset]) -> str:
     grids = [grid_of(data) for data in sweeps]
     varied = {name for grid in grids for name, values in grid.values.items() if len(values) > 1}
     firsts = [grid.cell((0,) * len(grid.sizes)) for grid in grids]
-    words = style.words_of(firsts, without=varied)
+    words = words_of(firsts, without=varied)
     for index, first in enumerate(firsts):
-        own = [word for word in style.words_of([first], without=varied) if word not in words]
+        own = [word for word in words_of([first], without=varied) if word not in words]
         words += [f"{style.letter(index)} {', '.join(own)}"] if own else []
     for grid in grids:  # axes that advance with another
         for name in (name for names in grid.dimensions.values() for name in names[1:]):

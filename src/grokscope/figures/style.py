@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from grokscope.architectures import DeepMLP, ImageMLP, Transformer, TwoLayer
 from grokscope.config import Experiment
-from grokscope.parts import Adam, AdamW
+from grokscope.labels import words_of
 from grokscope.phases import Phase
-from grokscope.plugins import MARK
 from grokscope.store import Run, write_whole
 
 # Okabe and Ito's palette; beside colour, each line has its own dashes and lightness.
@@ -32,8 +30,6 @@ LINES: dict[str, dict[str, Any]] = {
     "train_loss": {"color": ORANGE, "ls": "-", "label": "train"},
     "test_loss": {"color": BLUE, "ls": "--", "label": "test"},
 }
-
-NORMS = {None: "", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
 
 SETTINGS: dict[Any, Any] = {
     "font.size": 8,
@@ -142,65 +138,3 @@ def small_print(runs: list[Run], note: str = "") -> str:
     """The settings that the runs share, in a line or two; what differs stands on the panels."""
     words = words_of([run.experiment for run in runs])
     return " · ".join([*words, *([note] if note else [])])
-
-
-def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list[str]:
-    """What the experiments share, in words, except for the settings named."""
-    documents = [_words(experiment) for experiment in experiments]
-    left_out = {path for path in documents[0] if path.rpartition(".")[2] in set(without)}
-    return [
-        words
-        for path, words in documents[0].items()
-        if words and path not in left_out and all(other[path] == words for other in documents)
-    ]
-
-
-def _words(experiment: Experiment) -> dict[str, str]:
-    task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
-    batch = experiment.batch_size
-    shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
-    words = {
-        "task": task.title,
-        "model": _model_words(model),
-        "model.activation": shown.get("activation", ""),
-        "model.width": f"N = {shown['width']}" if "width" in shown else "",
-        "model.normalization": NORMS[experiment.normalization],
-        "corruption": f"labels by {_place(experiment.corruption)}" if experiment.corruption else "",
-        "train_fraction": f"α = {experiment.train_fraction:g}",
-        "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
-        "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
-        "model.dropout": f"dp = {experiment.dropout:g}",
-        "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
-        "optimizer.name": _place(getattr(optimizer, "code", optimizer.name)),
-        "optimizer.learning_rate": f"lr {shown['learning_rate']:g}"
-        if "learning_rate" in shown
-        else "",
-        "batch_size": "full batch" if batch is None else f"batch size {batch}",
-        "steps": f"{experiment.steps} steps",
-        "seeds.seed": f"seed {experiment.seeds.seed}",
-    }
-    if isinstance(optimizer, AdamW | Adam):
-        words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
-    return words
-
-
-def _model_words(model: Any) -> str:
-    match model:
-        case TwoLayer():
-            return "two layers"
-        case DeepMLP():
-            lazy = ", lazy" if model.parameterization == "lazy" else ""
-            return f"{model.depth}-layer ReLU MLP{lazy}"
-        case ImageMLP():
-            return f"{model.depth}-layer ReLU MLP"
-        case Transformer():
-            tied = ", tied" if model.tied else ""
-            standard = ", standard scaling" if model.scaling == "standard" else ""
-            return f"{model.depth}-layer Transformer, {model.heads} heads{tied}{standard}"
-        case _:
-            return _place(model.code)
-
-
-def _place(reference: str) -> str:
-    """The user's code without the hash of its source; other names as they are."""
-    return reference.partition(MARK)[0]

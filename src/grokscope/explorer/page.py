@@ -1,0 +1,50 @@
+"""The page as one file: markup, style, script, the drawing library, and the data if embedded."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from importlib.resources import files
+from typing import Any
+
+PARTS = files("grokscope.explorer")
+
+
+def page(overview: dict[str, Any] | None = None, cells: dict[int, Any] | None = None) -> str:
+    """The whole page; without data it asks its server for them.
+
+    Args:
+        overview: `payload.overview` of a sweep.
+        cells: `payload.details` of its cells, by their place in the grid.
+    """
+    from plotly.offline import get_plotlyjs
+
+    replaced = {
+        "/*STYLE*/": _read("explorer.css"),
+        "/*PLOTLY*/": get_plotlyjs(),
+        "/*SCRIPT*/": _read("explorer.js"),
+        "/*OVERVIEW*/": _json(overview),
+        "/*CELLS*/": "" if cells is None else _packed(cells),
+    }
+    text = _read("page.html")
+    for mark, content in replaced.items():
+        before, _, after = text.partition(mark)
+        text = before + content + after
+    return text
+
+
+def _read(name: str) -> str:
+    return (PARTS / name).read_text("utf-8")
+
+
+def _json(value: Any) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
+
+
+def _packed(value: Any) -> str:
+    """JSON, compressed and in letters that need no escape."""
+    return base64.b64encode(
+        gzip.compress(json.dumps(value, allow_nan=False).encode(), mtime=0)
+    ).decode()

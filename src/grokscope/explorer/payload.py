@@ -1,0 +1,133 @@
+"""What the page is given: a sweep's cells, and what is behind each of them, as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from grokscope.diagram import MISSING, PHASES, grid_of
+from grokscope.labels import AXIS_LABELS, COLORS, PALE, words_of
+from grokscope.measure import SCORES
+from grokscope.plugins import MARK
+from grokscope.spectrum import power_spectrum, residue_order
+from grokscope.store import Run
+from grokscope.summaries import IPR_BINS
+from grokscope.tasks import ModularTask
+
+CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "uncorrupted_accuracy")
+
+SHOWN = (*SCORES, "peak_test_accuracy", "mean_ipr", "dead_neurons", "settled_at", "failed_at")
+"""What of `diagram.NUMBERS` the page has for every cell."""
+
+NEURONS = 4
+"""How many neurons' weights are shown, evenly spaced by IPR, where the weights are stored."""
+
+
+def overview(data: xr.Dataset) -> dict[str, Any]:
+    """A sweep's dataset for the page: dimensions, a number a cell for each name in `SHOWN`.
+
+    Cells are in the order of the grid, the last dimension fastest; what is missing is None.
+    """
+    grid = grid_of(data)
+    names = [str(dim) for dim in data.status.dims]
+    dimensions = [
+        {
+            "name": name,
+            "label": AXIS_LABELS.get(name, name),
+            "values": [_word(value) for value in data[name].values.tolist()],
+        }
+        for name in names
+    ]
+    shape = data.status.shape
+    xi = np.array([e.corruption_fraction for _, e in grid.cells()])
+    return {
+        "title": ", ".join(_shared(data)),
+        "created": data.attrs.get("created", ""),
+        "dimensions": dimensions,
+        "shape": list(shape),
+        "corruption": _rounded(xi),
+        "cells": {name: _rounded(data[name].values) for name in SHOWN if name in data},
+        "missing": int((data.status.values == MISSING).sum()),
+        "phases": [
+            {"name": "Diverged" if phase is None else phase.title, "color": COLORS[phase]}
+            for phase in PHASES
+        ],
+        "pale": PALE,
+    }
+
+
+def _shared(data: xr.Dataset) -> list[str]:
+    grid = grid_of(data)
+    varied = {name for name, values in grid.values.items() if len(values) > 1}
+    return words_of([grid.cell((0,) * len(grid.sizes))], without=varied)
+
+
+def details(run: Run) -> dict[str, Any]:
+    """What is behind a cell: curves, norms, histograms of IPR, pruning curves, neurons."""
+    data = run.dataset
+    found: dict[str, Any] = {
+        "digest": run.digest,
+        "seconds": round(float(data.attrs["seconds"]), 1),
+        "steps": data.step.values.tolist(),
+        "curves": {name: _rounded(data[name].values) for name in CURVES},
+        "mean_ipr": _rounded(data.mean_ipr.values),
+        "norms": {
+            str(name): _rounded(data.norm.sel(matrix=name).values) for name in data.matrix.values
+        },
+        "ipr": {
+            layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()
+            for layer, ipr in run.layer_iprs.items()
+        },
+    }
+    if "pruned_test_accuracy" in data:
+        found["pruning"] = {
+            str(first): {
+                "share": _rounded(data.pruned.values / data.pruned.values.max()),
+                **{
+                    name: _rounded(data[f"pruned_{name}"].sel(first=first).values)
+                    for name in CURVES
+                },
+            }
+            for first in data["first"].values
+        }
+    if run.has_weights and run.neuron_ipr.size:
+        found["neurons"] = _neurons(run)
+    return found
+
+
+def _neurons(run: Run) -> list[dict[str, Any]]:
+    """Weights and spectra of some neurons' vectors in the first embedding."""
+    data, task = run.dataset, run.experiment.task
+    assert isinstance(task, ModularTask)
+    matrix = str(data.vectors.values[0]) if "vectors" in data.coords else "U"
+    order = residue_order(task.operation, task.modulus)
+    by_ipr = np.argsort(run.neuron_ipr, kind="stable")[: np.isfinite(run.neuron_ipr).sum()]
+    places = np.linspace(0, max(len(by_ipr) - 1, 0), min(NEURONS, len(by_ipr))).astype(int)
+    chosen = []
+    for neuron in by_ipr[places].tolist():
+        vector = data[matrix].values[order, neuron].astype(float)
+        power = power_spectrum(vector)
+        chosen.append(
+            {
+                "name": f"{matrix}, neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}",
+                "vector": _rounded(vector),
+                "spectrum": _rounded(power / max(power.sum(), 1e-30)),
+            }
+        )
+    return chosen
+
+
+def _word(value: Any) -> Any:
+    """A coordinate as the page shows it."""
+    if isinstance(value, float):
+        return round(value, 12)
+    return value.partition(MARK)[0] if isinstance(value, str) else value
+
+
+def _rounded(values: Any) -> list[float | None]:
+    """Numbers with four digits; None for NaN, which JSON has not."""
+    flat = np.asarray(values, float).ravel().tolist()
+    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in flat]

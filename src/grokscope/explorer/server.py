@@ -1,0 +1,65 @@
+"""The page served to this machine's browser: the page, its data, a cell at a time, and no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+
+
+def make_server(
+    page: str,
+    overview: Callable[[], dict[str, Any]],
+    cell: Callable[[int], dict[str, Any] | None],
+    host: str = LOOPBACK,
+    port: int = 0,
+) -> ThreadingHTTPServer:
+    """A server of three things: `/`, `/overview` and `/cell/N`; the caller runs and closes it.
+
+    Requests that name another host are refused while it serves this machine only, so that no page
+    from elsewhere can read it through a name of its own.
+
+    Args:
+        page: the page.
+        overview: makes what `/overview` answers.
+        cell: makes what `/cell/N` answers; None for a cell that was not trained.
+        host: address to listen at.
+        port: port to listen at; 0 for a free one.
+
+    Raises:
+        OSError: if it cannot listen there.
+    """
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
+            if host == LOOPBACK and name not in (LOOPBACK, "localhost"):
+                self.send_error(403)
+            elif self.path == "/":
+                self._answer(page, "text/html; charset=utf-8")
+            elif self.path == "/overview":
+                self._answer(json.dumps(overview(), allow_nan=False), "application/json")
+            elif self.path.startswith("/cell/") and self.path[6:].isdecimal():
+                self._answer(
+                    json.dumps(cell(int(self.path[6:])), allow_nan=False), "application/json"
+                )
+            else:
+                self.send_error(404)
+
+        def _answer(self, text: str, kind: str) -> None:
+            content = text.encode()
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    return ThreadingHTTPServer((host, port), Handler)
