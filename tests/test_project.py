@@ -12,7 +12,7 @@ SOURCE = Path(grokscope.__file__).parent
 ORDER = [
     "errors", "plugins", "parts", "tasks", "architectures", "config", "progress", "mnist", "data",
     "models", "optimizers", "training", "spectrum", "measure", "prune", "phases", "settle",
-    "store", "record", "lean", "run", "grid", "summaries", "estimate",
+    "store", "record", "lean", "run", "evidence", "grid", "summaries", "estimate",
     "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons", "intervals",
     "labels", "figures", "explorer", "cli",
 ]  # fmt: skip
@@ -79,7 +79,8 @@ def test_jax_appears_only_where_networks_run():
         )
     }  # fmt: skip
     assert with_jax <= {
-        "models", "optimizers", "training", "measure", "prune", "record", "lean", "figures"
+        "models", "optimizers", "training", "measure", "prune", "record", "lean", "evidence",
+        "figures"
     }  # fmt: skip
 
 
@@ -88,13 +89,14 @@ def test_public_surface():
         "Adam", "AdamW", "Boundary", "ConfigError", "Dataset", "DeepMLP", "Experiment", "Grid",
         "ImageMLP", "Layer", "MNIST", "ModularTask", "Network", "OwnModel", "OwnOptimizer",
         "OwnTask", "Phase", "Run", "SGD", "Seeds", "Settle", "StoreError", "Transformer",
-        "TwoLayer", "WorkerError", "analytic_network", "archive", "as_table", "boundaries",
-        "classify", "collect", "contributions", "digest", "enclosed", "export", "fewest_neurons",
-        "final_network", "follow_boundaries", "growth_exponent", "has_settled", "ipr",
-        "load_grid", "load_sweep", "logit_terms", "make_dataset", "neurons_required", "open_run",
-        "phase_codes", "phase_diagram", "power_spectrum", "pruning_curve", "pruning_curves",
-        "pruning_order", "rank_correlation", "read_mnist", "residue_order", "restore", "sweep",
-        "train", "train_ensemble", "train_missing", "without_weights",
+        "TwoLayer", "WorkerError", "analytic_network", "archive", "as_table", "audit",
+        "boundaries", "classify", "collect", "contributions", "digest", "enclosed", "export",
+        "fewest_neurons", "final_network", "follow_boundaries", "growth_exponent", "has_settled",
+        "ipr", "load_grid", "load_sweep", "logit_terms", "make_dataset", "neurons_required",
+        "open_run", "phase_codes", "phase_diagram", "power_spectrum", "pruning_curve",
+        "pruning_curves", "pruning_order", "quality", "rank_correlation", "read_mnist",
+        "residue_order", "restore", "sweep", "train", "train_ensemble", "train_missing",
+        "without_weights",
     ]  # fmt: skip
     for name in dir(grokscope):
         value = getattr(grokscope, name)

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from grokscope.errors import ConfigError as ConfigError
     from grokscope.errors import StoreError as StoreError
     from grokscope.errors import WorkerError as WorkerError
+    from grokscope.evidence import audit as audit
+    from grokscope.evidence import quality as quality
     from grokscope.grid import Grid as Grid
     from grokscope.grid import load_grid as load_grid
     from grokscope.intervals import growth_exponent as growth_exponent
@@ -77,6 +79,7 @@ _HOMES = {
     "data": "Dataset make_dataset",
     "diagram": "Boundary as_table boundaries collect phase_codes phase_diagram",
     "errors": "ConfigError StoreError WorkerError",
+    "evidence": "audit quality",
     "grid": "Grid load_grid",
     "intervals": "growth_exponent rank_correlation",
     "lean": "without_weights",

@@ -260,6 +260,16 @@ def _sums(
     return jax.lax.scan(one_tile, zero, (inputs, given, true, masks))[0]
 
 
+def with_units(
+    model: Network, kept: Bool[np.ndarray, "width"], layer: str | None = None
+) -> Network:
+    """The network with some units of a layer only: the others send nothing on."""
+    name = model.layers[layer_named(model, layer)].outgoing
+    return jax.tree_util.tree_map_with_path(
+        lambda path, array: array * kept if array_name(path) == name else array, model
+    )
+
+
 def _sums_without(
     model: Network,
     in_base: Bool[np.ndarray, "width"],
@@ -277,12 +287,7 @@ def _sums_without(
     for count in range(0, len(added) + stride, stride):
         kept = in_base.copy()
         kept[added[:count]] = True
-        pruned = jax.tree_util.tree_map_with_path(
-            lambda path, array, kept=kept: (
-                array * kept if array_name(path) == model.layers[layer].outgoing else array
-            ),
-            model,
-        )
+        pruned = with_units(model, kept, layer)
         predicted, losses = map(np.asarray, evaluate(pruned, inputs, given, loss))
         scores = np.stack([predicted == given, predicted == true, losses])
         sums.append(np.einsum("ste,tex->sx", scores, masks, dtype=np.float64))

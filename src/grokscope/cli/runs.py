@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from grokscope.cli.base import RUNS, Json, RunName, Store, app, value_of, whole
-from grokscope.cli.tables import jsonable, print_curve, print_run
+from grokscope.cli.tables import jsonable, print_audit, print_curve, print_run
 from grokscope.config import Experiment
 from grokscope.errors import ConfigError
 from grokscope.parts import PARTS, Own, kind_name
@@ -190,4 +190,49 @@ def prune(
         return
     for order, curve in curves.items():
         print_curve(order, curve, required[order])
+    print(f"picture  {path}")
+
+
+@app.command()
+def audit(
+    run: RunName,
+    store: Store = RUNS,
+    top: Annotated[
+        str, typer.Option(metavar="N", help="How many of the most suspicious labels to list.")
+    ] = "10",
+    out: Annotated[
+        Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-audit.png)")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which training labels are wrong, by the network and by its pruned one.
+
+    Example: [bold]grokscope audit 61cef3[/bold]
+    """
+    from grokscope.evidence import EVIDENCE, quality
+    from grokscope.evidence import audit as audited
+    from grokscope.figures import check_path, style
+    from grokscope.figures.evidence import draw_audit
+
+    opened = _open_with_weights(run, store)
+    path = out or Path("figures") / f"{opened.digest[:12]}-audit.png"
+    check_path(path)
+    count = whole("top", top)
+    found = audited(opened)
+    with style.context():
+        style.save(draw_audit(opened, found), path)
+    kinds = [name for name in EVIDENCE if name in found]
+    wrong = found.is_wrong.values
+    qualities = {name: quality(found[name].values, wrong) for name in kinds}
+    strongest = found.isel(example=(-found[kinds[-1]].values).argsort(kind="stable")[:count])
+    if as_json:
+        listed = [
+            {name: strongest[name].values[i].item() for name in ("example", *found.data_vars)}
+            for i in range(strongest.sizes["example"])
+        ]
+        document = {"phase": opened.phase(), "wrong": int(wrong.sum()), "evidence": qualities}
+        document |= {"kept": found.attrs.get("kept"), "strongest": listed, "picture": str(path)}
+        print(json.dumps(jsonable(document)))
+        return
+    print_audit(opened, found, qualities, strongest, kinds[-1])
     print(f"picture  {path}")

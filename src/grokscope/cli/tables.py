@@ -133,6 +133,46 @@ def print_curve(first: str, curve: Any, required: int | None) -> None:
     print(f"fewest neurons that still generalise: {least}\n")
 
 
+def print_audit(
+    run: Any, found: Any, qualities: dict[str, dict[str, float]], strongest: Any, by: str
+) -> None:
+    """How well each kind of evidence finds the wrong labels, and the most suspicious ones."""
+    from rich.table import Table
+
+    from grokscope.data import make_dataset
+    from grokscope.evidence import NAMES
+
+    phase = run.phase()
+    title = f"{'diverged' if phase is None else phase.title}: {int(found.is_wrong.sum())} of "
+    table = Table(title=f"{title}{found.sizes['example']} labels are wrong", box=None)
+    table.title_justify, table.pad_edge = "left", False
+    for name in ("evidence", "AUROC", "precision", "recall", "precision at the number of wrong"):
+        table.add_column(name, justify="left" if name == "evidence" else "right", no_wrap=True)
+    for name, values in qualities.items():
+        is_margin = "margin" in name
+        cells = [
+            f"{value:.3f}" if value == value and (is_margin or key not in ("precision", "recall"))
+            else "-"
+            for key, value in values.items()
+        ]  # fmt: skip
+        table.add_row(NAMES[name], *cells)
+    console().print(table)
+    if kept := found.attrs.get("kept"):
+        print(f"pruned to {kept} of {found.attrs['neurons']} neurons")
+    listed = Table(title=f"most suspicious by {NAMES[by]}", box=None, pad_edge=False)
+    listed.title_justify = "left"
+    for name in ("example", "inputs", "label", "suggested", "true", "evidence"):
+        listed.add_column(name, justify="right", no_wrap=True)
+    inputs = make_dataset(run.experiment).inputs
+    for i in range(strongest.sizes["example"]):
+        at = strongest.isel(example=i)
+        index = int(at.example)
+        pair = str(tuple(inputs[index].tolist())) if inputs.shape[1:] == (2,) else "-"
+        labels = (str(int(at[name])) for name in ("given", "suggested", "true"))
+        listed.add_row(str(index), pair, *labels, f"{float(at[by]):.3f}")
+    console().print(listed)
+
+
 def span(seconds: float) -> str:
     """A time as people say it.
 
