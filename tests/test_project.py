@@ -14,7 +14,7 @@ ORDER = [
     "models", "optimizers", "training", "spectrum", "measure", "prune", "phases", "settle",
     "store", "record", "lean", "run", "evidence", "grid", "summaries", "estimate",
     "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons", "intervals",
-    "labels", "figures", "explorer", "cli",
+    "labels", "figures", "claims", "report", "explorer", "cli",
 ]  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def test_jax_appears_only_where_networks_run():
     }  # fmt: skip
     assert with_jax <= {
         "models", "optimizers", "training", "measure", "prune", "record", "lean", "evidence",
-        "figures"
+        "figures", "claims"
     }  # fmt: skip
 
 

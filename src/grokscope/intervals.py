@@ -73,3 +73,30 @@ def growth_exponent(
         vectorized=True, rng=np.random.default_rng(SEED),
     )  # fmt: skip
     return Interval(estimate, *map(float, found.confidence_interval))
+
+
+def mean_interval(values: Float[np.ndarray, "sample"], confidence: float = 0.95) -> Interval:
+    """The mean with Student's interval; NaN for the ends of a single value.
+
+    >>> mean_interval(np.array([1.0, 2.0, 3.0])).low < 0 < mean_interval(np.array([2.0, 2.0])).low
+    True
+    """
+    if len(values) < 2:
+        return Interval(float(values.mean()) if len(values) else np.nan, np.nan, np.nan)
+    mean, error = float(values.mean()), stats.sem(values)
+    low, high = (
+        stats.t.interval(confidence, len(values) - 1, mean, error) if error else (mean, mean)
+    )
+    return Interval(mean, float(low), float(high))
+
+
+def share_interval(hits: int, trials: int, confidence: float = 0.95) -> Interval:
+    """A share with Wilson's interval; NaN of no trials.
+
+    >>> share_interval(4, 4).low > 0.5 > share_interval(3, 3).low
+    True
+    """
+    if not trials:
+        return Interval(np.nan, np.nan, np.nan)
+    ends = stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
+    return Interval(hits / trials, float(ends.low), float(ends.high))

@@ -47,7 +47,8 @@ def named_grid(name: str, seeds: str | None, settle: bool) -> Grid:
     return grid
 
 
-def _count(name: str, text: str | None) -> int | None:
+def positive(name: str, text: str | None) -> int | None:
+    """An option's text as a whole number from 1; None if it is not given."""
     return None if text is None else whole(name, text, least=1)
 
 
@@ -91,7 +92,7 @@ def sweep(
     Example: [bold]grokscope sweep figure3a --settle --refine[/bold]
     """
     chosen = named_grid(grid, seeds, settle)
-    processes, most = _count("workers", workers), _count("limit", limit)
+    processes, most = positive("workers", workers), positive("limit", limit)
     from grokscope import archives, sweeps
 
     if dry_run:
@@ -259,7 +260,7 @@ def figure(
             "`--settle`, `--refine` and `--from` must go with a figure of sweeps, got figure "
             f"{number}. Use figure 3."
         )
-    root_seed, processes = whole("seed", seed), _count("workers", workers)
+    root_seed, processes = whole("seed", seed), positive("workers", workers)
     suffix = "" if scale == "paper" else f"-{scale}"
     path = out or Path("figures") / f"figure{number}{suffix}.png"
     figures.check_path(path)

@@ -1,0 +1,196 @@
+"""The paper's statements as checks: what each says, what is measured, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from grokscope.config import Experiment
+from grokscope.errors import ConfigError
+from grokscope.figures import Scale
+from grokscope.intervals import Interval, mean_interval, share_interval
+from grokscope.store import Run
+
+SEEDS = 4
+"""Networks for a statement about one setting: the fewest whose 95 % Wilson interval lies above one
+half if all of them agree."""
+
+QUICK_STEPS = 1000
+"""Half the paper's steps, for networks whose phase is decided by then (measured: step 750)."""
+
+
+class Verdict(StrEnum):
+    """What the evidence says of a statement."""
+
+    SUPPORTED = "supported"
+    CONTRADICTED = "contradicted"
+    UNDECIDED = "not enough evidence"
+
+
+class Share(NamedTuple):
+    """How many of how many."""
+
+    hits: int
+    trials: int
+
+
+class Evidence(NamedTuple):
+    """The runs of a claim's experiments, a dictionary for each seed; and its sweeps by name."""
+
+    runs: Sequence[Mapping[str, Run]]
+    sweeps: Mapping[str, xr.Dataset]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement.
+
+    Attributes:
+        section: where the paper states it.
+        says: the statement, in our words.
+        statistic: what is measured, in words.
+        bound: the threshold, chosen before looking.
+        side: on which side of the bound the statement holds.
+        why: why this bound.
+        measure: the statistic, a value for each network or cell, or a share of them.
+        experiments: what it needs trained with `SEEDS` seeds, by the names that `measure` uses.
+        sweeps: names of sweeps that it needs.
+        all_steps: whether the quick scale keeps all of the paper's steps.
+    """
+
+    section: str
+    says: str
+    statistic: str
+    bound: float | int
+    side: Literal["above", "below"]
+    why: str
+    measure: Callable[[Evidence], Sequence[float] | Share]
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    sweeps: tuple[str, ...] = ()
+    all_steps: bool = False
+
+
+class Finding(NamedTuple):
+    """The verdict on a claim: estimate with its interval, of how many, and what it cost.
+
+    `missing` says what would be needed if there is no evidence at all.
+    """
+
+    verdict: Verdict
+    interval: Interval
+    n: int
+    seconds: float
+    missing: str = ""
+
+
+def claims() -> dict[str, Claim]:
+    """All claims by name, in the paper's order."""
+    from grokscope.claims import diagrams, layers, networks
+
+    return networks.CLAIMS | layers.CLAIMS | diagrams.CLAIMS
+
+
+def chosen(only: Sequence[str]) -> dict[str, Claim]:
+    """The claims of some names, or all if there are none.
+
+    Raises:
+        ConfigError: if there is no claim of a name.
+    """
+    known = claims()
+    for name in only:
+        if name not in known:
+            raise ConfigError(
+                f"`only` must name claims, got {name!r}. Use one of {', '.join(known)}."
+            )
+    return {name: known[name] for name in only} if only else known
+
+
+def experiments_of(claim: Claim, scale: Scale, seed: int) -> dict[str, Experiment]:
+    """What a claim needs trained with one seed, by name."""
+    found = {name: experiment.replace(seed=seed) for name, experiment in claim.experiments.items()}
+    if scale == "paper" or claim.all_steps:
+        return found
+    return {name: e.replace(steps=min(e.steps, QUICK_STEPS)) for name, e in found.items()}
+
+
+def judge(claim: Claim, evidence: Evidence) -> Finding:
+    """The verdict: where the whole 95 % interval of the statistic lies.
+
+    Of shares it is Wilson's, of values Student's. A claim whose sweeps are missing is undecided.
+    """
+    lacking = [name for name in claim.sweeps if name not in evidence.sweeps]
+    nothing = Interval(np.nan, np.nan, np.nan)
+    if lacking:
+        return Finding(Verdict.UNDECIDED, nothing, 0, 0.0, f"sweep {' and '.join(lacking)}")
+    sample = claim.measure(evidence)
+    runs = {run.digest: run for each in evidence.runs for run in each.values()}
+    seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs.values())
+    if isinstance(sample, Share):
+        interval, n = share_interval(*sample), sample.trials
+    else:
+        values = np.asarray(sample, float)
+        values = values[np.isfinite(values)]
+        interval, n = mean_interval(values), len(values)
+    return Finding(_verdict(interval, claim), interval, n, seconds)
+
+
+def _verdict(interval: Interval, claim: Claim) -> Verdict:
+    sign = 1 if claim.side == "above" else -1
+    ends = sorted((sign * interval.low, sign * interval.high))
+    if ends[0] >= sign * claim.bound:
+        return Verdict.SUPPORTED
+    return Verdict.CONTRADICTED if ends[1] < sign * claim.bound else Verdict.UNDECIDED
+
+
+def verify(
+    only: Sequence[str] = (),
+    scale: Scale = "quick",
+    store: str | Path = "runs",
+    results: str | Path = "results",
+    workers: int | None = None,
+    progress: bool = True,
+) -> dict[str, Finding]:
+    """Train what the claims lack, and judge each of them.
+
+    Args:
+        only: names of claims; all if there are none.
+        scale: paper, or quick, with fewer steps where they decide nothing.
+        store: a folder of runs.
+        results: a folder of exported sweeps, `figure3a.nc` and so on. Sweeps are not trained here:
+            `grokscope sweep` does that.
+        workers: training processes; by default one a core.
+        progress: whether to show a progress bar, if on a terminal.
+
+    Raises:
+        ConfigError: if a name is unknown, or the store cannot be written.
+        WorkerError: if a network could not be trained.
+    """
+    from grokscope.archives import load_sweep
+    from grokscope.sweeps import train_missing
+
+    wanted = chosen(only)
+    needs = {
+        name: [experiments_of(claim, scale, seed) for seed in range(SEEDS)]
+        for name, claim in wanted.items()
+    }
+    everything = dict.fromkeys(
+        e for seeds in needs.values() for each in seeds for e in each.values()
+    )
+    runs = {run.experiment: run for run in train_missing([*everything], store, workers, progress)}
+    sweeps = {}
+    for name in dict.fromkeys(name for claim in wanted.values() for name in claim.sweeps):
+        path = Path(results) / f"{name}.nc"
+        if path.exists():
+            sweeps[name] = load_sweep(path)
+    found = {}
+    for name, claim in wanted.items():
+        seeds = [{n: runs[e] for n, e in each.items()} for each in needs[name]]
+        found[name] = judge(claim, Evidence(seeds, sweeps))
+    return found

@@ -1,0 +1,358 @@
+"""Statements about phase diagrams and other sweeps, by their exports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from grokscope.claims import Claim, Evidence, Share
+from grokscope.diagram import PHASES, phase_diagram
+from grokscope.phases import Phase
+from grokscope.refine import UNKNOWN
+
+INVERTED = (Phase.PARTIAL_INVERSION, Phase.FULL_INVERSION)
+WD0, WD5 = {"weight_decay": 0}, {"weight_decay": 5}
+GENERALIZED = (Phase.COEXISTENCE, *INVERTED)
+
+
+def codes(data: xr.Dataset, **at: Any) -> xr.DataArray:
+    """Phases of a diagram's cells, trained and inferred, where axes have some values."""
+    phases = phase_diagram(data).phase
+    return phases.sel(at, method="nearest") if at else phases
+
+
+def share(found: xr.DataArray, phases: Sequence[Phase]) -> Share:
+    """How many of the known cells are in one of some phases."""
+    known = found.values[found.values != UNKNOWN]
+    return Share(int(np.isin(known, [PHASES.index(phase) for phase in phases]).sum()), known.size)
+
+
+def by_row(found: xr.DataArray, phases: Sequence[Phase]) -> np.ndarray:
+    """The share of each row of equal train fraction."""
+    rows = [share(row, phases) for row in found.transpose("train_fraction", ...)]
+    return np.array([row.hits / row.trials if row.trials else np.nan for row in rows])
+
+
+def _grows(phases: Sequence[Phase], name: str, more: dict, less: dict, other: str | None = None):
+    """By how much the phases' share of every row is larger at one value than at another."""
+
+    def differences(evidence: Evidence) -> Sequence[float]:
+        above = codes(evidence.sweeps[name], **more)
+        below = codes(evidence.sweeps[other or name], **less)
+        return (by_row(above, phases) - by_row(below, phases)).tolist()
+
+    return differences
+
+
+def _of(phase: Phase, where: Callable[[xr.DataArray], xr.DataArray], name: str):
+    """How many of a phase's cells lie where they should."""
+
+    def count(evidence: Evidence) -> Share:
+        everywhere = codes(evidence.sweeps[name])
+        total = share(everywhere, (phase,)).hits
+        return Share(share(where(everywhere), (phase,)).hits, total)
+
+    return count
+
+
+def _with_data(evidence: Evidence) -> Share:
+    panel = codes(evidence.sweeps["figure3a"], **WD0)
+    ample = panel.sel(train_fraction=panel.train_fraction > 0.59)
+    total = share(panel, (Phase.PARTIAL_INVERSION,)).hits
+    return Share(share(ample, (Phase.PARTIAL_INVERSION,)).hits, total)
+
+
+def _alike(evidence: Evidence) -> Share:
+    one, other = (codes(evidence.sweeps[name]).values for name in ("figure3a", "figure31"))
+    known = (one != UNKNOWN) & (other != UNKNOWN)
+    return Share(int((one == other)[known].sum()), int(known.sum()))
+
+
+def _least_data(evidence: Evidence) -> Sequence[float]:
+    """How much less data generalises at wd 5 than at 0, at every corruption where both do."""
+    found = []
+    for name in (0, 5):
+        panel = codes(evidence.sweeps["figure3a"], weight_decay=name)
+        alpha = panel.train_fraction.values[:, None]
+        good = np.isin(
+            panel.transpose("train_fraction", ...).values, [PHASES.index(p) for p in GENERALIZED]
+        )
+        found.append(np.where(good, alpha, np.inf).min(axis=0))
+    both = np.isfinite(found[0]) & np.isfinite(found[1])
+    return (found[0][both] - found[1][both]).tolist()
+
+
+def _ipr(name: str, more: dict, less: dict, layer: int = 0):
+    """By how much mean IPR is larger at one value than at another, of every other axis's values."""
+
+    def differences(evidence: Evidence) -> Sequence[float]:
+        counts = evidence.sweeps[name].ipr_histogram.isel(layer=layer)
+        mean = (counts * counts.ipr_bin).sum("ipr_bin") / counts.sum("ipr_bin")
+        return (mean.sel(more) - mean.sel(less)).values.ravel().tolist()
+
+    return differences
+
+
+def _exponent(evidence: Evidence) -> Sequence[float]:
+    """The exponent of neurons required over width, of every seed."""
+    required = evidence.sweeps["figure32"].neurons_required.transpose("width", "seed")
+    widths = np.log(required.width.values.astype(float))
+    whole = required.values[:, np.isfinite(required.values).all(axis=0)]
+    return np.polyfit(widths, np.log(whole), 1)[0].tolist() if whole.size else []
+
+
+def _accuracy(name: str, kind: str, more: dict, less: dict):
+    def differences(evidence: Evidence) -> Sequence[float]:
+        accuracy = evidence.sweeps[name][kind].mean("seed")
+        return (accuracy.sel(more) - accuracy.sel(less)).values.ravel().tolist()
+
+    return differences
+
+
+def _claim(section, says, statistic, bound, side, why, measure, *sweeps) -> Claim:
+    return Claim(section, says, statistic, bound, side, why, measure, sweeps=sweeps)
+
+
+CLAIMS: dict[str, Claim] = {
+    "forgetting-at-20": _claim(
+        "2.2, Fig. 3(a)",
+        "Forgetting needs very strong weight decay.",
+        "share of its cells that are at wd 20",
+        0.95,
+        "above",
+        "nearly all",
+        _of(Phase.FORGETTING, lambda c: c.sel(weight_decay=20), "figure3a"),
+        "figure3a",
+    ),
+    "partial-needs-data": _claim(
+        "2.1, Fig. 3(a)",
+        "Without regularisation only ample data inverts in part.",
+        "share of wd 0's Partial Inversion at α ≥ .6",
+        0.9,
+        "above",
+        "nearly all",
+        _with_data,
+        "figure3a",
+    ),
+    "decay-inverts": _claim(
+        "2.2, Fig. 3(a)",
+        "Weight decay enlarges Inversion.",
+        "growth of its share of a row, wd 0 to 5",
+        0.1,
+        "above",
+        "two cells of nineteen",
+        _grows(INVERTED, "figure3a", WD5, WD0),
+        "figure3a",
+    ),
+    "decay-needs-less-data": _claim(
+        "2.2, Fig. 3(a)",
+        "Weight decay moves the border of Memorization to less data.",
+        "by how much smaller α generalises at wd 5 than at 0",
+        0.02,
+        "above",
+        "most columns by a cell of .05, or half",
+        _least_data,
+        "figure3a",
+    ),
+    "dropout-inverts-map": _claim(
+        "2.2, Fig. 3(b)",
+        "So does dropout enlarge Inversion.",
+        "growth of its share of a row, dp 0 to .6",
+        0.1,
+        "above",
+        "two cells of nineteen",
+        _grows(INVERTED, "figure3b", {"dropout": 0.6}, {"dropout": 0}),
+        "figure3b",
+    ),
+    "confusion-at-high-dropout": _claim(
+        "2.2, Fig. 3(b)",
+        "Confusion needs strong dropout.",
+        "share of its cells that are at dp .9",
+        0.8,
+        "above",
+        "most",
+        _of(Phase.CONFUSION, lambda c: c.sel(dropout=0.9), "figure3b"),
+        "figure3b",
+    ),
+    "multiplication": _claim(
+        "App. P, Fig. 31",
+        "Multiplication behaves almost as addition does.",
+        "share of cells in the same phase",
+        0.9,
+        "above",
+        "all but those beside a border",
+        _alike,
+        "figure3a",
+        "figure31",
+    ),
+    "small-batches": _claim(
+        "3, Fig. 10",
+        "Smaller batches enhance Inversion.",
+        "growth of its share of a row, batch size 256 to 8",
+        0,
+        "above",
+        "any growth",
+        _grows(INVERTED, "figure10", {"batch_size": 8}, {"batch_size": 256}),
+        "figure10",
+    ),
+    "batchnorm-inverts": _claim(
+        "3, Fig. 9",
+        "With BatchNorm they do so more.",
+        "its share of a row at batch size 8, with minus without",
+        0,
+        "above",
+        "any growth",
+        _grows(INVERTED, "figure9", {"batch_size": 8}, {"batch_size": 8}, "figure10"),
+        "figure9",
+        "figure10",
+    ),
+    "cross-entropy-less-robust": _claim(
+        "App. M, Fig. 26",
+        "With cross-entropy networks are less robust to wrong labels.",
+        "share of a row that generalises at wd 0, MSE minus cross-entropy",
+        0,
+        "above",
+        "any loss",
+        _grows(GENERALIZED, "figure3a", WD0, WD0, "figure26a"),
+        "figure3a",
+        "figure26a",
+    ),
+    "relu-needs-more": _claim(
+        "App. N, Fig. 27",
+        "ReLU networks need more weight decay to invert.",
+        "Inversion's share of a row at wd 5, x² minus ReLU",
+        0,
+        "above",
+        "any difference",
+        _grows(INVERTED, "figure3a", WD5, WD5, "figure27"),
+        "figure3a",
+        "figure27",
+    ),
+    "wide-no-partial": _claim(
+        "App. O, Fig. 29",
+        "At N = 5000 there is no Partial Inversion without regularisation.",
+        "its share of wd 0's cells",
+        0.02,
+        "below",
+        "a cell or two of 323",
+        lambda e: share(codes(e.sweeps["figure29"], **WD0), (Phase.PARTIAL_INVERSION,)),
+        "figure29",
+    ),
+    "wide-less-coexistence": _claim(
+        "App. O, Fig. 29",
+        "And Coexistence is smaller.",
+        "its share of a row at wd 0, N 500 minus N 5000",
+        0,
+        "above",
+        "any difference",
+        _grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29"),
+        "figure3a",
+        "figure29",
+    ),
+    "wide-relu-learns": _claim(
+        "App. O, Fig. 30",
+        "Wide ReLU networks are hardly ever confused.",
+        "Confusion's share of a row at the strongest wd, narrow minus wide",
+        0,
+        "above",
+        "any difference",
+        _grows(
+            (Phase.CONFUSION,), "figure27", {"weight_decay": 40}, {"weight_decay": 20}, "figure30"
+        ),
+        "figure27",
+        "figure30",
+    ),
+    "sublinear": _claim(
+        "App. Q, Fig. 32",
+        "The neurons that generalisation requires grow more slowly than the width.",
+        "exponent of neurons required over width",
+        1,
+        "below",
+        "what sub-linear means",
+        _exponent,
+        "figure32",
+    ),
+    "transformer-decay": _claim(
+        "2.3, Fig. 7",
+        "In a Transformer too, weight decay widens what generalises.",
+        "growth of its share of a row, wd 0 to 3",
+        0,
+        "above",
+        "any growth",
+        _grows(GENERALIZED, "figure7a", {"weight_decay": 3}, WD0),
+        "figure7a",
+    ),
+    "deep-decay-ipr": _claim(
+        "2.3, Fig. 7",
+        "In a 3-layer MLP weight decay raises the input layer's IPR.",
+        "growth of its mean, wd 0 to 8, of every cell",
+        0,
+        "above",
+        "any growth",
+        _ipr("figure7b", {"weight_decay": 8}, WD0),
+        "figure7b",
+    ),
+    "transformer-heads": _claim(
+        "App. G.1, Fig. 12",
+        "More heads raise the embedding's IPR.",
+        "mean IPR, 8 heads minus 4",
+        0,
+        "above",
+        "any growth",
+        _ipr("figure12", {"heads": 8}, {"heads": 4}),
+        "figure12",
+    ),
+    "transformer-tying": _claim(
+        "App. G.1, Fig. 12",
+        "Weight tying lowers it.",
+        "mean IPR, untied minus tied",
+        0,
+        "above",
+        "any fall",
+        _ipr("figure12", {"tied": False}, {"tied": True}),
+        "figure12",
+    ),
+    "transformer-dropout": _claim(
+        "App. G.2, Fig. 13",
+        "Dropout above .1 does not help a Transformer.",
+        "growth of the share of a row that generalises, dp .1 to .2",
+        0.02,
+        "below",
+        "less than half a cell",
+        _grows(GENERALIZED, "figure13", {"dropout": 0.2}, {"dropout": 0.1}),
+        "figure13",
+    ),
+    "lazy-output": _claim(
+        "App. G.3, Fig. 14",
+        "A lazier 3-layer MLP has an output layer of larger IPR.",
+        "mean IPR of the output layer, lazy minus standard",
+        0,
+        "above",
+        "any growth",
+        _ipr("figure14", {"parameterization": "lazy"}, {"parameterization": "standard"}, -1),
+        "figure14",
+    ),
+    "mnist-decay": _claim(
+        "App. H, Fig. 16",
+        "On MNIST weight decay keeps the network from memorising wrong labels.",
+        "fall of accuracy on corrupted labels, wd 0 to 3, of every cell",
+        0.1,
+        "above",
+        "plain to see",
+        _accuracy("figure16a", "corrupted_accuracy", WD0, {"weight_decay": 3}),
+        "figure16a",
+    ),
+    "mnist-dropout": _claim(
+        "App. H, Fig. 16",
+        "On MNIST strong dropout lowers training and test accuracy.",
+        "fall of training accuracy, dp 0 to .6, of every cell",
+        0,
+        "above",
+        "any fall",
+        _accuracy("figure16b", "train_accuracy", {"dropout": 0}, {"dropout": 0.6}),
+        "figure16b",
+    ),
+}

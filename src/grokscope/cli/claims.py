@@ -1,0 +1,131 @@
+"""Commands that check the paper's statements: verify, report."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from grokscope.cli.base import FAILED, RUNS, Json, Store, app
+from grokscope.cli.sweeps import Workers, positive
+from grokscope.cli.tables import console, jsonable, span
+from grokscope.errors import ConfigError
+
+
+@app.command()
+def verify(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Names of claims (default all); may be repeated.")
+    ] = None,
+    scale: Annotated[
+        str, typer.Option(help="paper, or quick: half the steps where they decide nothing.")
+    ] = "quick",
+    store: Store = RUNS,
+    results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = Path(
+        "results"
+    ),
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Check the paper's statements: train what they need, and say which the evidence supports.
+
+    The exit code is 1 if any is contradicted. Sweeps are read from `--from`, not trained here.
+
+    Example: [bold]grokscope verify --only coexistence --only prune-low[/bold]
+    """
+    if scale not in ("quick", "paper"):
+        raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
+    from grokscope.claims import Verdict, chosen, verify
+
+    claims = chosen(only or [])
+    found = verify([*claims], scale, store, results, positive("workers", workers))
+    if as_json:
+        document = [
+            {
+                "name": name, "section": claim.section, "says": claim.says,
+                "statistic": claim.statistic, "bound": claim.bound, "side": claim.side,
+                "why": claim.why, "verdict": str(found[name].verdict), "n": found[name].n,
+                "estimate": found[name].interval.estimate, "low": found[name].interval.low,
+                "high": found[name].interval.high, "seconds": found[name].seconds,
+                "missing": found[name].missing,
+            }
+            for name, claim in claims.items()
+        ]  # fmt: skip
+        print(json.dumps(jsonable(document)))
+    else:
+        _print(claims, found)
+    if any(finding.verdict == Verdict.CONTRADICTED for finding in found.values()):
+        raise typer.Exit(FAILED)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
+    scale: Annotated[
+        str, typer.Option(help="paper, or quick: fewer steps for what is trained.")
+    ] = "quick",
+    store: Store = RUNS,
+    results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = Path(
+        "results"
+    ),
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML file with every figure and every statement's verdict, and how each was made.
+
+    Example: [bold]grokscope report --out report.html[/bold]
+    """
+    from grokscope.report import report as write_report
+    from grokscope.store import require_writable
+
+    if scale not in ("quick", "paper"):
+        raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
+    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
+        raise ConfigError(
+            f"`out` must be a file that ends in .html, got {str(out)!r}. Use report.html."
+        )
+    require_writable(out.parent, "out")
+    show = (lambda line: None) if as_json else (lambda line: print(line, file=sys.stderr))
+    found = write_report(out, scale, store, results, positive("workers", workers), show)
+    verdicts = {name: str(finding.verdict) for name, finding in found.items()}
+    print(json.dumps({"report": str(out), "verdicts": verdicts}) if as_json else f"report   {out}")
+
+
+def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from grokscope.claims import Verdict
+
+    looks = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red", Verdict.UNDECIDED: "dim"}
+    table = Table(box=None, pad_edge=False)
+    for name in ("claim", "statement and what is measured", "estimate", "holds", "n", "verdict"):
+        table.add_column(name, no_wrap=name not in ("statement and what is measured", "verdict"))
+    for name, claim in claims.items():
+        finding = found[name]
+        words = Text(f"{claim.says} ({claim.section})\n")
+        words.append(f"{claim.statistic}", "dim")
+        low, high = finding.interval.low, finding.interval.high
+        estimate = f"{finding.interval.estimate:.3g}\n[{low:.3g}, {high:.3g}]"
+        sign = "≥" if claim.side == "above" else "≤"
+        verdict = f"{finding.verdict}" + (f": {finding.missing}" if finding.missing else "")
+        table.add_row(
+            name,
+            words,
+            "-" if finding.missing else estimate,
+            f"{sign} {claim.bound:g}",
+            str(finding.n),
+            Text(verdict, looks[finding.verdict]),
+        )
+    console().print(table)
+    counts = [
+        f"{sum(f.verdict == verdict for f in found.values())} {verdict}" for verdict in Verdict
+    ]
+    cost = math.fsum(finding.seconds for finding in found.values())
+    print(
+        f"{', '.join(counts)} · networks used took {span(cost)} to train, shared ones counted anew"
+    )

@@ -1,0 +1,183 @@
+"""One page with every figure and every claim: what was made, how, and what it cost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import xarray as xr
+
+from grokscope import figures
+from grokscope.archives import load_sweep
+from grokscope.claims import Claim, Finding, Verdict, claims, verify
+from grokscope.figures import FAMILIES, Figure, Scale, SweepFigure
+from grokscope.record import environment
+from grokscope.store import Run
+from grokscope.sweeps import train_missing
+
+STYLE = """
+:root { color-scheme: light dark; --ground: #fff; --ink: #1c1c1c; --quiet: #555; --line: #d4d4d2; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #16181b; --ink: #ececec; --quiet: #a9adb2; --line: #3a3f45; }
+}
+@media print { :root { --ground: #fff; --ink: #000; --quiet: #444; } section { break-inside: avoid; } }
+body { margin: 0 auto; max-width: 62rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif;
+  background: var(--ground); color: var(--ink); }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; margin-top: 2rem; } h3 { font-size: 1.05rem; margin-bottom: .2rem; }
+.quiet { color: var(--quiet); font-size: .9rem; }
+img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 4px; }
+nav a { margin-right: .8rem; white-space: nowrap; } a { color: inherit; }
+.table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
+td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.verdict { font-weight: 600; white-space: nowrap; }
+.supported::before { content: "✓ "; } .contradicted::before { content: "✗ "; } .undecided::before { content: "? "; }
+code { font-size: .9em; overflow-wrap: anywhere; }
+"""
+
+
+class Section(NamedTuple):
+    """A figure in the report: its picture as PNG, or what is needed to make it; and how."""
+
+    number: int | str
+    title: str
+    picture: bytes | None
+    how: str
+
+
+def report(
+    path: Path,
+    scale: Scale = "quick",
+    store: str | Path = "runs",
+    results: str | Path = "results",
+    workers: int | None = None,
+    show: Callable[[str], None] = lambda line: None,
+) -> dict[str, Finding]:
+    """Write the report as one HTML file, whole or not at all; and return the findings in it.
+
+    Args:
+        path: the file.
+        scale: paper or quick, for what is trained; the figures say which.
+        store: a folder of runs; what is missing is trained.
+        results: a folder of exported sweeps. Figures of others are left out, with what makes them.
+        workers: training processes; by default one a core.
+        show: called with a line about what is done next.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    from grokscope.store import write_whole
+
+    show("claims")
+    found = verify((), scale, store, results, workers)
+    sections = []
+    for number in FAMILIES:
+        figure = figures.load(number)
+        show(f"figure {number}")
+        if isinstance(figure, Figure):
+            runs = train_missing(figures.experiments(figure, scale), store, workers)
+            sections.append(_of_runs(number, figure, runs, scale))
+        else:
+            sections.append(_of_sweeps(number, figure, Path(results)))
+    write_whole(path, page(sections, claims(), found).encode())
+    return found
+
+
+def _picture(draw: Callable[[Path], None]) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        draw(path)
+        return path.read_bytes()
+
+
+def _of_runs(number: int | str, figure: Figure, runs: list[Run], scale: Scale) -> Section:
+    seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs)
+    made = f"{len(runs)} networks, {seconds:.0f} s of training · grokscope figure {number}"
+    made += f" --scale {scale}" if scale == "quick" else ""
+    picture = _picture(lambda path: figures.draw(figure, runs, path))
+    return Section(number, figure.title, picture, made)
+
+
+def _of_sweeps(number: int | str, figure: SweepFigure, results: Path) -> Section:
+    files = {name: results / f"{name}.nc" for name in figure.grids}
+    missing = [name for name, file in files.items() if not file.exists()]
+    if missing:
+        how = "; ".join(f"grokscope sweep {name} --settle --refine" for name in missing)
+        return Section(number, figure.title, None, f"needs {how}, and its export")
+    data: list[xr.Dataset] = [load_sweep(file) for file in files.values()]
+    hours = math.fsum(float(one.seconds.sum()) for one in data) / 3600
+    made = f"{hours:.1f} core hours · grokscope figure {number} --from {results.name}"
+    picture = _picture(lambda path: figures.draw_sweeps(figure.draw, data, path))
+    return Section(number, figure.title, picture, made)
+
+
+def page(
+    sections: list[Section], all_claims: Mapping[str, Claim], found: Mapping[str, Finding]
+) -> str:
+    """The report's HTML, which needs nothing else; every string in it is text."""
+    counts = ", ".join(
+        f"{sum(finding.verdict == verdict for finding in found.values())} {verdict}"
+        for verdict in Verdict
+    )
+    made = datetime.now(UTC).isoformat(timespec="minutes")
+    versions = {"grokscope": version("grokscope")} | environment()
+    names = "".join(f'<a href="#figure-{s.number}">{_name(s.number)}</a> ' for s in sections)
+    rows = "".join(_row(name, all_claims[name], finding) for name, finding in found.items())
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>To grok or not to grok: what was measured</title><style>{STYLE}</style></head><body>
+<h1>To grok or not to grok: what was measured</h1>
+<p>The figures and statements of Doshi, Das, He and Gromov's paper, made anew by grokscope. Of
+{len(found)} statements: {escape(counts)}.</p>
+<p class="quiet">Made {escape(made)}. Intervals are 95 %.</p>
+<nav aria-label="Contents"><a href="#claims">Statements</a> {names}<a href="#versions">Versions</a></nav>
+<h2 id="claims">Statements</h2>
+<div class="table" tabindex="0" role="region" aria-label="Statements and verdicts"><table>
+<thead><tr><th scope="col">Statement</th><th scope="col">Measured</th><th scope="col">Estimate</th>
+<th scope="col">Holds if</th><th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>
+<h2>Figures</h2>
+{"".join(map(_figure, sections))}
+<h2 id="versions">Versions</h2>
+<p class="quiet"><code>{escape(json.dumps(versions))}</code></p>
+</body></html>
+"""
+
+
+def _name(number: int | str) -> str:
+    return f"Figure {number}" if isinstance(number, int) else number.capitalize()
+
+
+def _figure(section: Section) -> str:
+    heading = f"{_name(section.number)}: {section.title}"
+    shown = '<p class="quiet">Not made yet.</p>'
+    if section.picture is not None:
+        data = base64.b64encode(section.picture).decode()
+        shown = f'<img alt="{escape(heading)}" src="data:image/png;base64,{data}">'
+    return (
+        f'<section id="figure-{section.number}"><h3>{escape(heading)}</h3>{shown}'
+        f'<p class="quiet">{escape(section.how)}</p></section>\n'
+    )
+
+
+def _row(name: str, claim: Claim, finding: Finding) -> str:
+    low, high = finding.interval.low, finding.interval.high
+    estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}], n = {finding.n}"
+    if finding.missing:
+        estimate = f"needs {finding.missing}"
+    holds = f"{'≥' if claim.side == 'above' else '≤'} {claim.bound:g}"
+    kind = finding.verdict.name.lower()
+    return (
+        f'<tr id="claim-{escape(name)}"><td>{escape(claim.says)} <span class="quiet">'
+        f"({escape(claim.section)}; {escape(name)})</span></td><td>{escape(claim.statistic)}</td>"
+        f'<td class="number">{escape(estimate)}</td><td>{escape(holds)} <span class="quiet">'
+        f'({escape(claim.why)})</span></td><td class="verdict {kind}">{finding.verdict}</td></tr>\n'
+    )

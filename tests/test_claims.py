@@ -1,0 +1,187 @@
+"""The claims: each is whole, and judged by its interval alone."""
+
+import json
+
+import numpy as np
+import pytest
+
+from grokscope.claims import (
+    Claim,
+    Evidence,
+    Share,
+    Verdict,
+    chosen,
+    claims,
+    diagrams,
+    experiments_of,
+    judge,
+    networks,
+    verify,
+)
+from grokscope.cli import main
+from grokscope.config import Experiment
+from grokscope.data import make_dataset
+from grokscope.errors import ConfigError
+from grokscope.grid import GRIDS, Grid
+from grokscope.phases import Phase
+from grokscope.prune import pruning_curve, pruning_order
+from grokscope.record import final_network
+from grokscope.run import train
+from grokscope.sweeps import sweep
+
+ALL = claims()
+
+
+def made_up(sample, bound=0.5, side="above"):
+    return Claim("1", "It holds.", "a number", bound, side, "why", lambda evidence: sample)
+
+
+@pytest.mark.parametrize(
+    ("sample", "side", "verdict"),
+    [
+        ([0.8, 0.9, 0.85], "above", Verdict.SUPPORTED),
+        ([0.8, 0.9, 0.85], "below", Verdict.CONTRADICTED),
+        ([0.1, 0.12, 0.11], "above", Verdict.CONTRADICTED),
+        ([0.1, 0.9, 0.6], "above", Verdict.UNDECIDED),
+        ([0.9], "above", Verdict.UNDECIDED),
+        ([np.nan, 0.9, np.nan], "above", Verdict.UNDECIDED),
+        ([], "above", Verdict.UNDECIDED),
+        ([0.5, 0.5], "above", Verdict.SUPPORTED),
+        (Share(4, 4), "above", Verdict.SUPPORTED),
+        (Share(3, 3), "above", Verdict.UNDECIDED),
+        (Share(0, 4), "above", Verdict.CONTRADICTED),
+        (Share(0, 0), "above", Verdict.UNDECIDED),
+    ],
+)
+def test_a_verdict_follows_from_the_whole_interval(sample, side, verdict):
+    assert judge(made_up(sample, side=side), Evidence([], {})).verdict == verdict
+
+
+def test_a_claim_whose_sweep_is_missing_is_undecided_and_says_so():
+    claim = ALL["sublinear"]
+    finding = judge(claim, Evidence([], {}))
+    assert (finding.verdict, finding.missing) == (Verdict.UNDECIDED, "sweep figure32")
+
+
+def test_there_are_thirty_claims_and_each_is_whole():
+    assert len(ALL) >= 30
+    for name, claim in ALL.items():
+        assert claim.says.endswith("."), name
+        assert claim.section
+        assert claim.statistic
+        assert claim.why
+        assert set(claim.sweeps) <= set(GRIDS), name
+        assert claim.experiments or claim.sweeps or name.startswith("analytic"), name
+        assert np.isfinite(claim.bound)
+
+
+def test_quick_halves_steps_only_where_they_decide_nothing():
+    plain, forgets = ALL["coexistence"], ALL["forgetting"]
+    assert experiments_of(plain, "quick", 3)["run"].steps == 1000
+    assert experiments_of(plain, "paper", 3)["run"].steps == 2000
+    assert experiments_of(forgets, "quick", 3)["run"].steps == 2000
+    assert experiments_of(forgets, "quick", 3)["run"].seeds.seed == 3
+
+
+SMALL = Experiment(train_fraction=0.8, corruption_fraction=0.3, steps=400, measure_every=50)
+SMALL = SMALL.replace(modulus=41, width=200)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Small networks in Coexistence and Memorization."""
+    return {
+        "run": train(SMALL.replace(weight_decay=4), progress=False),
+        "memory": train(SMALL.replace(train_fraction=0.2), progress=False),
+    }
+
+
+def of(name, run):
+    """What a claim's statistic is of one run, whatever it calls it."""
+    claim = ALL[name]
+    return claim.measure(Evidence([dict.fromkeys(claim.experiments, run)], {}))
+
+
+def test_statistics_tell_coexistence_from_memorization(runs):
+    """On networks of known phases: what the claims are about is there, or is not."""
+    both, memory = runs["run"], runs["memory"]
+    assert of("coexistence", both) == Share(1, 1)
+    assert of("coexistence", memory) == Share(0, 1)
+    assert networks.in_phase(Phase.MEMORIZATION)(Evidence([{"run": memory}], {})) == Share(1, 1)
+    (apart,), (not_apart,) = of("prune-low", both), of("prune-low", memory)
+    assert apart > 0.6 > 0.2 > not_apart
+    (both_peaks,), (one_peak,) = of("two-peaks", both), of("two-peaks", memory)
+    assert both_peaks > 0.6 > 0.2 > one_peak
+    assert of("bimodal", both)[0] < 0.05
+    assert of("ipr-decay", both) == [0]  # of the same run twice
+
+
+def test_pruning_statistics_by_their_definition(runs):
+    run = runs["run"]
+    network, data = final_network(run), make_dataset(run.experiment)
+    curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), stride=10)
+    most = float((curve.corrupted_accuracy - curve.test_accuracy).max())
+    assert of("prune-high", run) == [pytest.approx(most, abs=1e-6)]
+
+
+def test_statistics_of_sweeps_by_counting(tmp_path):
+    base = Experiment(steps=20).replace(modulus=11, width=8)
+    axes = {
+        "weight_decay": [0, 5, 20],
+        "train_fraction": [0.5, 0.7],
+        "corruption_fraction": [0, 0.3],
+    }
+    data = sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
+    found = diagrams.codes(data)
+    names = list(Phase)
+    phases = [names[code] for code in found.values.ravel()]
+    for phase in Phase:
+        assert diagrams.share(found, (phase,)) == Share(phases.count(phase), 12)
+    rows = diagrams.by_row(found, (names[found.values[0, 0, 0]],))
+    by_hand = (found.values == found.values[0, 0, 0]).mean(axis=(0, 2))
+    np.testing.assert_allclose(rows, by_hand)
+    assert ALL["multiplication"].measure(
+        Evidence([], {"figure3a": data, "figure31": data})
+    ) == Share(12, 12)
+
+
+def test_verify_trains_what_is_missing_once(tmp_path, monkeypatch):
+    import grokscope.claims as package
+
+    cell = SMALL.replace(weight_decay=4, steps=100)
+    claim = Claim("1", "It trains.", "share", 0.5, "above", "why",
+                  networks.in_phase(Phase.COEXISTENCE), {"run": cell})  # fmt: skip
+    monkeypatch.setattr(package, "claims", lambda: {"one": claim, "two": claim})
+    found = verify(store=tmp_path, results=tmp_path, workers=1, progress=False)
+    assert found["one"] == found["two"]
+    assert found["one"].n == 4
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.nc")}
+    assert len(files) == 4
+    verify(store=tmp_path, results=tmp_path, workers=1, progress=False)
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.nc")}
+
+
+def test_the_command_prints_a_table_or_json_and_its_exit_code_says_it(
+    tmp_path, monkeypatch, capsys
+):
+    import grokscope.claims as package
+
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["--only", "analytic-delta"], ["--only", "sublinear"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["verify", *arguments])
+        assert not ended.value.code
+    assert "figure32" in capsys.readouterr().out
+    monkeypatch.setattr(package, "claims", lambda: {"wrong": made_up([0.1, 0.1])})
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "--json"])
+    assert ended.value.code == 1
+    assert json.loads(capsys.readouterr().out)[0]["verdict"] == "contradicted"
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "--only", "nothing"])
+    assert ended.value.code == 2
+
+
+def test_unknown_claims_are_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="`only` must name claims, got 'x'"):
+        chosen(["x"])

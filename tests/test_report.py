@@ -1,0 +1,68 @@
+"""The report: one file that says what is there and what is not, and treats strings as text."""
+
+import re
+
+import pytest
+
+import grokscope.claims as package
+from grokscope import report as module
+from grokscope.claims import Claim, Verdict, claims
+from grokscope.cli import main
+from grokscope.config import Experiment
+from grokscope.figures import FAMILIES, Figure, load
+from grokscope.report import Section, page
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def a_claim(sample, says="It holds."):
+    return Claim("1", says, "a number", 0.5, "above", "why", lambda evidence: sample)
+
+
+def test_strings_are_text_and_every_picture_has_words():
+    found = {"x": package.judge(a_claim([0.9, 0.9]), package.Evidence([], {}))}
+    sections = [Section(1, HOSTILE, b"\x89PNG", HOSTILE), Section("forgetting", "b", None, "how")]
+    text = page(sections, {"x": a_claim([], HOSTILE)}, found)
+    assert "<script" not in text
+    assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", text))
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", text)  # nothing from elsewhere
+    assert "Not made yet." in text
+    assert "1 supported, 0 contradicted" in text
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The real command with few figures and claims, of small networks."""
+    tiny = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
+    figure = load(1)
+    assert isinstance(figure, Figure)
+    monkeypatch.setattr(module, "FAMILIES", {1: "curves", 10: "diagrams"})
+    monkeypatch.setattr(
+        module.figures,
+        "load",
+        lambda number: Figure("Curves", (tiny,), figure.draw) if number == 1 else load(number),
+    )
+    some = {"one": a_claim([0.1, 0.1]), "sublinear": claims()["sublinear"]}
+    monkeypatch.setattr(module, "claims", lambda: some)
+    monkeypatch.setattr(package, "claims", lambda: some)
+
+
+def test_the_command_writes_one_file(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["report", "--out", "out/report.html", "--workers", "1", "--json"])
+    assert not ended.value.code
+    text = (tmp_path / "out/report.html").read_text("utf-8")
+    assert text.count("data:image/png;base64,") == 1
+    assert "grokscope figure 1 --scale quick" in text
+    assert "needs grokscope sweep figure10 --settle --refine" in text
+    assert "needs sweep figure32" in text
+    assert f'"one": "{Verdict.CONTRADICTED}"' in capsys.readouterr().out
+    for wrong in (["--out", "report.pdf"], ["--scale", "huge"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["report", *wrong])
+        assert ended.value.code == 2
+
+
+def test_every_figure_has_a_place():
+    assert module.FAMILIES == FAMILIES
