@@ -41,6 +41,10 @@ td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .verdict { font-weight: 600; white-space: nowrap; }
 .supported::before { content: "✓ "; } .contradicted::before { content: "✗ "; } .undecided::before { content: "? "; }
 code { font-size: .9em; overflow-wrap: anywhere; }
+@media (max-width: 45rem) {
+  thead { display: none; } tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  td { display: block; border: 0; padding: .05rem 0; } td.number { white-space: normal; }
+}
 """
 
 
