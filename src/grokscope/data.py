@@ -29,7 +29,7 @@ class Dataset:
         n_labels: p; of other tasks, the number of labels.
     """
 
-    inputs: Shaped[np.ndarray, "example *feature"]
+    inputs: Shaped[np.ndarray, "example ..."]
     true_labels: Int[np.ndarray, "example"]
     given_labels: Int[np.ndarray, "example"]
     is_corrupted: Bool[np.ndarray, "example"]

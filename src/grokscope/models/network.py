@@ -11,12 +11,11 @@ from grokscope.models.normalization import Statistics
 
 
 class Layer(NamedTuple):
-    """Units of a network, and the arrays that are theirs.
+    """Units of a network, and the names of the arrays that are theirs.
 
-    Attributes:
-        vectors: matrices with one row a residue and one column a unit, whose columns have an IPR.
-        outgoing: the matrix whose column k carries unit k onwards: without it the unit is gone.
-        gamma: the factors that a norm layer behind the units gives them, if there is one.
+    `vectors` are matrices with one row a residue and one column a unit, whose columns have an IPR;
+    `outgoing` is the matrix whose column k carries unit k onwards: without it the unit is gone;
+    `gamma` are the factors that a norm layer behind the units gives them, if there is one.
     """
 
     vectors: tuple[str, ...]
