@@ -11,7 +11,7 @@ os.environ.setdefault("NPROC", "1")
 import hashlib
 import platform
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ from grokscope.models.normalization import split_trained, with_seen
 from grokscope.models.transformer import Transformer
 from grokscope.models.two_layer import TwoLayer
 from grokscope.optimizers import Kind, make_optimizer, split_settings
+from grokscope.parts import Part
 from grokscope.plugins import load
 
 ARCHITECTURES: dict[str, Any] = {
@@ -166,7 +167,8 @@ def tiled(array: np.ndarray, size: int) -> np.ndarray:
 
 def init_model(experiment: Experiment) -> Network:
     """The network before training, from the experiment's `init` stream."""
-    return _init(experiment, _key(experiment, "init"))
+    task = experiment.task
+    return _make(experiment.model, task.n_inputs, task.n_labels, _key(experiment, "init"))
 
 
 def model_shapes(experiment: Experiment) -> Network:
@@ -175,18 +177,24 @@ def model_shapes(experiment: Experiment) -> Network:
     Raises:
         ConfigError: if a network of the user's own cannot be made.
     """
+    model: Any = experiment.model
+    return _shapes(model, experiment.task.n_inputs, experiment.task.n_labels)
+
+
+@lru_cache(maxsize=256)  # asked for by every cell of a sweep
+def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
     try:
-        return eqx.filter_eval_shape(_init, experiment, jax.random.key(0))
+        return eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
     except TypeError as error:
         raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
 
 
-def _init(experiment: Experiment, key: PRNGKeyArray) -> Network:
-    model, task = experiment.model, experiment.task
+def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> Network:
     if isinstance(model, OwnModel):
-        return load(model.code).init(key, task.n_inputs, task.n_labels, **model.settings)
+        return load(model.code).init(key, n_inputs, n_labels, **model.settings)
     settings = model.model_dump(exclude={"name", "dropout"})
-    return ARCHITECTURES[model.name].init(key, task.n_inputs, task.n_labels, **settings)
+    kind = model.model_dump()["name"]
+    return ARCHITECTURES[kind].init(key, n_inputs, n_labels, **settings)
 
 
 def train_steps(
