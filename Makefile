@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: figure1 test slow check docs bench clean
+.PHONY: figure1 test slow check docs notebook bench clean
 
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
@@ -22,6 +22,9 @@ check: .venv/check  ## lint, format, types
 docs: .venv/docs  ## the documentation as web pages, with the reference made from docstrings
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
 	@echo "documentation  docs/_build/index.html"
+
+notebook: .venv/test  ## the tutorial as a notebook, run
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/tutorial_notebook.py
 
 bench: .venv/bench  ## print every speed and memory ratio
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -1,6 +1,7 @@
 """The documentation is complete, its links resolve, and its shell examples run."""
 
 import inspect
+import os
 import re
 import shlex
 import signal
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
+import nbclient
+import nbformat
 import pytest
 import typer
+from tutorial_notebook import NOTEBOOK, as_notebook, blocks
 
 import grokscope
 from grokscope import Experiment, cli, digest, train
@@ -24,30 +27,7 @@ PAGES = sorted(
 )
 COMMANDS: dict = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
 
-FENCE = re.compile(
-    r"(?:<!-- (?P<mark>.*?) -->\n+)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S
-)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-
-
-class Block(NamedTuple):
-    kind: str
-    body: str
-    mark: str
-
-
-def blocks(page: Path) -> list[Block]:
-    found = FENCE.finditer(page.read_text("utf-8"))
-    return [Block(match["kind"], match["body"], match["mark"] or "") for match in found]
-
-
-def shell_commands(body: str) -> list[str]:
-    lines = body.replace("\\\n", " ").splitlines()
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-
-
-def is_run(block: Block) -> bool:
-    return block.kind == "console" and not block.mark.startswith("not run: ")
 
 
 def name(page: Path) -> str:
@@ -72,7 +52,12 @@ def test_every_option_of_every_command_is_described():
             assert option.help, (command.name, option.name)
 
 
-WITH_SHELL = [page for page in PAGES if any(map(is_run, blocks(page)))]
+TUTORIAL = DOCS / "tutorial.md"
+WITH_SHELL = [
+    page
+    for page in PAGES
+    if page != TUTORIAL and any(block.is_run for block in blocks(page.read_text("utf-8")))
+]
 
 
 @pytest.mark.parametrize("page", WITH_SHELL, ids=name)
@@ -84,11 +69,10 @@ def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(sys, "path", [*sys.path])
     ran = 0
-    for block in blocks(page):
-        if block.kind in ("toml", "python") and block.body.startswith("# "):
-            first_line = block.body.partition("\n")[0]
-            Path(first_line.removeprefix("# ")).write_text(block.body, "utf-8")
-        for command in shell_commands(block.body) if is_run(block) else ():
+    for block in blocks(page.read_text("utf-8")):
+        if block.file:
+            Path(block.file).write_text(block.body, "utf-8")
+        for command in block.commands if block.is_run else ():
             command, _, target = command.partition(" > ")
             program, *arguments = shlex.split(command)
             if program == "python":
@@ -106,8 +90,19 @@ def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
     assert ran
 
 
+def test_the_tutorial_runs_as_a_notebook(monkeypatch):
+    """Which fails at the first cell or command that does."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    monkeypatch.setenv("PATH", programs)
+    made = as_notebook(TUTORIAL.read_text("utf-8"))
+    nbclient.NotebookClient(made, timeout=300).execute()
+    kept = nbformat.read(NOTEBOOK, as_version=4)
+    sources = [[(cell.cell_type, cell.source) for cell in one.cells] for one in (made, kept)]
+    assert sources[0] == sources[1], "the page has changed: run `make notebook`"
+
+
 def test_the_tutorial_names_its_run_and_picture():
-    page = (DOCS / "tutorial.md").read_text("utf-8")
+    page = TUTORIAL.read_text("utf-8")
     small = Experiment(train_fraction=0.8, corruption_fraction=0.3, steps=400)
     run = digest(small.replace(modulus=41, width=200, weight_decay=4))
     assert f"runs/{run}.nc" in page
@@ -121,7 +116,7 @@ def test_every_block_says_what_it_is_and_no_mark_is_misspelt(page):
     assert all(fences[::2]), "a fence without a language"
     assert all(not fence for fence in fences[1::2]), "a fence that is not closed"
     assert all(mark.startswith("not run: ") for mark in re.findall(r"<!-- (.*?) -->", text))
-    for block in blocks(page):
+    for block in blocks(text):
         assert ">>> " not in block.body or block.kind == "pycon"
 
 
