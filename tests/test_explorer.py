@@ -173,6 +173,10 @@ def test_hover_click_pin_compare_and_share(open_page, trained, tmp_path):
     tab.mouse.click(*center(tab, 0, 0, panel=1))
     until(tab, "document.querySelectorAll('#pins button').length === 2")
     until(tab, "$('curves').data && $('curves').data.length === 6")
+    until(tab, "$('norms')._fullLayout")
+    for chart in ("curves", "ipr", "pruning", "norms"):
+        frame, drawn = f"$('{chart}').parentElement.clientWidth", f"$('{chart}')._fullLayout.width"
+        assert tab.evaluate(f"{drawn} <= {frame}"), chart
     drawn = tab.evaluate("$('curves').data[1].y")
     np.testing.assert_allclose(drawn, run.dataset.test_accuracy, atol=5e-4)
     assert tab.evaluate("$('pruning').data.length") == 8

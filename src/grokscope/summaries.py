@@ -80,7 +80,7 @@ def summaries(
         store: a folder of runs; one that does not exist is empty.
         known: summaries just made, each with the signature of the file it was made from.
         wanted: which digests to return.
-        advance: called with the number of runs just seen.
+        advance: called with the number of wanted runs just seen.
     """
     if not store.is_dir():
         return {}
@@ -99,7 +99,7 @@ def summaries(
             fresh[name] = (mark, summary)
         elif wanted(name) and (run := open_or_set_aside(store / f"{name}{SUFFIX}")):
             fresh[name] = (mark, summarize(run))
-        advance(1)
+        advance(int(wanted(name)))
     if fresh != stored:
         _write(store / CACHE, fresh)
     return {name: summary for name, (_, summary) in fresh.items() if wanted(name)}

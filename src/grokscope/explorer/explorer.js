@@ -245,14 +245,14 @@ function drawDiagrams() {
     const column = panel % across, row = Math.floor(panel / across), gap = 0.045;
     const width = (1 - gap * (across - 1)) / across, height = (1 - 0.2 * (down - 1)) / down;
     const left = column * (width + gap), top = 1 - row * (height + 0.2);
-    shown[`xaxis${key}`] = axisOf({ domain: [left, left + width], anchor: `y${key}`, title: { text: plain(data.dimensions[dimension(state.x)].label) }, ...ticks(state.x) });
+    shown[`xaxis${key}`] = axisOf({ domain: [left, left + width], anchor: `y${key}`, title: { text: panel + across < n ? "" : plain(data.dimensions[dimension(state.x)].label) }, ...ticks(state.x) });
     shown[`yaxis${key}`] = axisOf({
       domain: [Math.max(top - height, 0), top], anchor: `x${key}`, showticklabels: !column,
       title: { text: column || !state.y ? "" : plain(data.dimensions[dimension(state.y)].label) }, ...(state.y ? ticks(state.y) : { visible: false }),
     });
     if (state.panels) {
       const d = data.dimensions[dimension(state.panels)];
-      annotations.push({ text: plain(`${d.label} = ${d.values[panel]}`), xref: "paper", yref: "paper", x: left + width / 2, y: top, yanchor: "bottom", showarrow: false });
+      annotations.push({ text: plain(`${d.label} = ${d.values[panel]}`), xref: "paper", yref: "paper", x: left + width / 2, y: top, xanchor: "center", yanchor: "bottom", showarrow: false });
     }
   }
   const mark = (place, text, color) => {
@@ -292,11 +292,12 @@ function placeAt(event) {
   return null;
 }
 
-function chart(id, title, traces, more) {
-  const figure = $(id).parentElement;
-  figure.hidden = !traces.length;
-  if (!traces.length) return;
-  Plotly.react($(id), traces, layout({ title: { text: title, font: { size: 13 } }, ...more }), CONFIG);
+// All figures are shown before any is drawn, since each takes the width that it then has.
+function drawCharts(charts) {
+  for (const { id, traces } of charts) $(id).parentElement.hidden = !traces.length;
+  for (const { id, title, traces, more } of charts) {
+    if (traces.length) Plotly.react($(id), traces, layout({ title: { text: title, font: { size: 13 } }, ...more }), CONFIG);
+  }
 }
 
 async function drawPinned() {
@@ -318,6 +319,7 @@ async function drawPinned() {
   const each = (make) => found.flatMap((one, i) => (one ? make(one, LETTERS[i], PIN_COLORS[i]) : []));
   const line = (x, y, name, color, dash) => ({ type: "scatter", mode: "lines", x, y, name, line: { color, dash, width: 2 }, hovertemplate: `%{y:.3g}<extra>${plain(name)}</extra>` });
   const share = { tickformat: ".0%", range: [-0.02, 1.04] };
+  const charts = [], chart = (id, title, traces, more) => charts.push({ id, title, traces, more });
   chart("curves", "Accuracy: train —, test - -, corrupted ···", each((d, letter, color) => [
     line(d.steps, d.curves.train_accuracy, `${letter} train`, color, "solid"),
     line(d.steps, d.curves.test_accuracy, `${letter} test`, color, "dash"),
@@ -338,6 +340,7 @@ async function drawPinned() {
   const neurons = (key) => each((d, letter, color) => (d.neurons || []).map((one, i) => line(one[key].map((_, k) => k), one[key], `${letter} ${one.name}`, color, DASHES[i % 4])));
   chart("weights", "Weights of some neurons, by IPR", neurons("vector"), { xaxis: axisOf({ title: { text: "residue" } }) });
   chart("spectra", "Their spectra", neurons("spectrum"), { xaxis: axisOf({ title: { text: "frequency" } }) });
+  drawCharts(charts);
 }
 
 function describeCell(cell) {
@@ -354,7 +357,9 @@ function drawLegend() {
     return item;
   };
   const entries = data.phases.flatMap(({ name, color }, code) => (present.has(code) ? [entry(color, name)] : []));
-  if (diagram.inferred.some(Boolean)) entries.push(entry(mix("#888888", data.pale), "paler: inferred"));
+  if (diagram.inferred.some(Boolean)) {
+    entries.push(entry(`linear-gradient(90deg, #888888 50%, ${mix("#888888", data.pale)} 50%)`, "paler: inferred"));
+  }
   if (present.has(UNKNOWN)) entries.push(entry("transparent", "not trained"));
   $("legend").replaceChildren(...entries);
 }
