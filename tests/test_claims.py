@@ -145,6 +145,41 @@ def test_statistics_of_sweeps_by_counting(tmp_path):
     ) == Share(12, 12)
 
 
+def test_diagrams_of_different_grids_are_compared_where_both_have_cells(tmp_path):
+    base = Experiment(steps=20).replace(modulus=11, width=8)
+    fine = {"train_fraction": [0.3, 0.5, 0.7], "corruption_fraction": [0, 0.1, 0.3]}
+    coarse = {"train_fraction": [0.3, 0.7], "corruption_fraction": [0, 0.3]}
+    sweeps = [
+        sweep(Grid(base=base, axes={"weight_decay": [0, 5], **axes}), tmp_path, progress=False)
+        for axes in (fine, coarse)
+    ]
+    evidence = Evidence([], dict(zip(("figure3a", "figure27"), sweeps, strict=True)))
+    assert ALL["relu-needs-more"].measure(evidence) == [0, 0]  # of the same cells
+    evidence = Evidence([], dict(zip(("figure3a", "figure31"), sweeps, strict=True)))
+    assert ALL["multiplication"].measure(evidence) == Share(8, 8)
+
+
+def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatch):
+    import grokscope.claims as package
+    import grokscope.figures as figures
+
+    tiny = Grid(base=Experiment(steps=20).replace(modulus=11), axes={"width": (8, 12)}, seeds=2)
+    monkeypatch.setattr(figures, "grids", lambda figure, scale: {figure.grids[0]: tiny})
+    claim = Claim("1", "It trains.", "width", 5, "above", "why",
+                  lambda e: e.sweeps["figure32"].width.values.tolist(),
+                  sweeps=("figure32",))  # fmt: skip
+    monkeypatch.setattr(package, "claims", lambda: {"one": claim})
+    said = []
+    places = {"store": tmp_path / "runs", "results": tmp_path, "workers": 1, "progress": False}
+    (found,) = verify(**places, show=said.append).values()
+    assert (found.n, found.coarse) == (2, ("figure32",))
+    assert found.seconds > 0
+    assert "figure32" in said[0]
+    assert len([*(tmp_path / "runs").glob("*.nc")]) == 4
+    (left_out,) = verify(**places, train_sweeps=False).values()
+    assert left_out.missing == "sweep figure32"
+
+
 def test_verify_trains_what_is_missing_once(tmp_path, monkeypatch):
     import grokscope.claims as package
 
@@ -167,9 +202,9 @@ def test_the_command_prints_a_table_or_json_and_its_exit_code_says_it(
     import grokscope.claims as package
 
     monkeypatch.chdir(tmp_path)
-    for arguments in (["--only", "analytic-delta"], ["--only", "sublinear"]):
+    for claim in ("analytic-delta", "sublinear"):
         with pytest.raises(SystemExit) as ended:
-            main(["verify", *arguments])
+            main(["verify", "--only", claim, "--no-sweeps"])
         assert not ended.value.code
     assert "figure32" in capsys.readouterr().out
     monkeypatch.setattr(package, "claims", lambda: {"wrong": made_up([0.1, 0.1])})

@@ -50,7 +50,7 @@ def small(monkeypatch):
 def test_the_command_writes_one_file(small, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        main(["report", "--out", "out/report.html", "--workers", "1", "--json"])
+        main(["report", "--out", "out/report.html", "--workers", "1", "--json", "--no-sweeps"])
     assert not ended.value.code
     text = (tmp_path / "out/report.html").read_text("utf-8")
     assert text.count("data:image/png;base64,") == 1

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import xarray as xr
 
 from grokscope import figures
-from grokscope.archives import load_sweep
 from grokscope.claims import Claim, Finding, Verdict, claims, verify
 from grokscope.figures import FAMILIES, Figure, Scale, SweepFigure
 from grokscope.record import environment
@@ -64,6 +63,7 @@ def report(
     results: str | Path = "results",
     workers: int | None = None,
     show: Callable[[str], None] = lambda line: None,
+    train_sweeps: bool = True,
 ) -> dict[str, Finding]:
     """Write the report as one HTML file, whole or not at all; and return the findings in it.
 
@@ -71,9 +71,11 @@ def report(
         path: the file.
         scale: paper or quick, for what is trained; the figures say which.
         store: a folder of runs; what is missing is trained.
-        results: a folder of exported sweeps. Figures of others are left out, with what makes them.
+        results: a folder of exported sweeps.
         workers: training processes; by default one a core.
         show: called with a line about what is done next.
+        train_sweeps: whether sweeps that are not in `results` are trained; otherwise figures of
+            them are left out, with what makes them.
 
     Raises:
         OSError: if the file cannot be written.
@@ -81,7 +83,7 @@ def report(
     from grokscope.store import write_whole
 
     show("claims")
-    found = verify((), scale, store, results, workers)
+    found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
     sections = []
     for number in FAMILIES:
         figure = figures.load(number)
@@ -90,7 +92,11 @@ def report(
             runs = train_missing(figures.experiments(figure, scale), store, workers)
             sections.append(_of_runs(number, figure, runs, scale))
         else:
-            sections.append(_of_sweeps(number, figure, Path(results)))
+            data = {
+                name: figures.sweep_data(name, scale, store, results, train_sweeps, workers)
+                for name in figure.grids
+            }
+            sections.append(_of_sweeps(number, figure, data, scale, Path(results)))
     write_whole(path, page(sections, claims(), found).encode())
     return found
 
@@ -110,16 +116,24 @@ def _of_runs(number: int | str, figure: Figure, runs: list[Run], scale: Scale) -
     return Section(number, figure.title, picture, made)
 
 
-def _of_sweeps(number: int | str, figure: SweepFigure, results: Path) -> Section:
-    files = {name: results / f"{name}.nc" for name in figure.grids}
-    missing = [name for name, file in files.items() if not file.exists()]
-    if missing:
+def _of_sweeps(
+    number: int | str,
+    figure: SweepFigure,
+    found: Mapping[str, xr.Dataset | None],
+    scale: Scale,
+    results: Path,
+) -> Section:
+    data = [one for one in found.values() if one is not None]
+    if len(data) < len(found):
+        missing = [name for name, one in found.items() if one is None]
         how = "; ".join(f"grokscope sweep {name} --settle --refine" for name in missing)
         return Section(number, figure.title, None, f"needs {how}, and its export")
-    data: list[xr.Dataset] = [load_sweep(file) for file in files.values()]
     hours = math.fsum(float(one.seconds.sum()) for one in data) / 3600
-    made = f"{hours:.1f} core hours · grokscope figure {number} --from {results.name}"
-    picture = _picture(lambda path: figures.draw_sweeps(figure.draw, data, path))
+    is_shipped = all((results / f"{name}.nc").exists() for name in found)
+    how = f"--from {results.name}" if is_shipped else f"--scale {scale}"
+    made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
+    note = "" if is_shipped or scale == "paper" else figures.quick_note(figure)
+    picture = _picture(lambda path: figures.draw_sweeps(figure.draw, data, path, note))
     return Section(number, figure.title, picture, made)
 
 
@@ -177,6 +191,8 @@ def _row(name: str, claim: Claim, finding: Finding) -> str:
     estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}], n = {finding.n}"
     if finding.missing:
         estimate = f"needs {finding.missing}"
+    elif finding.coarse:
+        estimate += f", coarse {' and '.join(finding.coarse)}"
     holds = f"{'≥' if claim.side == 'above' else '≤'} {claim.bound:g}"
     kind = finding.verdict.name.lower()
     return (

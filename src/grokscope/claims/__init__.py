@@ -14,7 +14,7 @@ import xarray as xr
 
 from grokscope.config import Experiment
 from grokscope.errors import ConfigError
-from grokscope.figures import Scale
+from grokscope.figures import Scale, sweep_data
 from grokscope.intervals import Interval, mean_interval, share_interval
 from grokscope.store import Run
 
@@ -42,10 +42,13 @@ class Share(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """The runs of a claim's experiments, a dictionary for each seed; and its sweeps by name."""
+    """The runs of a claim's experiments, a dictionary for each seed; its sweeps by name, and
+    which of those are coarse, of the quick scale.
+    """
 
     runs: Sequence[Mapping[str, Run]]
     sweeps: Mapping[str, xr.Dataset]
+    coarse: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,8 @@ class Claim:
 class Finding(NamedTuple):
     """The verdict on a claim: estimate with its interval, of how many, and what it cost.
 
-    `missing` says what would be needed if there is no evidence at all.
+    `missing` says what would be needed if there is no evidence at all; `coarse` names the sweeps
+    of the quick scale among the evidence.
     """
 
     verdict: Verdict
@@ -88,6 +92,7 @@ class Finding(NamedTuple):
     n: int
     seconds: float
     missing: str = ""
+    coarse: tuple[str, ...] = ()
 
 
 def claims() -> dict[str, Claim]:
@@ -132,13 +137,15 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
     sample = claim.measure(evidence)
     runs = {run.digest: run for each in evidence.runs for run in each.values()}
     seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs.values())
+    seconds += math.fsum(float(evidence.sweeps[name].seconds.sum()) for name in claim.sweeps)
     if isinstance(sample, Share):
         interval, n = share_interval(*sample), sample.trials
     else:
         values = np.asarray(sample, float)
         values = values[np.isfinite(values)]
         interval, n = mean_interval(values), len(values)
-    return Finding(_verdict(interval, claim), interval, n, seconds)
+    coarse = tuple(name for name in claim.sweeps if name in evidence.coarse)
+    return Finding(_verdict(interval, claim), interval, n, seconds, coarse=coarse)
 
 
 def _verdict(interval: Interval, claim: Claim) -> Verdict:
@@ -156,6 +163,8 @@ def verify(
     results: str | Path = "results",
     workers: int | None = None,
     progress: bool = True,
+    train_sweeps: bool = True,
+    show: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Finding]:
     """Train what the claims lack, and judge each of them.
 
@@ -163,16 +172,17 @@ def verify(
         only: names of claims; all if there are none.
         scale: paper, or quick, with fewer steps where they decide nothing.
         store: a folder of runs.
-        results: a folder of exported sweeps, `figure3a.nc` and so on. Sweeps are not trained here:
-            `grokscope sweep` does that.
+        results: a folder of exported sweeps, `figure3a.nc` and so on.
         workers: training processes; by default one a core.
         progress: whether to show a progress bar, if on a terminal.
+        train_sweeps: whether a sweep that is not in `results` is trained; at the quick scale a
+            coarse one. Claims that lack one are undecided.
+        show: called with a line about each sweep that is looked for elsewhere than in `results`.
 
     Raises:
         ConfigError: if a name is unknown, or the store cannot be written.
         WorkerError: if a network could not be trained.
     """
-    from grokscope.archives import load_sweep
     from grokscope.sweeps import train_missing
 
     wanted = chosen(only)
@@ -184,13 +194,18 @@ def verify(
         e for seeds in needs.values() for each in seeds for e in each.values()
     )
     runs = {run.experiment: run for run in train_missing([*everything], store, workers, progress)}
+    names = dict.fromkeys(name for claim in wanted.values() for name in claim.sweeps)
+    trained = {name for name in names if not (Path(results) / f"{name}.nc").exists()}
     sweeps = {}
-    for name in dict.fromkeys(name for claim in wanted.values() for name in claim.sweeps):
-        path = Path(results) / f"{name}.nc"
-        if path.exists():
-            sweeps[name] = load_sweep(path)
+    for name in names:
+        if train_sweeps and name in trained:
+            show(f"{name} is not in {results}: its {scale} sweep, from {store}")
+        data = sweep_data(name, scale, store, results, train_sweeps, workers, progress)
+        if data is not None:
+            sweeps[name] = data
+    coarse = frozenset(trained) if scale == "quick" else frozenset()
     found = {}
     for name, claim in wanted.items():
         seeds = [{n: runs[e] for n, e in each.items()} for each in needs[name]]
-        found[name] = judge(claim, Evidence(seeds, sweeps))
+        found[name] = judge(claim, Evidence(seeds, sweeps, coarse))
     return found

@@ -37,11 +37,14 @@ def by_row(found: xr.DataArray, phases: Sequence[Phase]) -> np.ndarray:
 
 
 def _grows(phases: Sequence[Phase], name: str, more: dict, less: dict, other: str | None = None):
-    """By how much the phases' share of every row is larger at one value than at another."""
+    """By how much the phases' share of every row is larger at one value than at another, of the
+    cells that both diagrams have.
+    """
 
     def differences(evidence: Evidence) -> Sequence[float]:
-        above = codes(evidence.sweeps[name], **more)
-        below = codes(evidence.sweeps[other or name], **less)
+        above, below = xr.align(
+            codes(evidence.sweeps[name], **more), codes(evidence.sweeps[other or name], **less)
+        )
         return (by_row(above, phases) - by_row(below, phases)).tolist()
 
     return differences
@@ -66,7 +69,8 @@ def _with_data(evidence: Evidence) -> Share:
 
 
 def _alike(evidence: Evidence) -> Share:
-    one, other = (codes(evidence.sweeps[name]).values for name in ("figure3a", "figure31"))
+    both = xr.align(*(codes(evidence.sweeps[name]) for name in ("figure3a", "figure31")))
+    one, other = (found.values for found in both)
     known = (one != UNKNOWN) & (other != UNKNOWN)
     return Share(int((one == other)[known].sum()), int(known.sum()))
 

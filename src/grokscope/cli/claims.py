@@ -15,6 +15,15 @@ from grokscope.cli.sweeps import Workers, positive
 from grokscope.cli.tables import console, jsonable, span
 from grokscope.errors import ConfigError
 
+TrainSweeps = Annotated[
+    bool,
+    typer.Option(
+        "--sweeps/--no-sweeps",
+        help="Train sweeps that are not exported; at the quick scale coarse ones, some ten minutes"
+        " each.",
+    ),
+]
+
 
 @app.command()
 def verify(
@@ -28,12 +37,13 @@ def verify(
     results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = Path(
         "results"
     ),
+    train_sweeps: TrainSweeps = True,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Check the paper's statements: train what they need, and say which the evidence supports.
 
-    The exit code is 1 if any is contradicted. Sweeps are read from `--from`, not trained here.
+    The exit code is 1 if any is contradicted.
 
     Example: [bold]grokscope verify --only coexistence --only prune-low[/bold]
     """
@@ -42,7 +52,10 @@ def verify(
     from grokscope.claims import Verdict, chosen, verify
 
     claims = chosen(only or [])
-    found = verify([*claims], scale, store, results, positive("workers", workers))
+    found = verify(
+        [*claims], scale, store, results, positive("workers", workers),
+        train_sweeps=train_sweeps, show=_to_stderr,
+    )  # fmt: skip
     if as_json:
         document = [
             {
@@ -51,7 +64,7 @@ def verify(
                 "why": claim.why, "verdict": str(found[name].verdict), "n": found[name].n,
                 "estimate": found[name].interval.estimate, "low": found[name].interval.low,
                 "high": found[name].interval.high, "seconds": found[name].seconds,
-                "missing": found[name].missing,
+                "missing": found[name].missing, "coarse": found[name].coarse,
             }
             for name, claim in claims.items()
         ]  # fmt: skip
@@ -72,6 +85,7 @@ def report(
     results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = Path(
         "results"
     ),
+    train_sweeps: TrainSweeps = True,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
@@ -89,10 +103,15 @@ def report(
             f"`out` must be a file that ends in .html, got {str(out)!r}. Use report.html."
         )
     require_writable(out.parent, "out")
-    show = (lambda line: None) if as_json else (lambda line: print(line, file=sys.stderr))
-    found = write_report(out, scale, store, results, positive("workers", workers), show)
+    found = write_report(
+        out, scale, store, results, positive("workers", workers), _to_stderr, train_sweeps
+    )
     verdicts = {name: str(finding.verdict) for name, finding in found.items()}
     print(json.dumps({"report": str(out), "verdicts": verdicts}) if as_json else f"report   {out}")
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:
@@ -112,7 +131,8 @@ def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:
         low, high = finding.interval.low, finding.interval.high
         estimate = f"{finding.interval.estimate:.3g}\n[{low:.3g}, {high:.3g}]"
         sign = "≥" if claim.side == "above" else "≤"
-        verdict = f"{finding.verdict}" + (f": {finding.missing}" if finding.missing else "")
+        because = finding.missing or " and ".join(f"coarse {name}" for name in finding.coarse)
+        verdict = f"{finding.verdict}" + (f": {because}" if because else "")
         table.add_row(
             name,
             words,

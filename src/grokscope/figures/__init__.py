@@ -165,6 +165,38 @@ def _known(axes: Mapping[str, tuple[float | int, ...]], grid: Grid) -> dict[str,
     return {name: values for name, values in axes.items() if name in grid.axes}
 
 
+def sweep_data(
+    name: str,
+    scale: Scale,
+    store: str | Path,
+    results: str | Path,
+    train: bool = True,
+    workers: int | None = None,
+    progress: bool = True,
+) -> xr.Dataset | None:
+    """A sweep of the paper by name: as exported to `results`, or else trained into `store`.
+
+    At the quick scale what is trained is the coarse sweep of the first figure that shows it. None
+    if there is no export and nothing is to be trained.
+
+    Raises:
+        ConfigError: if the store cannot be written.
+        StoreError: if the export is damaged.
+        WorkerError: if it cannot be trained.
+    """
+    from grokscope.archives import load_sweep
+    from grokscope.sweeps import sweep
+
+    exported = Path(results) / f"{name}.nc"
+    if exported.exists():
+        return load_sweep(exported)
+    if not train:
+        return None
+    shown = (f for f in map(load, FAMILIES) if isinstance(f, SweepFigure) and name in f.grids)
+    grid = grids(next(shown), scale)[name]
+    return sweep(grid, store, workers=workers, progress=progress)
+
+
 def quick_note(figure: SweepFigure) -> str:
     """What the small print of a quick figure says of the paper's.
 
