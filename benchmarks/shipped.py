@@ -1,9 +1,10 @@
 """What settling and refining save on the paper's diagrams, from the shipped runs themselves.
 
-Against every cell for all its steps: that time is estimated from the seconds a step of the runs
-with the same axes but corruption took, on the machine that made them. The cells that refining
-wants are found again from the finished diagram, so that filling the rest changes nothing here.
+The cells that refining wants are found again from the finished diagram. What they took, against
+every cell for all its steps: that time is estimated from the seconds a step that they took with
+the same axes but corruption, so that filling the rest on another machine changes nothing here.
 
+Of a diagram that is trained whole: how many of the phases that refining would infer are right.
 And the phases shipped against those of random cells trained in full, which `settle.py` drew.
 """
 
@@ -14,20 +15,19 @@ import pandas as pd
 import xarray as xr
 
 from common import report
-from grokscope import follow_boundaries, load_sweep
+from grokscope import enclosed, follow_boundaries, load_sweep
 from grokscope.diagram import DONE, PHASES, grid_of, phase_diagram
 from grokscope.refine import UNKNOWN
 
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-def wanted_by_refining(phases):
-    """Which cells [panel, row, column] are trained when following the boundaries."""
-    codes, ever_wanted = np.full_like(phases, UNKNOWN), np.zeros(phases.shape, bool)
+def refined(phases):
+    """Phases [panel, row, column] of the cells trained when following the boundaries."""
+    codes = np.full_like(phases, UNKNOWN)
     for wanted in follow_boundaries(codes):
         codes[wanted] = phases[wanted]
-        ever_wanted |= wanted
-    return ever_wanted
+    return codes
 
 
 def compare(path, phases, axis):
@@ -47,20 +47,26 @@ def main():
         sweep = load_sweep(path)
         phases, data = phase_diagram(sweep).phase, sweep.isel(seed=0)
         steps = grid_of(data).base.steps
-        codes = phases.values
-        wanted = wanted_by_refining(codes.reshape(-1, *codes.shape[-2:])).reshape(codes.shape)
+        truth = phases.values.reshape(-1, *phases.shape[-2:])
+        codes = refined(truth)
+        wanted = (codes != UNKNOWN).reshape(phases.shape)
         done = data.status.values == DONE
         if (wanted & ~done).any():
             print(f"{path.name}: {done.sum()} of {done.size} cells; not finished")
             continue
-        rate = (data.seconds / data.last_step).where(data.last_step > 0)
+        rate = (data.seconds / data.last_step).where(wanted & (data.last_step > 0))
         a_step = rate.median("corruption_fraction")
+        a_step = a_step.interpolate_na("train_fraction", fill_value="extrapolate")
         in_full = float((a_step * steps * xr.ones_like(data.corruption_fraction)).sum())
         taken = float(data.seconds.where(wanted).sum())
         print(f"{path.name}: {wanted.sum()} of {done.size} cells wanted, {done.sum()} trained, "
               f"{float(data.last_step.where(wanted).mean()):,.0f} of {steps:,} steps each, "
               f"{taken / 3600:.1f} of {in_full / 3600:.1f} core hours")  # fmt: skip
         report(f"{path.stem}: in full / settled and refined", in_full / taken, 4.5, "above")
+        if done.all():
+            right = (enclosed(codes) == truth)[codes == UNKNOWN]
+            print(f"{path.name}: {right.sum()} of the {right.size} phases that refining infers "
+                  "are those of the networks")  # fmt: skip
         if path.stem in ("figure3a", "figure3b"):
             compare(path, phases, str(data.status.dims[0]))
 
