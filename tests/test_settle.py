@@ -28,6 +28,8 @@ def test_nothing_settles_without_the_rule_or_too_early():
     assert settled()
     assert not settled(Experiment(corruption_fraction=0.3))
     assert not settled(EXPERIMENT.replace(settle_after=401))
+    assert not settled(EXPERIMENT.replace(steps=4001))  # a tenth of them is more than 400
+    assert settled(EXPERIMENT.replace(steps=4000))
     assert not has_settled(EXPERIMENT, STEPS[:1], *(c[:1] for c in curves()))
 
 

@@ -10,6 +10,10 @@ from grokscope.config import Experiment
 from grokscope.phases import Phase, classify
 
 
+LEAST_SHARE = 0.1
+"""Of its steps, that every run takes: 200 of 2000, with which the rule was tested."""
+
+
 def has_settled(
     experiment: Experiment,
     steps: Sequence[int] | np.ndarray,
@@ -30,7 +34,8 @@ def has_settled(
     - unless it has generalised, its mean IPR does not change by the factor `settle_rise`:
       periodic neurons form long before the test accuracy rises.
 
-    A network in Forgetting has settled: vanished weights do not come back.
+    A network in Forgetting has settled: vanished weights do not come back. No run stops before
+    step `settle_after`, nor before a tenth of its steps, which is more in small batches.
 
     Args:
         experiment: with a `settle` part; without one nothing settles.
@@ -50,7 +55,7 @@ def has_settled(
     """
     rule, steps = experiment.settle, np.asarray(steps)
     last = int(steps[-1])
-    if rule is None or last < rule.settle_after:
+    if rule is None or last < max(rule.settle_after, LEAST_SHARE * experiment.steps):
         return False
     start = int(np.searchsorted(steps, last / 2))
     if start == len(steps) - 1:  # nothing was measured since
