@@ -9,7 +9,6 @@ import numpy as np
 from grokscope.config import Experiment
 from grokscope.phases import Phase, classify
 
-
 LEAST_SHARE = 0.1
 """Of its steps, that every run takes: 200 of 2000, with which the rule was tested."""
 
