@@ -57,7 +57,7 @@ def _words(experiment: Experiment) -> dict[str, str]:
         "model": _model_words(model),
         "model.activation": shown.get("activation", ""),
         "model.width": f"N = {shown['width']}" if "width" in shown else "",
-        "model.normalization": NORMS[experiment.normalization],
+        "model.normalization": NORMS.get(experiment.normalization, str(experiment.normalization)),
         "corruption": f"labels by {_place(experiment.corruption)}" if experiment.corruption else "",
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
@@ -97,3 +97,14 @@ def _model_words(model: Any) -> str:
 def _place(reference: str) -> str:
     """The user's code without the hash of its source; other names as they are."""
     return reference.partition(MARK)[0]
+
+
+def span(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> span(5.0), span(700.0), span(9000.0)
+    ('5 s', '12 min', '2.5 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -17,7 +17,9 @@ import xarray as xr
 
 from grokscope import figures
 from grokscope.claims import Claim, Finding, Verdict, claims, verify
+from grokscope.errors import ConfigError, StoreError
 from grokscope.figures import FAMILIES, Figure, Scale, SweepFigure
+from grokscope.labels import span
 from grokscope.record import environment
 from grokscope.store import Run
 from grokscope.sweeps import train_missing
@@ -43,6 +45,7 @@ code { font-size: .9em; overflow-wrap: anywhere; }
 @media (max-width: 45rem) {
   thead { display: none; } tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
   td { display: block; border: 0; padding: .05rem 0; } td.number { white-space: normal; }
+  td[data-label]::before { content: attr(data-label) ": "; color: var(--quiet); }
 }
 """
 
@@ -88,15 +91,18 @@ def report(
     for number in FAMILIES:
         figure = figures.load(number)
         show(f"figure {number}")
-        if isinstance(figure, Figure):
-            runs = train_missing(figures.experiments(figure, scale), store, workers)
-            sections.append(_of_runs(number, figure, runs, scale))
-        else:
-            data = {
-                name: figures.sweep_data(name, scale, store, results, train_sweeps, workers)
-                for name in figure.grids
-            }
-            sections.append(_of_sweeps(number, figure, data, scale, Path(results)))
+        try:
+            if isinstance(figure, Figure):
+                runs = train_missing(figures.experiments(figure, scale), store, workers)
+                sections.append(_of_runs(number, figure, runs, scale))
+            else:
+                data = {
+                    name: figures.sweep_data(name, scale, store, results, train_sweeps, workers)
+                    for name in figure.grids
+                }
+                sections.append(_of_sweeps(number, figure, data, scale, Path(results)))
+        except (ConfigError, StoreError) as error:  # what is whole is shown all the same
+            sections.append(Section(number, figure.title, None, f"cannot be shown: {error}"))
     write_whole(path, page(sections, claims(), found).encode())
     return found
 
@@ -147,6 +153,7 @@ def page(
     )
     made = datetime.now(UTC).isoformat(timespec="minutes")
     versions = {"grokscope": version("grokscope")} | environment()
+    cost = span(math.fsum(finding.seconds for finding in found.values()))
     names = "".join(f'<a href="#figure-{s.number}">{_name(s.number)}</a> ' for s in sections)
     rows = "".join(_row(name, all_claims[name], finding) for name, finding in found.items())
     return f"""<!doctype html>
@@ -156,15 +163,19 @@ def page(
 <h1>To grok or not to grok: what was measured</h1>
 <p>The figures and statements of Doshi, Das, He and Gromov's paper, made anew by grokscope. Of
 {len(found)} statements: {escape(counts)}.</p>
-<p class="quiet">Made {escape(made)}. Intervals are 95 %.</p>
+<p class="quiet">Made {escape(made)}. Intervals are 95 %, over what n counts: those over seeds say what
+other seeds would give; those over rows or cells of one diagram say how far a statement holds over
+the diagram. <code>grokscope verify --only NAME</code> checks one anew. The cost is time on one core to
+train what a statement uses, shared or not: {cost} in all.</p>
 <nav aria-label="Contents"><a href="#claims">Statements</a> {names}<a href="#versions">Versions</a></nav>
 <h2 id="claims">Statements</h2>
 <div class="table" tabindex="0" role="region" aria-label="Statements and verdicts"><table>
 <thead><tr><th scope="col">Statement</th><th scope="col">Measured</th><th scope="col">Estimate</th>
-<th scope="col">Holds if</th><th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>
+<th scope="col">Holds if</th><th scope="col">Cost</th><th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>
 <h2>Figures</h2>
 {"".join(map(_figure, sections))}
 <h2 id="versions">Versions</h2>
+<p class="quiet">Of what made this page; every run file and exported sweep holds those it was made with.</p>
 <p class="quiet"><code>{escape(json.dumps(versions))}</code></p>
 </body></html>
 """
@@ -188,16 +199,23 @@ def _figure(section: Section) -> str:
 
 def _row(name: str, claim: Claim, finding: Finding) -> str:
     low, high = finding.interval.low, finding.interval.high
-    estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}], n = {finding.n}"
+    estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}], n = {finding.n:,}"
+    estimate += f" {claim.unit}"
     if finding.missing:
         estimate = f"needs {finding.missing}"
+    elif not finding.n:
+        estimate = "nothing to judge by"
     elif finding.coarse:
         estimate += f", coarse {' and '.join(finding.coarse)}"
-    holds = f"{'≥' if claim.side == 'above' else '≤'} {claim.bound:g}"
+    holds = f"{'>' if claim.side == 'above' else '<'} {claim.bound:g}"
+    cost = span(finding.seconds) if finding.seconds else "none"
     kind = finding.verdict.name.lower()
     return (
         f'<tr id="claim-{escape(name)}"><td>{escape(claim.says)} <span class="quiet">'
-        f"({escape(claim.section)}; {escape(name)})</span></td><td>{escape(claim.statistic)}</td>"
-        f'<td class="number">{escape(estimate)}</td><td>{escape(holds)} <span class="quiet">'
-        f'({escape(claim.why)})</span></td><td class="verdict {kind}">{finding.verdict}</td></tr>\n'
+        f"({escape(claim.section)}; {escape(name)})</span></td>"
+        f'<td data-label="measured">{escape(claim.statistic)}</td>'
+        f'<td class="number" data-label="estimate">{escape(estimate)}</td>'
+        f'<td data-label="holds if">{escape(holds)} <span class="quiet">({escape(claim.why)})</span></td>'
+        f'<td class="number" data-label="cost">{cost}</td>'
+        f'<td class="verdict {kind}">{finding.verdict}</td></tr>\n'
     )

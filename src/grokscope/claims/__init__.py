@@ -14,7 +14,7 @@ import xarray as xr
 
 from grokscope.config import Experiment
 from grokscope.errors import ConfigError
-from grokscope.figures import Scale, sweep_data
+from grokscope.figures import Scale, quick_name, sweep_data
 from grokscope.intervals import Interval, mean_interval, share_interval
 from grokscope.store import Run
 
@@ -43,17 +43,20 @@ class Share(NamedTuple):
 
 class Evidence(NamedTuple):
     """The runs of a claim's experiments, a dictionary for each seed; its sweeps by name, and
-    which of those are coarse, of the quick scale.
+    what to call those of the quick scale.
     """
 
     runs: Sequence[Mapping[str, Run]]
     sweeps: Mapping[str, xr.Dataset]
-    coarse: frozenset[str] = frozenset()
+    coarse: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
 class Claim:
     """One statement.
+
+    It holds if the statistic is on the right side of the bound, not on it: no difference at all is
+    no evidence for any growth.
 
     Attributes:
         section: where the paper states it.
@@ -66,6 +69,7 @@ class Claim:
         experiments: what it needs trained with `SEEDS` seeds, by the names that `measure` uses.
         sweeps: names of sweeps that it needs.
         all_steps: whether the quick scale keeps all of the paper's steps.
+        unit: what each value, or each trial of a share, is one of.
     """
 
     section: str
@@ -78,13 +82,14 @@ class Claim:
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     sweeps: tuple[str, ...] = ()
     all_steps: bool = False
+    unit: str = "seeds"
 
 
 class Finding(NamedTuple):
     """The verdict on a claim: estimate with its interval, of how many, and what it cost.
 
     `missing` says what would be needed if there is no evidence at all; `coarse` names the sweeps
-    of the quick scale among the evidence.
+    of the quick scale among the evidence, with the settings that the paper's do not have.
     """
 
     verdict: Verdict
@@ -128,13 +133,17 @@ def experiments_of(claim: Claim, scale: Scale, seed: int) -> dict[str, Experimen
 def judge(claim: Claim, evidence: Evidence) -> Finding:
     """The verdict: where the whole 95 % interval of the statistic lies.
 
-    Of shares it is Wilson's, of values Student's. A claim whose sweeps are missing is undecided.
+    Of shares it is Wilson's, of values Student's. A claim whose sweeps are missing, or have not
+    what it compares, is undecided, and so is one of which nothing can be measured.
     """
     lacking = [name for name in claim.sweeps if name not in evidence.sweeps]
     nothing = Interval(np.nan, np.nan, np.nan)
     if lacking:
         return Finding(Verdict.UNDECIDED, nothing, 0, 0.0, f"sweep {' and '.join(lacking)}")
-    sample = claim.measure(evidence)
+    try:
+        sample = claim.measure(evidence)
+    except ConfigError as error:
+        return Finding(Verdict.UNDECIDED, nothing, 0, 0.0, str(error))
     runs = {run.digest: run for each in evidence.runs for run in each.values()}
     seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs.values())
     seconds += math.fsum(float(evidence.sweeps[name].seconds.sum()) for name in claim.sweeps)
@@ -144,14 +153,14 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
         values = np.asarray(sample, float)
         values = values[np.isfinite(values)]
         interval, n = mean_interval(values), len(values)
-    coarse = tuple(name for name in claim.sweeps if name in evidence.coarse)
+    coarse = tuple(evidence.coarse[name] for name in claim.sweeps if name in evidence.coarse)
     return Finding(_verdict(interval, claim), interval, n, seconds, coarse=coarse)
 
 
 def _verdict(interval: Interval, claim: Claim) -> Verdict:
     sign = 1 if claim.side == "above" else -1
     ends = sorted((sign * interval.low, sign * interval.high))
-    if ends[0] >= sign * claim.bound:
+    if ends[0] > sign * claim.bound:
         return Verdict.SUPPORTED
     return Verdict.CONTRADICTED if ends[1] < sign * claim.bound else Verdict.UNDECIDED
 
@@ -203,7 +212,7 @@ def verify(
         data = sweep_data(name, scale, store, results, train_sweeps, workers, progress)
         if data is not None:
             sweeps[name] = data
-    coarse = frozenset(trained) if scale == "quick" else frozenset()
+    coarse = {name: quick_name(name) for name in trained} if scale == "quick" else {}
     found = {}
     for name, claim in wanted.items():
         seeds = [{n: runs[e] for n, e in each.items()} for each in needs[name]]

@@ -9,19 +9,49 @@ import numpy as np
 import xarray as xr
 
 from grokscope.claims import Claim, Evidence, Share
-from grokscope.diagram import PHASES, phase_diagram
+from grokscope.diagram import PHASES, grid_of, phase_diagram
+from grokscope.errors import ConfigError
 from grokscope.phases import Phase
 from grokscope.refine import UNKNOWN
 
 INVERTED = (Phase.PARTIAL_INVERSION, Phase.FULL_INVERSION)
 WD0, WD5 = {"weight_decay": 0}, {"weight_decay": 5}
 GENERALIZED = (Phase.COEXISTENCE, *INVERTED)
+WIDE = 5000
+"""Of the networks in Figures 29 and 30."""
+
+ROWS, CELLS = "rows", "cells of one seed"
+"""What is counted: rows of equal train fraction; cells, inferred ones too."""
+
+
+def chosen(values: xr.DataArray, at: dict[str, Any]) -> xr.DataArray:
+    """Where axes have some values.
+
+    Raises:
+        ConfigError: if the sweep has them not.
+    """
+    try:
+        return values.sel(at)
+    except KeyError:
+        words = ", ".join(f"{name} = {value}" for name, value in at.items())
+        raise ConfigError(f"a sweep with {words}") from None
 
 
 def codes(data: xr.Dataset, **at: Any) -> xr.DataArray:
     """Phases of a diagram's cells, trained and inferred, where axes have some values."""
-    phases = phase_diagram(data).phase
-    return phases.sel(at, method="nearest") if at else phases
+    return chosen(phase_diagram(data).phase, at)
+
+
+def wide(evidence: Evidence, name: str) -> xr.Dataset:
+    """A sweep of the paper's wide networks.
+
+    Raises:
+        ConfigError: if it is of narrower ones, as at the quick scale.
+    """
+    data = evidence.sweeps[name]
+    if grid_of(data).base.model.widest < WIDE:
+        raise ConfigError(f"sweep {name} at N = {WIDE}")
+    return data
 
 
 def share(found: xr.DataArray, phases: Sequence[Phase]) -> Share:
@@ -36,16 +66,25 @@ def by_row(found: xr.DataArray, phases: Sequence[Phase]) -> np.ndarray:
     return np.array([row.hits / row.trials if row.trials else np.nan for row in rows])
 
 
-def _grows(phases: Sequence[Phase], name: str, more: dict, less: dict, other: str | None = None):
+def _grows(
+    phases: Sequence[Phase],
+    name: str,
+    more: dict,
+    less: dict,
+    other: str | None = None,
+    anywhere: bool = False,
+):
     """By how much the phases' share of every row is larger at one value than at another, of the
-    cells that both diagrams have.
+    cells that both diagrams have; with `anywhere`, of the rows that have any such cell.
     """
 
     def differences(evidence: Evidence) -> Sequence[float]:
         above, below = xr.align(
             codes(evidence.sweeps[name], **more), codes(evidence.sweeps[other or name], **less)
         )
-        return (by_row(above, phases) - by_row(below, phases)).tolist()
+        shares = by_row(above, phases), by_row(below, phases)
+        counted = shares[0] + shares[1] > 0 if anywhere else slice(None)
+        return (shares[0] - shares[1])[counted].tolist()
 
     return differences
 
@@ -89,13 +128,16 @@ def _least_data(evidence: Evidence) -> Sequence[float]:
     return (found[0][both] - found[1][both]).tolist()
 
 
-def _ipr(name: str, more: dict, less: dict, layer: int = 0):
-    """By how much mean IPR is larger at one value than at another, of every other axis's values."""
+def _ipr(name: str, more: dict, less: dict, layer: int = 0, size: bool = False):
+    """By how much mean IPR is larger at one value than at another, of every other axis's values;
+    or the size of that difference.
+    """
 
     def differences(evidence: Evidence) -> Sequence[float]:
         counts = evidence.sweeps[name].ipr_histogram.isel(layer=layer)
         mean = (counts * counts.ipr_bin).sum("ipr_bin") / counts.sum("ipr_bin")
-        return (mean.sel(more) - mean.sel(less)).values.ravel().tolist()
+        found = (chosen(mean, more) - chosen(mean, less)).values.ravel()
+        return (np.abs(found) if size else found).tolist()
 
     return differences
 
@@ -111,13 +153,24 @@ def _exponent(evidence: Evidence) -> Sequence[float]:
 def _accuracy(name: str, kind: str, more: dict, less: dict):
     def differences(evidence: Evidence) -> Sequence[float]:
         accuracy = evidence.sweeps[name][kind].mean("seed")
-        return (accuracy.sel(more) - accuracy.sel(less)).values.ravel().tolist()
+        return (chosen(accuracy, more) - chosen(accuracy, less)).values.ravel().tolist()
 
     return differences
 
 
-def _claim(section, says, statistic, bound, side, why, measure, *sweeps) -> Claim:
-    return Claim(section, says, statistic, bound, side, why, measure, sweeps=sweeps)
+def _claim(section, says, statistic, bound, side, why, measure, unit, *sweeps) -> Claim:
+    return Claim(section, says, statistic, bound, side, why, measure, sweeps=sweeps, unit=unit)
+
+
+def _less_coexistence(evidence: Evidence) -> Sequence[float]:
+    wide(evidence, "figure29")
+    return _grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29")(evidence)
+
+
+def _less_confused(evidence: Evidence) -> Sequence[float]:
+    wide(evidence, "figure30")
+    strong = {"weight_decay": 20}
+    return _grows((Phase.CONFUSION,), "figure27", strong, strong, "figure30")(evidence)
 
 
 CLAIMS: dict[str, Claim] = {
@@ -129,6 +182,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "nearly all",
         _of(Phase.FORGETTING, lambda c: c.sel(weight_decay=20), "figure3a"),
+        CELLS,
         "figure3a",
     ),
     "partial-needs-data": _claim(
@@ -139,6 +193,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "nearly all",
         _with_data,
+        CELLS,
         "figure3a",
     ),
     "decay-inverts": _claim(
@@ -149,6 +204,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "two cells of nineteen",
         _grows(INVERTED, "figure3a", WD5, WD0),
+        ROWS,
         "figure3a",
     ),
     "decay-needs-less-data": _claim(
@@ -159,6 +215,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "most columns by a cell of .05, or half",
         _least_data,
+        "columns",
         "figure3a",
     ),
     "dropout-inverts-map": _claim(
@@ -169,6 +226,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "two cells of nineteen",
         _grows(INVERTED, "figure3b", {"dropout": 0.6}, {"dropout": 0}),
+        ROWS,
         "figure3b",
     ),
     "confusion-at-high-dropout": _claim(
@@ -179,6 +237,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "most",
         _of(Phase.CONFUSION, lambda c: c.sel(dropout=0.9), "figure3b"),
+        CELLS,
         "figure3b",
     ),
     "multiplication": _claim(
@@ -189,6 +248,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "all but those beside a border",
         _alike,
+        CELLS,
         "figure3a",
         "figure31",
     ),
@@ -200,6 +260,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         _grows(INVERTED, "figure10", {"batch_size": 8}, {"batch_size": 256}),
+        ROWS,
         "figure10",
     ),
     "batchnorm-inverts": _claim(
@@ -210,6 +271,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         _grows(INVERTED, "figure9", {"batch_size": 8}, {"batch_size": 8}, "figure10"),
+        ROWS,
         "figure9",
         "figure10",
     ),
@@ -221,6 +283,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any loss",
         _grows(GENERALIZED, "figure3a", WD0, WD0, "figure26a"),
+        ROWS,
         "figure3a",
         "figure26a",
     ),
@@ -232,6 +295,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any difference",
         _grows(INVERTED, "figure3a", WD5, WD5, "figure27"),
+        ROWS,
         "figure3a",
         "figure27",
     ),
@@ -241,8 +305,9 @@ CLAIMS: dict[str, Claim] = {
         "its share of wd 0's cells",
         0.02,
         "below",
-        "a cell or two of 323",
-        lambda e: share(codes(e.sweeps["figure29"], **WD0), (Phase.PARTIAL_INVERSION,)),
+        "no more than one cell of 323, by Wilson's interval",
+        lambda e: share(codes(wide(e, "figure29"), **WD0), (Phase.PARTIAL_INVERSION,)),
+        CELLS,
         "figure29",
     ),
     "wide-less-coexistence": _claim(
@@ -252,20 +317,20 @@ CLAIMS: dict[str, Claim] = {
         0,
         "above",
         "any difference",
-        _grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29"),
+        _less_coexistence,
+        ROWS,
         "figure3a",
         "figure29",
     ),
     "wide-relu-learns": _claim(
         "App. O, Fig. 30",
-        "Wide ReLU networks are hardly ever confused.",
-        "Confusion's share of a row at the strongest wd, narrow minus wide",
+        "Wide ReLU networks are confused less often.",
+        "Confusion's share of a row at wd 20, N 500 minus N 5000",
         0,
         "above",
         "any difference",
-        _grows(
-            (Phase.CONFUSION,), "figure27", {"weight_decay": 40}, {"weight_decay": 20}, "figure30"
-        ),
+        _less_confused,
+        ROWS,
         "figure27",
         "figure30",
     ),
@@ -277,6 +342,7 @@ CLAIMS: dict[str, Claim] = {
         "below",
         "what sub-linear means",
         _exponent,
+        "seeds",
         "figure32",
     ),
     "transformer-decay": _claim(
@@ -287,6 +353,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         _grows(GENERALIZED, "figure7a", {"weight_decay": 3}, WD0),
+        ROWS,
         "figure7a",
     ),
     "deep-decay-ipr": _claim(
@@ -297,6 +364,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         _ipr("figure7b", {"weight_decay": 8}, WD0),
+        "networks",
         "figure7b",
     ),
     "transformer-heads": _claim(
@@ -307,6 +375,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         _ipr("figure12", {"heads": 8}, {"heads": 4}),
+        "networks",
         "figure12",
     ),
     "transformer-tying": _claim(
@@ -316,18 +385,31 @@ CLAIMS: dict[str, Claim] = {
         0,
         "above",
         "any fall",
-        _ipr("figure12", {"tied": False}, {"tied": True}),
+        _ipr("figure12", {"tied": "False"}, {"tied": "True"}),
+        "networks",
         "figure12",
     ),
     "transformer-dropout": _claim(
         "App. G.2, Fig. 13",
         "Dropout above .1 does not help a Transformer.",
-        "growth of the share of a row that generalises, dp .1 to .2",
+        "growth of the share of a row that generalises, dp .1 to .2, where any does",
         0.02,
         "below",
         "less than half a cell",
-        _grows(GENERALIZED, "figure13", {"dropout": 0.2}, {"dropout": 0.1}),
+        _grows(GENERALIZED, "figure13", {"dropout": 0.2}, {"dropout": 0.1}, anywhere=True),
+        ROWS,
         "figure13",
+    ),
+    "transformer-depth": _claim(
+        "App. G.1, Fig. 12",
+        "Depth leaves the embedding's IPR alone.",
+        "size of the difference of mean IPR, 2 blocks and 1",
+        0.05,
+        "below",
+        "as for BatchNorm",
+        _ipr("figure12", {"depth": 2}, {"depth": 1}, size=True),
+        "networks",
+        "figure12",
     ),
     "lazy-output": _claim(
         "App. G.3, Fig. 14",
@@ -337,6 +419,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         _ipr("figure14", {"parameterization": "lazy"}, {"parameterization": "standard"}, -1),
+        "networks",
         "figure14",
     ),
     "mnist-decay": _claim(
@@ -347,16 +430,51 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "plain to see",
         _accuracy("figure16a", "corrupted_accuracy", WD0, {"weight_decay": 3}),
+        CELLS,
         "figure16a",
+    ),
+    "mnist-inverts": _claim(
+        "App. H, Fig. 16",
+        "On MNIST weight decay leads to Full Inversion.",
+        "growth of its share of a row, wd 0 to 3",
+        0,
+        "above",
+        "any growth",
+        _grows((Phase.FULL_INVERSION,), "figure16a", {"weight_decay": 3}, WD0),
+        ROWS,
+        "figure16a",
+    ),
+    "mnist-confuses": _claim(
+        "App. H, Fig. 16",
+        "Very high weight decay leads to Confusion.",
+        "growth of its share of a row, wd 0 to 10",
+        0,
+        "above",
+        "any growth",
+        _grows((Phase.CONFUSION,), "figure16a", {"weight_decay": 10}, WD0),
+        ROWS,
+        "figure16a",
+    ),
+    "mnist-dropout-test": _claim(
+        "App. H, Fig. 16",
+        "On MNIST strong dropout lowers test accuracy.",
+        "fall of test accuracy, dp 0 to .6, of every cell",
+        0,
+        "above",
+        "any fall",
+        _accuracy("figure16b", "test_accuracy", {"dropout": 0}, {"dropout": 0.6}),
+        CELLS,
+        "figure16b",
     ),
     "mnist-dropout": _claim(
         "App. H, Fig. 16",
-        "On MNIST strong dropout lowers training and test accuracy.",
+        "And training accuracy.",
         "fall of training accuracy, dp 0 to .6, of every cell",
         0,
         "above",
         "any fall",
         _accuracy("figure16b", "train_accuracy", {"dropout": 0}, {"dropout": 0.6}),
+        CELLS,
         "figure16b",
     ),
 }

@@ -28,6 +28,8 @@ app = typer.Typer(
 INTERRUPTED = 130
 BAD_INPUT = 2
 FAILED = 1
+CONTRADICTED = 3
+"""Exit code of `verify`: not that anything went wrong, but that the evidence says otherwise."""
 OUT_OF_MEMORY = "out of memory; use a smaller width, a smaller modulus or fewer measurements"
 
 Store = Annotated[Path, typer.Option(help="Folder of runs.")]

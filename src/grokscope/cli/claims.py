@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import FAILED, RUNS, Json, Store, app
+from grokscope.cli.base import CONTRADICTED, RUNS, Json, Store, app
 from grokscope.cli.sweeps import Workers, positive
-from grokscope.cli.tables import console, jsonable, span
+from grokscope.cli.tables import console, jsonable
 from grokscope.errors import ConfigError
 
 TrainSweeps = Annotated[
@@ -43,7 +43,7 @@ def verify(
 ) -> None:
     """Check the paper's statements: train what they need, and say which the evidence supports.
 
-    The exit code is 1 if any is contradicted.
+    The exit code is 3 if any is contradicted.
 
     Example: [bold]grokscope verify --only coexistence --only prune-low[/bold]
     """
@@ -62,6 +62,7 @@ def verify(
                 "name": name, "section": claim.section, "says": claim.says,
                 "statistic": claim.statistic, "bound": claim.bound, "side": claim.side,
                 "why": claim.why, "verdict": str(found[name].verdict), "n": found[name].n,
+                "unit": claim.unit,
                 "estimate": found[name].interval.estimate, "low": found[name].interval.low,
                 "high": found[name].interval.high, "seconds": found[name].seconds,
                 "missing": found[name].missing, "coarse": found[name].coarse,
@@ -72,7 +73,7 @@ def verify(
     else:
         _print(claims, found)
     if any(finding.verdict == Verdict.CONTRADICTED for finding in found.values()):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(CONTRADICTED)
 
 
 @app.command()
@@ -119,26 +120,32 @@ def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:
     from rich.text import Text
 
     from grokscope.claims import Verdict
+    from grokscope.labels import span
 
     looks = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red", Verdict.UNDECIDED: "dim"}
     table = Table(box=None, pad_edge=False)
-    for name in ("claim", "statement and what is measured", "estimate", "holds", "n", "verdict"):
-        table.add_column(name, no_wrap=name not in ("statement and what is measured", "verdict"))
+    for name in (
+        "claim", "statement and what is measured", "estimate", "holds", "n", "cost", "verdict",
+    ):  # fmt: skip
+        wraps = name in ("statement and what is measured", "n", "verdict")
+        table.add_column(name, no_wrap=not wraps)
     for name, claim in claims.items():
         finding = found[name]
         words = Text(f"{claim.says} ({claim.section})\n")
         words.append(f"{claim.statistic}", "dim")
         low, high = finding.interval.low, finding.interval.high
         estimate = f"{finding.interval.estimate:.3g}\n[{low:.3g}, {high:.3g}]"
-        sign = "≥" if claim.side == "above" else "≤"
-        because = finding.missing or " and ".join(f"coarse {name}" for name in finding.coarse)
+        sign = ">" if claim.side == "above" else "<"
+        because = " and ".join(f"coarse {name}" for name in finding.coarse)
+        because = f"needs {finding.missing}" if finding.missing else because
         verdict = f"{finding.verdict}" + (f": {because}" if because else "")
         table.add_row(
             name,
             words,
-            "-" if finding.missing else estimate,
+            estimate if finding.n else "-",
             f"{sign} {claim.bound:g}",
-            str(finding.n),
+            f"{finding.n:,}\n{claim.unit}" if finding.n else "-",
+            span(finding.seconds) if finding.seconds else "-",
             Text(verdict, looks[finding.verdict]),
         )
     console().print(table)
@@ -147,5 +154,6 @@ def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:
     ]
     cost = math.fsum(finding.seconds for finding in found.values())
     print(
-        f"{', '.join(counts)} · networks used took {span(cost)} to train, shared ones counted anew"
+        f"{', '.join(counts)} · cost: time on one core to train what each uses, shared or not,"
+        f" {span(cost)} in all · intervals: 95 %, over what n counts"
     )

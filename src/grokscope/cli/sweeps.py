@@ -15,7 +15,6 @@ from grokscope.cli.tables import (
     print_phases,
     print_status,
     print_table,
-    span,
     status_of,
     summary_of,
 )
@@ -94,6 +93,7 @@ def sweep(
     chosen = named_grid(grid, seeds, settle)
     processes, most = positive("workers", workers), positive("limit", limit)
     from grokscope import archives, sweeps
+    from grokscope.labels import span
 
     if dry_run:
         data = sweeps.open_sweep(chosen, store)

@@ -173,17 +173,6 @@ def print_audit(
     console().print(listed)
 
 
-def span(seconds: float) -> str:
-    """A time as people say it.
-
-    >>> span(5.0), span(700.0), span(9000.0)
-    ('5 s', '12 min', '2.5 h')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
-
-
 def status_of(data: Any) -> dict[str, Any]:
     """How many cells are done, failed and missing: in all, and for each value of each axis."""
     from grokscope.diagram import STATUS

@@ -192,9 +192,28 @@ def sweep_data(
         return load_sweep(exported)
     if not train:
         return None
-    shown = (f for f in map(load, FAMILIES) if isinstance(f, SweepFigure) and name in f.grids)
-    grid = grids(next(shown), scale)[name]
-    return sweep(grid, store, workers=workers, progress=progress)
+    return sweep(grids(figure_of(name), scale)[name], store, workers=workers, progress=progress)
+
+
+def figure_of(sweep: str) -> SweepFigure:
+    """The first figure that shows a sweep of the paper.
+
+    >>> figure_of("figure31").title
+    'Phase diagrams of modular multiplication'
+    """
+    figures = (figure for figure in map(load, FAMILIES) if isinstance(figure, SweepFigure))
+    return next(figure for figure in figures if sweep in figure.grids)
+
+
+def quick_name(sweep: str) -> str:
+    """What to call the quick scale's sweep: its name, and settings that the paper's has not.
+
+    >>> quick_name("figure29")
+    'figure29 (width = 2000)'
+    """
+    changed = figure_of(sweep).quick_base.get(sweep, {})
+    words = ", ".join(f"{name} = {value}" for name, value in changed.items())
+    return f"{sweep} ({words})" if words else sweep
 
 
 def quick_note(figure: SweepFigure) -> str:

@@ -258,7 +258,7 @@ FIGURES = {
         "Phase diagrams at N = 5000 with ReLU",
         ("figure30",),
         draw_diagrams,
-        WIDE,
+        {**WIDE, "weight_decay": (0, 20)},
         {"figure30": {"width": 2000}},
     ),
     31: SweepFigure("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),

@@ -12,7 +12,8 @@ from grokscope.figures import Figure, SweepFigure, style
 from grokscope.figures.panels import accuracy_panel, ipr_panel, scale_panel
 from grokscope.store import Run
 
-TIED = {False: "", True: ", tied"}
+TIED = {"False": "", "True": ", tied"}
+"""By the words that a dataset has for them."""
 
 
 def draw_embeddings(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
@@ -33,7 +34,7 @@ def draw_embeddings(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
             axes.axvline(mean, color=style.BLACK, lw=0.9, ls="--")
             blocks = "1 block" if depth == 1 else f"{depth} blocks"
             test = float(cell.test_accuracy.mean())
-            axes.set_title(f"{heads} heads{TIED[bool(tied)]}, {blocks}: test {test:.0%}")
+            axes.set_title(f"{heads} heads{TIED[str(tied)]}, {blocks}: test {test:.0%}")
         row[0].set_ylabel("coordinates")
     for axes in grid[-1]:
         axes.set(xlabel="IPR of the embedding", xlim=(0, 1))
