@@ -1,5 +1,6 @@
 """The page in a real browser: what it computes, what it reacts to, and what it refuses."""
 
+import http.client
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -18,11 +20,13 @@ import grokscope
 from grokscope import Experiment, Grid, phase_diagram
 from grokscope.cli import main
 from grokscope.diagram import as_dataset
+from grokscope.errors import ConfigError, StoreError
 from grokscope.explorer.page import page
 from grokscope.explorer.payload import details, overview
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
 from grokscope.refine import UNKNOWN
+from grokscope.store import read_dataset, write_dataset
 from grokscope.summaries import IPR_BINS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -303,6 +307,92 @@ def test_a_served_page_follows_a_sweep_that_runs(open_page, serve, tmp_path):
     until(tab, "$('curves').data && $('curves').data.length === 3")
 
 
+def test_where_no_grid_is_named_the_page_grows_with_its_store(open_page, serve, tmp_path):
+    base = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
+    axes = {"train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
+    grokscope.sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
+    tab = open_page(serve(open_source(tmp_path)))
+    assert "4 of 4 networks trained" in tab.locator("#state").text_content()
+    axes["train_fraction"] = [0.5, 0.6, 0.7]
+    grokscope.sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
+    until(tab, "$('state').textContent.startsWith('6 of 6')")
+    assert tab.evaluate("$('diagrams').data[0].y.length") == 3
+
+
+def test_the_store_stays_as_it_is_whatever_is_in_it(trained, tmp_path):
+    store = tmp_path / "runs"
+    shutil.copytree(trained[0], store)
+    first, second, *_ = sorted(store.glob("*.nc"))
+    first.write_bytes(first.read_bytes()[:-9])
+    other = read_dataset(second).assign_attrs(schema_version=99)
+    write_dataset(second, other)
+    (store / "notes.nc").write_text("not ours")
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    source = open_source(store)
+    seen = overview(source.dataset())
+    assert seen["missing"] == 2
+    assert [source.run(cell) is None for cell in range(8)].count(True) == 2
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def test_cells_read_at_once_do_not_end_the_process(trained):
+    source = open_source(trained[0])
+    with ThreadPoolExecutor(8) as pool:
+        digests = list(pool.map(lambda i: source.run(i % 8).digest, range(200)))
+    assert len(set(digests)) == 8
+
+
+def test_where_the_weights_are_the_pruning_curves_are_shown_too(tmp_path):
+    run = grokscope.train(Experiment(steps=20).replace(modulus=11, width=12), progress=False)
+    shown = details(run)
+    assert len(shown["neurons"]) == 4
+    lean = grokscope.without_weights(run)
+    assert shown["pruning"] == details(lean)["pruning"]
+
+
+def test_absent_settings_marks_and_many_panels(open_page, tmp_path):
+    axes = {
+        "batch_size": [None, *range(2, 14)],
+        "train_fraction": [0.5, 0.7],
+        "corruption_fraction": [0, 0.3],
+    }
+    data = sweep(seeds=1, missing=0, shape=axes).assign_attrs(created="/*CELLS*/")
+    tab = open_page(written(tmp_path, data, {0: {}}))
+    assert tab.evaluate("data.dimensions[0].values[0]") == "none"
+    assert tab.evaluate("data.created") == "/*CELLS*/"
+    for width in (1280, 400):
+        tab.set_viewport_size({"width": width, "height": 900})
+        until(tab, f"$('diagrams').clientWidth < {width}")
+        tab.wait_for_timeout(300)
+        heights = tab.evaluate("[...Array(13).keys()].map(i => "
+                               "$('diagrams')._fullLayout[`yaxis${i ? i + 1 : ''}`]._length)")  # fmt: skip
+        assert min(heights) > 90
+
+
+def test_what_cannot_be_shown_is_refused(tmp_path):
+    base = Experiment(steps=1).replace(modulus=5, width=2)
+    seeds = Grid(base=base, axes={}, seeds=2)
+    grokscope.sweep(seeds, tmp_path / "runs", workers=1, progress=False)
+    with pytest.raises(ConfigError, match="must hold a sweep"):
+        open_source(tmp_path / "runs")
+    bare = sweep().drop_vars("failed_at")
+    grokscope.export(bare, tmp_path / "bare.nc")
+    with pytest.raises(StoreError, match="must hold failed_at"):
+        open_source(tmp_path / "bare.nc")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_no_other_host_s_name_is_answered_on_any_loopback_address(host):
+    with make_server("page", dict, lambda cell: None, host) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name, status in (("evil.example", 403), (host, 200)):
+            connection = http.client.HTTPConnection(host, server.server_port)
+            connection.request("GET", "/", headers={"Host": f"{name}:{server.server_port}"})
+            assert connection.getresponse().status == status
+            connection.close()
+        server.shutdown()
+
+
 def test_it_serves_its_store_and_nothing_else(serve, trained):
     address = serve(open_source(trained[0]))
 
@@ -330,7 +420,7 @@ def test_the_command_writes_a_page_or_serves_until_it_is_told(trained, tmp_path,
         main(["explore", str(store), "--export", "out/page.html", "--json"])
     assert not ended.value.code
     assert (tmp_path / "out/page.html").stat().st_size < 7e6
-    for wrong in (["--export", "page.txt"], ["--port", "x"]):
+    for wrong in (["--export", "page.txt"], ["--port", "x"], ["--port", "99999"]):
         with pytest.raises(SystemExit) as ended:
             main(["explore", str(store), *wrong])
         assert ended.value.code == 2

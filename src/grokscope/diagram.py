@@ -50,7 +50,10 @@ NUMBERS = SCORES | {
 
 
 def collect(
-    grid: Grid, store: str | Path, advance: Callable[[int], None] = lambda runs: None
+    grid: Grid,
+    store: str | Path,
+    advance: Callable[[int], None] = lambda runs: None,
+    mend: bool = True,
 ) -> xr.Dataset:
     """What a store has of a grid's cells, with a dimension for each axis and for the seed.
 
@@ -64,7 +67,7 @@ def collect(
     store = Path(store)
     names = [digest(experiment) for _, experiment in grid.cells()]
     wanted = set(names)
-    found = summaries(store, wanted=wanted.__contains__, advance=advance)
+    found = summaries(store, wanted=wanted.__contains__, advance=advance, mend=mend)
     failed = failures(store) if store.is_dir() else {}
     return as_dataset(grid, [found.get(name) for name in names], [name in failed for name in names])
 
@@ -132,15 +135,16 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
     return xr.Dataset(variables, coordinates, attrs)
 
 
-def grid_in(store: str | Path) -> Grid:
+def grid_in(store: str | Path, mend: bool = True) -> Grid:
     """The grid that all runs of a store lie on: an axis for every setting that varies.
 
-    A setting that another one fixes, as the batch size does the steps, advances with it.
+    A setting that another one fixes, as the batch size does the steps, advances with it. Damaged
+    files are set aside, unless the store is not to be mended.
 
     Raises:
         ConfigError: if the store has no runs, or its runs make no grid.
     """
-    found = summaries(Path(store))
+    found = summaries(Path(store), mend=mend)
     if not found:
         raise ConfigError(
             f"`store` must be a folder of runs, got {str(store)!r} without any. "
@@ -195,7 +199,7 @@ def _leaves(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         if isinstance(value, dict):
             leaves |= _leaves(value, f"{prefix}{name}.")
         else:
-            leaves[prefix + name] = value
+            leaves[prefix + name] = tuple(value) if isinstance(value, list) else value
     return leaves
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import tempfile
+import threading
 import warnings
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ SUFFIX = ".nc"
 FAILED = ".failed"
 CLAIMS = ".claims"
 SEAL = b"grokscope sha256 "
+
+HDF5 = threading.Lock()
+"""The HDF5 library of netCDF4 is not made for threads: two that read at once end the process."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,8 @@ def write_dataset(
     Raises:
         OSError: if it cannot be written; no part of it is left behind.
     """
-    content = bytes(dataset.to_netcdf(engine="netcdf4", encoding=encoding))
+    with HDF5:
+        content = bytes(dataset.to_netcdf(engine="netcdf4", encoding=encoding))
     write_whole(path, content + seal(content))
 
 
@@ -222,7 +227,7 @@ def read_dataset(path: Path) -> xr.Dataset:
     if ending != seal(content):
         raise StoreError(f"`{path}` must match its checksum, got altered content. Make it again.")
     try:
-        with xr.open_dataset(content, engine="netcdf4") as file:
+        with HDF5, xr.open_dataset(content, engine="netcdf4") as file:
             dataset = file.load()
     except Exception as error:  # whatever the netCDF stack makes of unexpected content
         reason = str(error).partition("\n")[0]
@@ -262,14 +267,17 @@ def open_run(path: str | Path) -> Run:
     return Run(experiment, dataset, path)
 
 
-def find(store: Path, experiment: Experiment) -> Run | None:
-    """The experiment's stored run, or None. A damaged file is set aside and reported."""
+def find(store: Path, experiment: Experiment, mend: bool = True) -> Run | None:
+    """The experiment's stored run, or None. A damaged file is reported, and set aside to `mend`."""
     path = run_path(store, experiment)
-    return open_or_set_aside(path) if path.exists() else None
+    return open_sound(path, mend) if path.exists() else None
 
 
-def open_or_set_aside(path: Path) -> Run | None:
-    """The run of a file in a store. A file that is no sound run of its name is set aside."""
+def open_sound(path: Path, mend: bool) -> Run | None:
+    """The run of a file in a store; None if it is no sound run of its name, or is gone.
+
+    Such a file is set aside if the store is to be mended, and otherwise only passed over.
+    """
     try:
         run = open_run(path)
         if run.digest == path.stem:
@@ -277,7 +285,8 @@ def open_or_set_aside(path: Path) -> Run | None:
         reason = f"`{path}` holds another experiment than its name says."
     except StoreError as error:
         reason = str(error)
-    set_aside(path, reason)
+    if mend:
+        set_aside(path, reason)
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grokscope.measure import SCORES, own_name
-from grokscope.store import SUFFIX, Run, open_or_set_aside, seal, split_seal, write_whole
+from grokscope.store import SUFFIX, Run, open_sound, seal, split_seal, write_whole
 
 CACHE = ".summaries"
 IPR_BINS = 40
@@ -70,6 +70,7 @@ def summaries(
     known: dict[str, tuple[Signature, Summary]] | None = None,
     wanted: Callable[[str], bool] = lambda name: True,
     advance: Callable[[int], None] = lambda runs: None,
+    mend: bool = True,
 ) -> dict[str, Summary]:
     """The summary of each run in a store, by digest.
 
@@ -81,6 +82,8 @@ def summaries(
         known: summaries just made, each with the signature of the file it was made from.
         wanted: which digests to return.
         advance: called with the number of wanted runs just seen.
+        mend: whether damaged files are set aside, and the cache written; the store stays as it is
+            if not.
     """
     if not store.is_dir():
         return {}
@@ -97,10 +100,10 @@ def summaries(
         cached, summary = cache.get(name, (None, None))
         if cached == mark:
             fresh[name] = (mark, summary)
-        elif wanted(name) and (run := open_or_set_aside(store / f"{name}{SUFFIX}")):
+        elif wanted(name) and (run := open_sound(store / f"{name}{SUFFIX}", mend)):
             fresh[name] = (mark, summarize(run))
         advance(int(wanted(name)))
-    if fresh != stored:
+    if mend and fresh != stored:
         _write(store / CACHE, fresh)
     return {name: summary for name, (_, summary) in fresh.items() if wanted(name)}
 

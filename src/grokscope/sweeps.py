@@ -158,10 +158,10 @@ def _known_phases(data: xr.Dataset) -> np.ndarray:
     return phases.reshape(-1, rows, columns)
 
 
-def open_sweep(grid: Grid, store: Path, progress: bool = True) -> xr.Dataset:
+def open_sweep(grid: Grid, store: Path, progress: bool = True, mend: bool = True) -> xr.Dataset:
     """`diagram.collect` with a progress bar: the first opening reads every run."""
     with progress_bar("reading runs", grid.size, progress, unit="runs") as advance:
-        return collect(grid, store, advance)
+        return collect(grid, store, advance, mend)
 
 
 def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:

@@ -13,6 +13,8 @@ from grokscope.cli.base import Json, app, whole
 from grokscope.cli.sweeps import Seeds, Settle, named_grid
 from grokscope.errors import ConfigError
 
+LAST_PORT = 65535
+
 
 @app.command()
 def explore(
@@ -71,9 +73,12 @@ def explore(
         run = opened.run(cell)
         return None if run is None else details(run)
 
-    server = make_server(
-        page(), lambda: overview(opened.dataset()), cell_details, host, whole("port", port)
-    )
+    number = whole("port", port)
+    if number > LAST_PORT:
+        raise ConfigError(
+            f"`port` must be at most {LAST_PORT}, got {number}. Use 0 for a free one."
+        )
+    server = make_server(page(), lambda: overview(opened.dataset()), cell_details, host, number)
     address = f"http://{host}:{server.server_port}/"
     print(json.dumps({"address": address}) if as_json else f"page     {address}", flush=True)
     if not as_json:

@@ -14,6 +14,7 @@ const THRESHOLDS = {
 const UNKNOWN = -1;
 const COARSE = 4; // as in refine.COARSE
 const POLL = 3000;
+const UNTRAINED = "#ffffff";
 
 let data = null; // the overview
 let codes = null; // a phase code for each cell and seed
@@ -107,8 +108,9 @@ function makeDiagram() {
   });
   const shape = data.shape.slice(0, -1);
   if (shape.length < 2) return { codes: trained, inferred: trained.map(() => false) };
-  const [rows, columns] = shape.slice(-2), all = [];
-  for (let p = 0; p < n; p += rows * columns) all.push(...enclosed(trained.slice(p, p + rows * columns), rows, columns));
+  const [rows, columns] = shape.slice(-2), panels = [];
+  for (let p = 0; p < n; p += rows * columns) panels.push(enclosed(trained.slice(p, p + rows * columns), rows, columns));
+  const all = panels.flat();
   return { codes: all, inferred: all.map((code, i) => code !== UNKNOWN && trained[i] === UNKNOWN) };
 }
 
@@ -226,7 +228,9 @@ function drawDiagrams() {
   const n = panelCount(), rows = rowCount(), columns = data.shape[dimension(state.x)];
   const narrow = $("diagrams").clientWidth < 560, across = narrow ? Math.min(n, 2) : Math.min(n, 4);
   const down = Math.ceil(n / across), traces = [], annotations = [];
-  const shown = layout({ height: 60 + down * (narrow ? 190 : 250), margin: { l: 55, r: 10, t: 30, b: 46 } });
+  const tall = narrow ? 190 : 250, between = 60 / (down * tall - 16); // 60 pixels between rows of panels
+  const shown = layout({ height: 60 + down * tall, margin: { l: 55, r: 10, t: 30, b: 46 } });
+  shown.plot_bgcolor = UNTRAINED; // in both schemes, so that no phase looks like it
   const colors = data.phases.flatMap(({ color }) => [color, mix(color, data.pale)]);
   const scale = colors.flatMap((color, i) => [[i / colors.length, color], [(i + 1) / colors.length, color]]);
   for (let panel = 0; panel < n; panel++) {
@@ -243,8 +247,8 @@ function drawDiagrams() {
       showscale: false, xgap: 0.5, ygap: 0.5, hoverinfo: "none", xaxis: `x${key}`, yaxis: `y${key}`,
     });
     const column = panel % across, row = Math.floor(panel / across), gap = 0.045;
-    const width = (1 - gap * (across - 1)) / across, height = (1 - 0.2 * (down - 1)) / down;
-    const left = column * (width + gap), top = 1 - row * (height + 0.2);
+    const width = (1 - gap * (across - 1)) / across, height = (1 - between * (down - 1)) / down;
+    const left = column * (width + gap), top = 1 - row * (height + between);
     shown[`xaxis${key}`] = axisOf({ domain: [left, left + width], anchor: `y${key}`, title: { text: panel + across < n ? "" : plain(data.dimensions[dimension(state.x)].label) }, ...ticks(state.x) });
     shown[`yaxis${key}`] = axisOf({
       domain: [Math.max(top - height, 0), top], anchor: `x${key}`, showticklabels: !column,
@@ -311,7 +315,7 @@ async function drawPinned() {
     const seeds = data.shape[data.shape.length - 1], seed = seeds > 1 ? `, seed ${values("seed")[cell % seeds]}` : "";
     button.append(swatch, `${LETTERS[i]}: ${describeCell(cell)}${seed}${found[i] ? "" : " (nothing stored)"} ✕`);
     button.addEventListener("click", () => pin(cell));
-    button.setAttribute("aria-label", `Unpin ${LETTERS[i]}`);
+    button.setAttribute("aria-label", `Unpin ${LETTERS[i]}: ${describeCell(cell)}${seed}`);
     return button;
   }));
   $("pinned").hidden = !wanted.length;
@@ -360,7 +364,7 @@ function drawLegend() {
   if (diagram.inferred.some(Boolean)) {
     entries.push(entry(`linear-gradient(90deg, #888888 50%, ${mix("#888888", data.pale)} 50%)`, "paler: inferred"));
   }
-  if (present.has(UNKNOWN)) entries.push(entry("transparent", "not trained"));
+  if (present.has(UNKNOWN)) entries.push(entry(UNTRAINED, "not trained"));
   $("legend").replaceChildren(...entries);
 }
 
@@ -383,12 +387,14 @@ function labelled(text, control, output) {
 function slider(text, { min, max, step, value, show, set, id }) {
   const input = document.createElement("input"), output = document.createElement("output");
   Object.assign(input, { type: "range", min, max, step, value, id });
-  output.textContent = show(Number(value));
-  input.addEventListener("input", () => { output.textContent = show(Number(input.value)); set(Number(input.value)); });
+  const say = () => { output.textContent = show(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); };
+  say();
+  input.addEventListener("input", () => { say(); set(Number(input.value)); });
   return labelled(text, input, output);
 }
 
 function drawControls() {
+  const focused = document.activeElement && document.activeElement.id; // it is made anew
   const names = data.dimensions.slice(0, -1).map((d) => d.name);
   const choose = (axis, text, optional) => {
     const select = document.createElement("select");
@@ -431,18 +437,24 @@ function drawControls() {
     min: 0, max: 1, step: 0.01, value: state.thresholds[name], id: name, show: (v) => v.toFixed(2),
     set: (v) => { state.thresholds[name] = v; update(); },
   })), reset);
+  if (focused && $(focused)) $(focused).focus();
 }
 
 function pin(cell) {
   const there = state.pins.indexOf(cell);
   if (there >= 0) state.pins.splice(there, 1);
   else if (state.pins.length < PIN_COLORS.length) state.pins.push(cell);
+  else $("cell").textContent = `At most ${PIN_COLORS.length} cells are compared: unpin one first.`;
   drawDiagrams();
   toAddress();
   drawPinned();
 }
 
-const pinPlace = (place) => pin(cellsOf(place)[0]);
+// Of several seeds, one of the phase that is shown, or else one that is there.
+function pinPlace(place) {
+  const cells = cellsOf(place), shown = diagram.codes[cells[0] / data.shape[data.shape.length - 1] | 0];
+  pin(cells.find((cell) => codes[cell] === shown) ?? cells.find((cell) => codes[cell] !== UNKNOWN) ?? cells[0]);
+}
 
 function stepSeed(by) {
   const seeds = data.shape[data.shape.length - 1];
@@ -510,8 +522,8 @@ function showOverview(found) {
   data = found;
   document.title = `grokscope: ${data.title}`;
   $("title").textContent = data.title;
-  const done = data.corruption.length - data.missing;
-  $("state").textContent = `${done.toLocaleString("en")} of ${data.corruption.length.toLocaleString("en")} networks trained`;
+  const done = data.corruption.length - data.missing - data.failed, number = (n) => n.toLocaleString("en");
+  $("state").textContent = `${number(done)} of ${number(data.corruption.length)} networks trained${data.failed ? `, ${number(data.failed)} failed` : ""}`;
 }
 
 function redraw() {
@@ -523,11 +535,12 @@ function redraw() {
 
 async function poll() {
   try {
-    const found = await (await fetch("overview")).json();
-    if (JSON.stringify(found.cells) !== JSON.stringify(data.cells)) { showOverview(found); update(); drawPinned(); }
+    const found = await (await fetch("overview")).json(), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
+    const regrown = differs("dimensions"), changed = differs("cells"); // a grid that was not named grows with its sweep
+    showOverview(found);
+    if (regrown) { state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
   } catch {
-    $("state").textContent = "The server has ended; what is here stays.";
-    return;
+    $("state").textContent = "The server does not answer; what is here stays.";
   }
   setTimeout(poll, POLL);
 }
@@ -555,4 +568,4 @@ async function start() {
   if (!embedded) setTimeout(poll, POLL);
 }
 
-start();
+start().catch((error) => { $("state").textContent = `This page cannot be shown: ${error.message}`; });

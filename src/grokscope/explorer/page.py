@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -27,11 +28,9 @@ def page(overview: dict[str, Any] | None = None, cells: dict[int, Any] | None = 
         "/*OVERVIEW*/": _json(overview),
         "/*CELLS*/": "" if cells is None else _packed(cells),
     }
-    text = _read("page.html")
-    for mark, content in replaced.items():
-        before, _, after = text.partition(mark)
-        text = before + content + after
-    return text
+    # All at once, since what is put in may hold a mark of its own.
+    marks = "|".join(map(re.escape, replaced))
+    return re.sub(marks, lambda mark: replaced[mark[0]], _read("page.html"))
 
 
 def _read(name: str) -> str:

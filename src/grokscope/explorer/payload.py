@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokscope.diagram import MISSING, PHASES, grid_of
+from grokscope.diagram import FAILED, MISSING, PHASES, grid_of
+from grokscope.grid import ABSENT
 from grokscope.labels import AXIS_LABELS, COLORS, PALE, words_of
+from grokscope.lean import without_weights
 from grokscope.measure import SCORES
 from grokscope.plugins import MARK
 from grokscope.spectrum import power_spectrum, residue_order
@@ -51,6 +53,7 @@ def overview(data: xr.Dataset) -> dict[str, Any]:
         "corruption": _rounded(xi),
         "cells": {name: _rounded(data[name].values) for name in SHOWN if name in data},
         "missing": int((data.status.values == MISSING).sum()),
+        "failed": int((data.status.values == FAILED).sum()),
         "phases": [
             {"name": "Diverged" if phase is None else phase.title, "color": COLORS[phase]}
             for phase in PHASES
@@ -82,16 +85,17 @@ def details(run: Run) -> dict[str, Any]:
             for layer, ipr in run.layer_iprs.items()
         },
     }
-    if "pruned_test_accuracy" in data:
+    lean = without_weights(run).dataset  # where the weights are, the curves are not
+    if "pruned_test_accuracy" in lean:
         found["pruning"] = {
             str(first): {
-                "share": _rounded(data.pruned.values / data.pruned.values.max()),
+                "share": _rounded(lean.pruned.values / lean.pruned.values.max()),
                 **{
-                    name: _rounded(data[f"pruned_{name}"].sel(first=first).values)
+                    name: _rounded(lean[f"pruned_{name}"].sel(first=first).values)
                     for name in CURVES
                 },
             }
-            for first in data["first"].values
+            for first in lean["first"].values
         }
     if run.has_weights and run.neuron_ipr.size:
         found["neurons"] = _neurons(run)
@@ -123,7 +127,7 @@ def _neurons(run: Run) -> list[dict[str, Any]]:
 def _word(value: Any) -> Any:
     """A coordinate as the page shows it."""
     if isinstance(value, float):
-        return round(value, 12)
+        return round(value, 12) if math.isfinite(value) else ABSENT
     return value.partition(MARK)[0] if isinstance(value, str) else value
 
 

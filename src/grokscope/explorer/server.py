@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import Any
 
 LOOPBACK = "127.0.0.1"
@@ -36,7 +37,7 @@ def make_server(
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
-            if host == LOOPBACK and name not in (LOOPBACK, "localhost"):
+            if is_local and name not in (LOOPBACK, "localhost", host):
                 self.send_error(403)
             elif self.path == "/":
                 self._answer(page, "text/html; charset=utf-8")
@@ -62,4 +63,6 @@ def make_server(
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    return ThreadingHTTPServer((host, port), Handler)
+    server = ThreadingHTTPServer((host, port), Handler)
+    is_local = ip_address(server.server_address[0]).is_loopback
+    return server

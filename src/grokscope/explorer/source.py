@@ -11,13 +11,20 @@ import xarray as xr
 
 from grokscope.archives import archived_run, load_sweep
 from grokscope.diagram import DONE, collect, grid_in, grid_of
+from grokscope.errors import ConfigError, StoreError
 from grokscope.grid import Grid
 from grokscope.store import Run, find
 from grokscope.sweeps import open_sweep
 
+NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
+"""What the page cannot do without."""
+
 
 class Source(NamedTuple):
-    """`dataset` gives the sweep as it is now; `run` the run of a cell by its place, or None."""
+    """`dataset` gives the sweep as it is now; `run` the run of a cell by its place, or None.
+
+    Nothing in the store is changed, whatever is found there.
+    """
 
     dataset: Callable[[], xr.Dataset]
     run: Callable[[int], Run | None]
@@ -27,13 +34,17 @@ def open_source(source: Path, grid: Grid | None = None) -> Source:
     """A store (a folder), or the netCDF file of a sweep, whose runs are there if it has details.
 
     Raises:
-        ConfigError: if the store has no sweep, or several.
+        ConfigError: if the store has no sweep, or several, or one without an axis.
         StoreError: if the file is missing, damaged, or no file of grokscope.
     """
     if source.is_dir():
-        return _of_store(source, grid_in(source) if grid is None else grid)
+        return _of_store(source, grid)
     data = load_sweep(source)
-    found = grid_of(data)
+    if lacking := [name for name in NEEDED if name not in data]:
+        raise StoreError(
+            f"`{source}` must hold {lacking[0]} of every cell, got none. Export it anew."
+        )
+    found = _with_axis(grid_of(data))
 
     def archived(cell: int) -> Run | None:
         index = _index(data, cell)
@@ -44,14 +55,32 @@ def open_source(source: Path, grid: Grid | None = None) -> Source:
     return Source(lambda: data, archived)
 
 
-def _of_store(store: Path, grid: Grid) -> Source:
-    data = open_sweep(grid, store)
+def _of_store(store: Path, given: Grid | None) -> Source:
+    """A store that may grow; if no grid is given, so may the grid that is found in it."""
+    grid = _with_axis(grid_in(store, mend=False) if given is None else given)
+    data = open_sweep(grid, store, mend=False)
+
+    def now() -> xr.Dataset:
+        nonlocal grid, data
+        if given is None:
+            grid = grid_in(store, mend=False)
+        data = collect(grid, store, mend=False)
+        return data
 
     def stored(cell: int) -> Run | None:
         index = _index(data, cell)
-        return None if index is None else find(store, grid.cell(index))
+        return None if index is None else find(store, grid.cell(index), mend=False)
 
-    return Source(lambda: collect(grid, store), stored)
+    return Source(now, stored)
+
+
+def _with_axis(grid: Grid) -> Grid:
+    if not grid.axes:
+        raise ConfigError(
+            "`source` must hold a sweep, got networks that differ in nothing but seeds. "
+            "Use grokscope show for a single one."
+        )
+    return grid
 
 
 def _index(data: xr.Dataset, cell: int) -> tuple[int, ...] | None:
