@@ -364,8 +364,8 @@ def test_absent_settings_marks_and_many_panels(open_page, tmp_path):
         tab.set_viewport_size({"width": width, "height": 900})
         until(tab, f"$('diagrams').clientWidth < {width}")
         tab.wait_for_timeout(300)
-        heights = tab.evaluate("[...Array(13).keys()].map(i => "
-                               "$('diagrams')._fullLayout[`yaxis${i ? i + 1 : ''}`]._length)")  # fmt: skip
+        axis = "$('diagrams')._fullLayout[`yaxis${i ? i + 1 : ''}`]._length"
+        heights = tab.evaluate(f"[...Array(13).keys()].map(i => {axis})")
         assert min(heights) > 90
 
 

@@ -64,5 +64,5 @@ def make_server(
             pass
 
     server = ThreadingHTTPServer((host, port), Handler)
-    is_local = ip_address(server.server_address[0]).is_loopback
+    is_local = ip_address(str(server.server_address[0])).is_loopback
     return server
