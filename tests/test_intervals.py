@@ -18,6 +18,20 @@ def test_rank_correlation_is_spearmans_with_an_interval_like_the_closed_form():
     assert rank_correlation(x, np.exp(y)) == (rho, low, high)
 
 
+def test_rank_correlation_of_two_groups_varies_as_its_interval_says():
+    """As IPR and γ do. Against the spread of ρ over 400 samples, itself known to 3.5 %: 12 %."""
+    rng = np.random.default_rng(2)
+
+    def sample():
+        group = rng.random(500) < 0.6
+        x = np.where(group, 0.05, 0.8) + 0.05 * rng.normal(size=500)
+        return x, np.where(group, 0.6, 1.0) + 0.3 * rng.normal(size=500)
+
+    spread = np.std([stats.spearmanr(*sample()).statistic for _ in range(400)])
+    widths = [np.diff(rank_correlation(*sample())[1:])[0] for _ in range(5)]
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * spread, rel=0.12)
+
+
 def test_rank_correlation_of_constants_or_few_is_missing():
     assert np.isnan(rank_correlation(np.ones(9), np.arange(9.0))).all()
     assert np.isnan(rank_correlation(np.arange(2.0), np.arange(2.0))).all()

@@ -43,7 +43,8 @@ def blobs(n=90, seed=0):
     rng = np.random.default_rng(seed)
     labels = rng.integers(3, size=n)
     features = (rng.normal(size=(n, 4)) + 3 * np.eye(4)[labels]).astype(np.float32)
-    return features[:60], labels[:60], features[60:], labels[60:]
+    split = 2 * n // 3
+    return features[:split], labels[:split], features[split:], labels[split:]
 
 class Sum(Network):
     E: jax.Array
@@ -105,9 +106,6 @@ def test_own_network_trains_is_measured_and_pruned(module):
 
 def test_own_optimizer_is_what_trains(module):
     """Against the same transformation called by hand: one step from the same weights."""
-    import jax
-    import optax
-
     values = {"optimizer": f"{module}:descent", "learning_rate": 0.5, "steps": 2}
     own, plain = (
         train(BASE.replace(**values, nesterov=nesterov), progress=False).dataset
@@ -117,8 +115,6 @@ def test_own_optimizer_is_what_trains(module):
     same = train(BASE.replace(**builtin), progress=False).dataset
     np.testing.assert_allclose(plain.U, same.U, atol=1e-6)
     assert not np.allclose(own.U, same.U, atol=1e-6)
-    assert jax is not None
-    assert optax is not None
 
 
 def test_own_measure_is_in_run_summary_and_sweep(module):
@@ -140,7 +136,13 @@ def test_own_data_are_counted_and_learned(module):
     run = train(base.replace(width=16, train_fraction=0.9), progress=False)
     assert run.final.test_accuracy > 0.9
     assert "ipr" not in run.dataset
-    assert base.replace(n=120).task.n_examples == 60  # of what was counted; a new task counts anew
+    larger = base.replace(n=120)
+    assert (larger.task.n_examples, larger.n_train) == (80, 40)
+    assert make_dataset(larger).inputs.shape == (80, 4)
+    assert base.replace(width=9).task == task  # nothing to count
+    stale = Experiment(**{**larger.model_dump(), "task": {**larger.task.model_dump(), "n": 90}})
+    with pytest.raises(ConfigError, match="`n_examples` must be what the task's arrays have, 60"):
+        make_dataset(stale)
 
 
 def test_every_kind_sweeps_in_other_processes(module):
@@ -247,7 +249,7 @@ def test_code_in_several_files_or_broken_is_refused(tmp_path, monkeypatch, sourc
     ("values", "body", "message"),
     [
         ({"operation": "bad:f"}, "def f(m, n): return m / 2", "must return a whole number"),
-        ({"corruption": "bad:f"}, "def f(a, n, r): return a + n", "must return 24 labels|49"),
+        ({"corruption": "bad:f"}, "def f(a, n, r): return a + n", "must return 49 labels from 0"),
         ({"measures": "bad:f"}, "def f(a, b): return [1, 2]", "must return a number"),
     ],
 )
@@ -256,6 +258,18 @@ def test_code_that_returns_nonsense_is_refused(tmp_path, monkeypatch, values, bo
     (tmp_path / "bad.py").write_text(body)
     with pytest.raises(ConfigError, match=message):
         train(BASE.replace(**values), progress=False)
+
+
+@pytest.mark.parametrize(
+    "returned",
+    ["3, 3, 3, 3", "[[1], [1, 2]], [0, 1], [[1]], [0]", "[['a']] * 4, [0, 1] * 2, [['b']], [0]"],
+)
+def test_data_that_are_no_arrays_of_numbers_are_refused(tmp_path, monkeypatch, returned):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "bad_data.py").write_text(f"def f(): return {returned}")
+    with pytest.raises(ConfigError, match="must return training features") as error:
+        Experiment(task="bad_data:f", model="image_mlp")
+    assert "\n" not in str(error.value)
 
 
 def test_a_logger_is_called_at_every_measurement():

@@ -31,7 +31,7 @@ from grokscope.parts import (
     unknown,
 )
 from grokscope.plugins import identified, is_reference
-from grokscope.tasks import MNIST, ModularTask, OwnTask
+from grokscope.tasks import COUNTED_SETTINGS, MNIST, ModularTask, OwnTask
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
@@ -181,6 +181,11 @@ Use 0.5 to train on half of the pairs.
                 f"`batch_size` must be at most the training set's {self.n_train} examples, got "
                 f"{self.batch_size}. Leave it out for full batches."
             )
+        if self.corruption is not None and self.exclude_true_label:
+            raise ConfigError(
+                "`exclude_true_label` must be false with a corruption of your own, which draws the "
+                "labels, got true. Leave the true label out in your function."
+            )
         examples = self.batch_size or self.n_train
         if self.normalization == "batch_norm" and examples == 1:
             raise ConfigError(
@@ -260,10 +265,15 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         document["settle"] = _switch(document["settle"])
         if not all(isinstance(document[part], Mapping | None) for part in PARTS):
             return Experiment(**document)  # which refuses it and says why
+        recounted: dict[str, Any] = {}
         for name, value in values.items():
             part, leaf = _locate(document, name)
             is_whole = type(value) is int and isinstance(document[part].get(leaf), float)
             document[part][leaf] = float(value) if is_whole else value
+            if part == "task" and leaf not in COUNTED_SETTINGS:
+                recounted = document[part]
+        for name in COUNTED_SETTINGS if recounted else ():
+            recounted.pop(name, None)  # of data that these settings no longer make
         return Experiment(**document)
 
     def with_batch_size(self, batch_size: int) -> Experiment:

@@ -11,7 +11,7 @@ from grokscope.config import Experiment, count
 from grokscope.errors import ConfigError
 from grokscope.mnist import read_mnist
 from grokscope.plugins import MARK, is_reference, load
-from grokscope.tasks import MNIST, ModularTask, OwnTask, own_arrays
+from grokscope.tasks import MNIST, ModularTask, OwnTask, counted, own_arrays
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,16 @@ def make_dataset(experiment: Experiment) -> Dataset:
 
 
 def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    return read_mnist() if isinstance(task, MNIST) else own_arrays(task)
+    if isinstance(task, MNIST):
+        return read_mnist()
+    arrays, stated = own_arrays(task), task.model_dump()
+    for name, found in counted(arrays).items():
+        if found != stated[name]:
+            raise ConfigError(
+                f"`{name}` must be what the task's arrays have, {found}, got {stated[name]}. "
+                "Leave it out, or make the function return the same every time."
+            )
+    return arrays
 
 
 def _own_labels(

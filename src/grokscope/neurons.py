@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from grokscope.config import Experiment
 from grokscope.errors import ConfigError
 from grokscope.measure import measured_layers
 from grokscope.store import Run
 from grokscope.training import model_shapes
+
+
+def normed_layers(experiment: Experiment) -> dict[str, str]:
+    """The layers with an IPR and a norm layer behind them, and the name of its γ.
+
+    >>> normed_layers(Experiment().replace(normalization="batch_norm"))
+    {'hidden': 'norm_gamma'}
+    """
+    layers = measured_layers(model_shapes(experiment))
+    return {name: layer.gamma for name, layer in layers.items() if layer.gamma is not None}
 
 
 def contributions(run: Run, layer: str | None = None) -> xr.Dataset:
@@ -16,7 +27,7 @@ def contributions(run: Run, layer: str | None = None) -> xr.Dataset:
 
     Args:
         run: of a network with norm layers.
-        layer: whose neurons; by default of the first layer that has an IPR.
+        layer: whose neurons; by default of the first layer with an IPR and a norm layer behind it.
 
     Returns:
         Over `neuron`: `ipr`, IPR_k; `gamma`, ``|γ_k|``; `effective`, ``|γ_k| · ‖W_k‖``, by which
@@ -24,22 +35,25 @@ def contributions(run: Run, layer: str | None = None) -> xr.Dataset:
         weights behind it are small.
 
     Raises:
-        ConfigError: if the network has no norm layer, or the layer no IPR.
+        ConfigError: if the layer has no IPR or no norm layer behind it, or the network none such.
     """
-    if run.experiment.normalization is None:
-        raise ConfigError(
-            "`run` must have a norm layer, got one without. Train with normalization batch_norm."
-        )
     layers = measured_layers(model_shapes(run.experiment))
-    name = layer or next(iter(layers), None)
-    ipr = run.layer_ipr(name)
-    of_layer = layers[str(name)]
-    if of_layer.gamma is None:
+    normed = normed_layers(run.experiment)
+    name = layer or next(iter(normed), None)
+    if name is None:
         raise ConfigError(
-            f"`layer` must have a norm layer behind it, got {name!r}. Use another architecture."
+            "`run` must have a norm layer behind neurons with an IPR, got one without. "
+            "Train with normalization batch_norm."
         )
+    ipr = run.layer_ipr(name)
+    if name not in normed:
+        raise ConfigError(
+            f"`layer` must have a norm layer behind it, got {name!r}. "
+            f"Use {' or '.join(normed) or 'another architecture'}."
+        )
+    of_layer, gamma_name = layers[name], normed[name]
     if run.has_weights:
-        gamma = run.dataset[of_layer.gamma].values
+        gamma = run.dataset[gamma_name].values
         norms = np.linalg.norm(run.dataset[of_layer.outgoing].values, axis=0)
     else:
         suffix = "" if name == next(iter(layers)) else f"_{name}"

@@ -65,6 +65,9 @@ class MNIST(Part):
     n_labels: ClassVar[int] = 10
 
 
+COUNTED_SETTINGS = ("n_examples", "n_inputs", "n_labels")
+"""What is counted in the arrays of a user's function, and stored beside its settings."""
+
 COUNTED = Rule("must be a whole number of what the function returns", "Leave it out to count it.")
 
 
@@ -91,10 +94,14 @@ class OwnTask(Own):
         if not isinstance(values, Mapping) or "n_examples" in values or "code" not in values:
             return values
         task = Own(**{name: values[name] for name in values if name != "name"})
-        features, labels, _, others = own_arrays(task)
-        n_labels = int(max(labels.max(), others.max())) + 1
-        shape = {"n_examples": len(features), "n_inputs": features[0].size, "n_labels": n_labels}
-        return {**task.model_dump(), **shape}
+        return {**task.model_dump(), **counted(own_arrays(task))}
+
+
+def counted(arrays: Any) -> dict[str, int]:
+    """The `COUNTED_SETTINGS` of what a user's function returns."""
+    features, labels, _, others = arrays
+    n_labels = int(max(labels.max(), others.max())) + 1
+    return dict(zip(COUNTED_SETTINGS, (len(features), features[0].size, n_labels), strict=True))
 
 
 def own_arrays(task: Own) -> Any:
@@ -107,10 +114,15 @@ def own_arrays(task: Own) -> Any:
     import numpy as np  # here, as looking at a configuration needs none of it
 
     arrays = load(task.code)(**task.settings)
-    found = [np.asarray(array) for array in arrays] if isinstance(arrays, tuple | list) else []
+    try:
+        found = [np.asarray(array) for array in arrays] if isinstance(arrays, tuple | list) else []
+    except ValueError:  # ragged
+        found = []
     kinds = [array.dtype.kind for array in found]
     if (
         len(found) != 4
+        or {*kinds} - set("biuf")
+        or not all(array.ndim for array in found)
         or {kinds[1], kinds[3]} - set("iu")
         or kinds[0] != kinds[2]
         or min(map(len, found)) < 1
@@ -121,8 +133,8 @@ def own_arrays(task: Own) -> Any:
         shapes = [f"{array.dtype} {list(array.shape)}" for array in found]
         raise ConfigError(
             f"`{task.code.partition(MARK)[0]}` must return training features, training labels, "
-            f"test features and test labels, labels whole numbers from 0, got {shapes or arrays!r}."
-            " Mend the function."
+            "test features and test labels, arrays of numbers, labels whole numbers from 0, got "
+            f"{shapes or type(arrays).__name__}. Mend the function."
         )
     return found[0], found[1], found[2], found[3]
 

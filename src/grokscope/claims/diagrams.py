@@ -143,7 +143,7 @@ def _ipr(name: str, more: dict, less: dict, layer: int = 0, size: bool = False):
 
 
 def _exponent(evidence: Evidence) -> Sequence[float]:
-    """The exponent of neurons required over width, of every seed."""
+    """The exponent of neurons required over width, of every seed that generalises at all widths."""
     required = evidence.sweeps["figure32"].neurons_required.transpose("width", "seed")
     widths = np.log(required.width.values.astype(float))
     whole = required.values[:, np.isfinite(required.values).all(axis=0)]

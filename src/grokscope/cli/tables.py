@@ -31,8 +31,10 @@ def norm_correlations(run: Any) -> dict[str, list[float]]:
     if run.experiment.normalization is None or run.failed_at is not None:
         return {}
     from grokscope.intervals import rank_correlation
-    from grokscope.neurons import contributions
+    from grokscope.neurons import contributions, normed_layers
 
+    if not normed_layers(run.experiment):  # as in a Transformer, whose LayerNorm acts elsewhere
+        return {}
     neurons = contributions(run)
     ipr = neurons.ipr.values
     names = ("gamma", "effective")

@@ -37,7 +37,7 @@ def exponent_in_words(exponent: Interval) -> str:
     """The exponent with its interval, and whether growth is slower than the width's."""
     low, high = exponent.low, exponent.high
     if np.isnan(low):
-        return f"exponent {exponent.estimate:.2f}, one seed: no interval"
+        return f"exponent {exponent.estimate:.2f}, no interval: a width with one network"
     verdict = "below 1" if high < 1 else "not shown to be below 1"
     return f"exponent {exponent.estimate:.2f} [{low:.2f}, {high:.2f}], {verdict}"
 
@@ -60,7 +60,10 @@ def draw_widths(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
     if len(widths) > 1:
         exponent = growth_exponent(widths.astype(float), list(required.values()))
         left.set_title(f"(a) {exponent_in_words(exponent)}")
-    return style.finish(figure, f"{small_print} · bars: standard error over seeds")
+    seeds = data.sizes["seed"]
+    fewer = [f"{len(v)} of {seeds} at N = {w}" for w, v in required.items() if len(v) < seeds]
+    counted = f" · generalise: {', '.join(fewer)}" if fewer else ""
+    return style.finish(figure, f"{small_print} · bars: standard error over seeds{counted}")
 
 
 FIGURES = {
