@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import grokscope
+from grokscope.cli import main
 from grokscope.config import Experiment, digest
 from grokscope.data import make_dataset, modular_table
 from grokscope.errors import ConfigError
@@ -234,6 +236,8 @@ def test_what_is_no_code_is_refused_in_one_line(module, values, message):
         ("from my_helpers import f", "import only installed packages"),
         ("import other.thing\ndef f(m, n): return m", "import only installed packages"),
         ("from . import other\ndef f(m, n): return m", "import only installed packages"),
+        ("import importlib\nx = importlib.import_module('y')", "must import by import statements"),
+        ("x = __import__('y')", "must import by import statements"),
         ("def f(m, n) return m", "does not parse"),
         ("raise OSError('no')\ndef f(m, n): return m", "must be a file that can be run"),
     ],
@@ -258,6 +262,102 @@ def test_code_that_returns_nonsense_is_refused(tmp_path, monkeypatch, values, bo
     (tmp_path / "bad.py").write_text(body)
     with pytest.raises(ConfigError, match=message):
         train(BASE.replace(**values), progress=False)
+
+
+def test_a_run_records_the_packages_that_own_code_imports(module):
+    run = train(BASE.replace(operation=f"{module}:squares"), progress=False)
+    recorded = json.loads(run.dataset.attrs["environment"])
+    assert recorded["optax"] == version("optax")
+    own = train(BASE.replace(corruption=f"{module}:shifted"), progress=False)
+    assert own.dataset.attrs["environment"] == run.dataset.attrs["environment"]
+
+
+NORMED = """
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from grokscope import Network
+from grokscope.models.normalization import BatchNorm
+
+class Normed(Network):
+    E: jax.Array
+    W: jax.Array
+    norm: BatchNorm
+
+    @classmethod
+    def init(cls, key, n_inputs, n_labels, width=12):
+        keys = jax.random.split(key)
+        E, W = (jax.random.normal(k, (n_inputs, width)) for k in keys)
+        return cls(E, W, BatchNorm.init(width))
+
+    def hidden(self, inputs):
+        return jnp.square(self.E[inputs].sum(axis=1))
+
+    def __call__(self, inputs):
+        return self.norm(self.hidden(inputs)) @ self.W.T
+
+    def in_training(self, inputs, key=None, dropout=0.0, shared=None):
+        h, seen = self.norm.in_training(self.hidden(inputs))
+        return h @ self.W.T, [seen]
+"""
+
+
+def test_own_batch_norm_sees_the_whole_batch(tmp_path, monkeypatch):
+    """In full batches of several tiles, were it not for it: the batch's own mean, by hand."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "normed_own.py").write_text(NORMED)
+    base = Experiment(steps=1).replace(modulus=53, model="normed_own:Normed", learning_rate=1e-9)
+    run, data = train(base, progress=False), make_dataset(base)
+    assert data.n_train > 2 * 336
+    E = run.dataset.E.values.astype(float)
+    hidden = np.square(E[data.inputs[: data.n_train]].sum(axis=1))
+    np.testing.assert_allclose(run.dataset.norm_running_mean, 0.1 * hidden.mean(axis=0), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('("E", "W"), "W"', '("E", "X"), "W"', "`layers` must name arrays of the network, got 'X'"),
+        ('("E", "W"), "W"', '("E",), "Y"', "`layers` must name arrays of the network, got 'Y'"),
+        ("(n_labels, width)", "(n_labels, 2 * width)", r"7 residues by units, got W \[7, 24\]"),
+        ("(n_inputs, width)", "(width, n_inputs)", r"7 residues by units, got E \[12, 7\]"),
+        ("E: jax", "ipr: jax", "`model` must have names that nothing else in a run has"),
+    ],
+)
+def test_layers_that_cannot_be_measured_are_refused_before_training(
+    tmp_path, monkeypatch, old, new, message
+):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "odd.py").write_text(CODE.replace(old, new))
+    experiment = BASE.replace(model="odd:Sum", width=12)
+    with pytest.raises(ConfigError, match=message):
+        train(experiment, progress=False)
+    with pytest.raises(ConfigError, match=message):
+        grokscope.sweep(Grid(base=experiment, axes={"weight_decay": [0, 1]}), tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", ["test_accuracy", "logits", "step", "U"])
+def test_a_measure_takes_no_name_that_a_run_has(tmp_path, monkeypatch, name):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "named.py").write_text(f"def {name}(network, dataset): return 1.0")
+    with pytest.raises(ConfigError, match=f"nothing else in a run has, got '{name}'"):
+        train(BASE.replace(measures=f"named:{name}"), progress=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--model", "transformer", "--width", "16", "--normalization", "layer_norm"],
+        ["--model", "deep_mlp", "--width", "16", "--normalization", "batch_norm"],
+    ],
+)
+def test_every_norm_layer_can_be_shown(tmp_path, monkeypatch, capsys, arguments):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--modulus", "11", "--steps", "5", *arguments, "--json"])
+    assert not ended.value.code
+    shown = json.loads(capsys.readouterr().out)["ipr_correlations"]
+    assert bool(shown) == ("batch_norm" in arguments)
 
 
 @pytest.mark.parametrize(

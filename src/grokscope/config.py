@@ -30,7 +30,7 @@ from grokscope.parts import (
     kind_name,
     unknown,
 )
-from grokscope.plugins import identified, is_reference
+from grokscope.plugins import MARK, identified, is_reference
 from grokscope.tasks import COUNTED_SETTINGS, MNIST, ModularTask, OwnTask
 
 SCHEMA = 1
@@ -228,6 +228,14 @@ Use 0.5 to train on half of the pairs.
     def normalization(self) -> str | None:
         """The model's: batch_norm, layer_norm or None."""
         return getattr(self.model, "normalization", None)
+
+    @property
+    def own_code(self) -> list[str]:
+        """References to the user's own code, with the hashes of their sources."""
+        parts = (self.task, self.model, self.optimizer)
+        found = [getattr(part, "code", getattr(part, "operation", None)) for part in parts]
+        found += [self.corruption, *(self.measures or ())]
+        return [reference for reference in found if reference and MARK in reference]
 
     @property
     def schedule(self) -> list[int]:

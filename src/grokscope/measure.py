@@ -160,27 +160,54 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
-def units_of(model: Network) -> int:
-    """Units in each layer that has an IPR; 0 if none has.
+DERIVED = ("norm", "mean_ipr", "dead_neurons", "ipr", "logits")
+AXES = ("step", "matrix", "vectors", "layer", "neuron", "residue", "first", "pruned")
+"""Beside `SCORES`, names that a run has taken: of variables, and of coordinates."""
+
+
+def require_measurable(experiment: Experiment, model: Network) -> None:
+    """Refuse layers and names of the user's own that could not be measured, before training.
+
+    Args:
+        experiment: whose measures and task are looked at.
+        model: its network, or one with shapes in place of arrays.
 
     Raises:
-        ConfigError: if layers differ in their units, or matrices in their rows.
+        ConfigError: if `layers` name no such arrays, or arrays that are not residues by units; or
+            if a measure or an array has a name that something else in a run has.
     """
     arrays = by_name(model)
-    names = [name for layer in measured_layers(model).values() for name in layer.vectors]
-    if unknown := [name for name in names if name not in arrays]:
+    taken = [*SCORES, *DERIVED, *AXES, *arrays]
+    measures = [own_name(code) for code in experiment.measures or ()]
+    for kind, names in (("measures", measures), ("model", list(arrays))):
+        for name in names:
+            if [*taken, *measures].count(name) > 1:
+                raise ConfigError(
+                    f"`{kind}` must have names that nothing else in a run has, got {name!r}. "
+                    "Give it another."
+                )
+    shapes = {}
+    for layer in model.layers.values():
+        for name in (*layer.vectors, layer.outgoing, *([layer.gamma] if layer.gamma else [])):
+            if name not in arrays:
+                raise ConfigError(
+                    f"`layers` must name arrays of the network, got {name!r}. "
+                    f"Use one of {', '.join(arrays)}."
+                )
+        shapes |= {name: tuple(arrays[name].shape) for name in layer.vectors}
+    if not shapes:
+        return
+    n_residues, n_units = experiment.task.n_inputs, next(iter(shapes.values()))[-1]
+    if not isinstance(experiment.task, ModularTask):
         raise ConfigError(
-            f"`layers` must name arrays of the network, got {unknown[0]!r}. "
-            f"Use one of {', '.join(arrays)}."
+            f"`layers` must have no vectors where inputs are no residues, got {next(iter(shapes))}."
+            " Leave them out."
         )
-    shapes = {name: tuple(arrays[name].shape) for name in names}
-    if len(set(shapes.values())) > 1:
+    if wrong := [name for name, shape in shapes.items() if shape != (n_residues, n_units)]:
         raise ConfigError(
-            "`layers` must name matrices of one shape, residues by units, got "
-            f"{', '.join(f'{name} {list(shape)}' for name, shape in shapes.items())}. "
-            "Name fewer of them."
+            f"`layers` must name matrices of one shape, {n_residues} residues by units, got "
+            f"{wrong[0]} {list(shapes[wrong[0]])}. Store it so, or leave it out."
         )
-    return next(iter(shapes.values()))[1] if shapes else 0
 
 
 def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:

@@ -7,10 +7,11 @@ import hashlib
 import inspect
 import sys
 import types
+from collections.abc import Iterable
 from functools import cache
 from importlib import invalidate_caches
 from importlib.machinery import PathFinder
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -132,19 +133,45 @@ def _require_whole(source: bytes, path: Path) -> None:
         raise ConfigError(
             f"`{path.name}` must be Python, got what does not parse: {error}. Mend the file."
         ) from None
-    imported = [
-        (node.module or ".") if isinstance(node, ast.ImportFrom) and not node.level else "."
-        if isinstance(node, ast.ImportFrom) else alias.name
-        for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    ]  # fmt: skip
+    for node in ast.walk(tree):
+        called = getattr(node, "attr", getattr(node, "id", None))
+        if called in ("import_module", "__import__"):
+            raise ConfigError(
+                f"`{path.name}` must import by import statements, so that what it needs can be "
+                f"seen, got {called}. Write an import."
+            )
     installed = {*sys.stdlib_module_names, *packages_distributions(), "grokscope"}
-    for other in imported:
+    for other in _imported(tree):
         if other.partition(".")[0] not in installed:
             raise ConfigError(
                 f"`{path.name}` must import only installed packages, so that its hash says what it "
                 f"does, got import of {other}. Move that code into {path.name}."
             )
+
+
+def _imported(tree: ast.AST) -> list[str]:
+    """Modules that a syntax tree imports; a dot for what is relative to a package."""
+    return [
+        (node.module or ".") if isinstance(node, ast.ImportFrom) and not node.level else "."
+        if isinstance(node, ast.ImportFrom) else alias.name
+        for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]  # fmt: skip
+
+
+def packages_of(references: Iterable[str]) -> dict[str, str]:
+    """The installed packages that the user's code imports, and their versions.
+
+    Args:
+        references: with their hashes; their files must be there.
+    """
+    homes = packages_distributions()
+    files = {_find(reference.partition(":")[0]) for reference in references}
+    modules = {
+        name.partition(".")[0] for f in files for name in _imported(ast.parse(f.read_bytes()))
+    }
+    found = sorted({package for module in modules for package in homes.get(module, ())})
+    return {package: version(package) for package in found}
 
 
 def settings_of(function: Any, skip: int = 0) -> dict[str, inspect.Parameter]:

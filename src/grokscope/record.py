@@ -29,6 +29,7 @@ from grokscope.measure import (
     named_arrays,
 )
 from grokscope.models.network import Network
+from grokscope.plugins import packages_of
 from grokscope.store import Run
 from grokscope.training import model_shapes
 
@@ -76,7 +77,7 @@ def as_dataset(
     }
     attrs: dict[str, Any] = {
         "grokscope_version": version("grokscope"),
-        "environment": json.dumps(environment(), sort_keys=True),
+        "environment": json.dumps(environment(experiment.own_code), sort_keys=True),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
     }
@@ -130,17 +131,23 @@ def _dimensions(
     return tuple(f"{name}_{axis}" for axis in axes)
 
 
-def environment() -> dict[str, str | int]:
-    """What a run's bits may depend on besides its configuration."""
+def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
+    """What a run's bits may depend on besides its configuration, and what code of the user's own
+    imports.
+    """
     packages = ("jax", "jaxlib", "equinox", "optax", "numpy")
-    return {name: version(name) for name in packages} | {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "device": jax.devices()[0].device_kind,
-        "threads": os.environ.get("NPROC", "all"),
-        "byte_order": sys.byteorder,
-    }
+    return (
+        packages_of(own_code)
+        | {name: version(name) for name in packages}
+        | {
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "machine": platform.machine(),
+            "device": jax.devices()[0].device_kind,
+            "threads": os.environ.get("NPROC", "all"),
+            "byte_order": sys.byteorder,
+        }
+    )
 
 
 def final_network(run: Run) -> Network:

@@ -23,6 +23,7 @@ from grokscope.measure import (
     measure,
     measured_layers,
     named_arrays,
+    require_measurable,
 )
 from grokscope.models.network import Network
 from grokscope.progress import progress_bar
@@ -30,7 +31,7 @@ from grokscope.prune import adds_to_logits, layer_named, outgoing, pruning_curve
 from grokscope.record import as_dataset, final_network
 from grokscope.settle import has_settled
 from grokscope.store import Run, find, require_writable, save
-from grokscope.training import train_steps
+from grokscope.training import model_shapes, train_steps
 
 Log = Callable[[Experiment, int, dict[str, float]], None]
 
@@ -140,6 +141,8 @@ def train_ensemble(
     if not experiments:
         return []
     began = time.monotonic()
+    for experiment in experiments:
+        require_measurable(experiment, model_shapes(experiment))
     members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
     before = 0
     for step, networks, failures in train_steps(experiments, [m.dataset for m in members]):

@@ -18,6 +18,7 @@ from grokscope.errors import ConfigError, WorkerError
 from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import place
 from grokscope.grid import Grid, load_grid
+from grokscope.measure import require_measurable
 from grokscope.progress import progress_bar, work_bar
 from grokscope.refine import UNKNOWN, follow_boundaries
 from grokscope.runner import complete
@@ -30,6 +31,7 @@ from grokscope.store import (
     require_writable,
     run_path,
 )
+from grokscope.training import model_shapes
 
 RUN_BYTES = 60_000
 """Size of a run file without weights, at the paper's settings (measured: 40 to 70 kB)."""
@@ -125,6 +127,8 @@ def sweep(
             "Sweep the whole grid, or add an axis."
         )
     require_writable(store, "store")
+    first = grid.cell((0,) * len(grid.sizes))
+    require_measurable(first, model_shapes(first))
     data = open_sweep(grid, store, progress)
     tried = (data.status.values == FAILED) & (not retry_failed)
     left = grid.size if limit is None else limit

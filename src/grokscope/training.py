@@ -30,7 +30,7 @@ from grokscope.errors import ConfigError
 from grokscope.models.deep_mlp import DeepMLP
 from grokscope.models.image_mlp import ImageMLP
 from grokscope.models.network import Network
-from grokscope.models.normalization import split_trained, with_seen
+from grokscope.models.normalization import has_batch_norm, split_trained, with_seen
 from grokscope.models.transformer import Transformer
 from grokscope.models.two_layer import TwoLayer
 from grokscope.optimizers import Kind, make_optimizer, split_settings
@@ -277,7 +277,7 @@ def require_memory(experiment: Experiment) -> None:
     copies = 6  # weights, gradient, both moments, and two on their way from step to step
     task, model = experiment.task, experiment.model
     needed = 4 * copies * n_weights(experiment) + 32 * task.n_examples
-    if experiment.normalization == "batch_norm" and experiment.batch_size is None:
+    if experiment.batch_size is None and has_batch_norm(model_shapes(experiment)):
         needed += 8 * experiment.n_train * model.widest  # the one tile, forward and backward
     if not hasattr(os, "sysconf"):
         return  # not a Unix
@@ -297,7 +297,7 @@ def n_weights(experiment: Experiment) -> int:
 
 def _tile_size(experiment: Experiment) -> int:
     """Examples in a tile of a full batch; all of them where BatchNorm must see the whole batch."""
-    if experiment.normalization == "batch_norm":
+    if has_batch_norm(model_shapes(experiment)):
         return experiment.n_train
     least = TILE_EXAMPLES if experiment.model.name == "two_layer" else DEEP_TILE_EXAMPLES
     return tile_size(experiment.n_train, experiment.model.widest, least)

@@ -95,6 +95,11 @@ def _is_statistics(node: object) -> bool:
     return isinstance(node, Statistics)
 
 
+def has_batch_norm(model: eqx.Module) -> bool:
+    """Whether a batch's examples bear on each other in training."""
+    return any(map(_is_statistics, jax.tree.leaves(model, is_leaf=_is_statistics)))
+
+
 def split_trained(model: Model) -> tuple[Model, Model]:
     """The model's weights, and all else (running statistics), each with None for the other."""
     trained = jax.tree.map(lambda node: not _is_statistics(node), model, is_leaf=_is_statistics)
