@@ -9,6 +9,7 @@ from grokscope.archives import archive, export, load_sweep, restore
 from grokscope.config import Experiment
 from grokscope.diagram import (
     DONE,
+    FAILED,
     PHASES,
     as_dataset,
     as_table,
@@ -115,11 +116,43 @@ def test_boundaries_lie_between_phases_with_an_interval_over_seeds():
     # 0.25 for three seeds. The fourth has no inversion: it changes over at its window's end.
     assert first.position == pytest.approx((3 * 0.25 + 0.3) / 4)
     assert second.position == pytest.approx((3 * 0.35 + (0.3 + 0.35) / 2) / 4)
-    # All seeds agree: Student's t with three degrees of freedom, from the spacing alone.
-    half = 3.182446305284263 * np.sqrt(0.1**2 / 12 / 4)
+    # Student's t with three degrees of freedom, of cuts at .25, .25, .25 and .3.
+    half = 3.182446305284263 * np.std([0.25, 0.25, 0.25, 0.3], ddof=1) / 2
+    assert np.isclose(first.low, min(first.position - half, first.position - 0.05))
+    assert np.isclose(second.high, second.position + 0.05)  # half a column at least
     agreed, *_ = boundaries(made(ROW[:, None]))
-    assert np.isclose(agreed.high - agreed.position, half)
-    assert first.high - first.low > 2 * half
+    assert (agreed.low, agreed.high) == pytest.approx((0.2, 0.3))
+
+
+def test_seeds_that_agree_do_not_hide_where_a_boundary_may_lie():
+    """40 networks whose boundaries are at .33 ± .02 on a grid of .1 apart: simulated coverage."""
+    rng, hits = np.random.default_rng(0), 0
+    grid = Grid(base=GRID.base, axes={"corruption_fraction": COLUMNS}, seeds=40)
+    for _ in range(40):
+        middle = rng.uniform(0.2, 0.4)
+        cuts = middle + 0.02 * rng.normal(size=40)
+        codes = np.where(np.array(COLUMNS)[:, None] < cuts, C, M)
+        (found,) = boundaries(made(codes, grid))
+        hits += found.low <= middle <= found.high
+    assert hits >= 38
+
+
+def test_only_cells_between_ascending_numbers_are_inferred_and_none_that_failed():
+    axes = {"train_fraction": [0.1, 0.2, 0.3, 0.4, 0.5], "corruption_fraction": COLUMNS}
+    codes = np.full((5, 5, 1), M)
+    codes[2, 2] = UNKNOWN
+    grid = Grid(axes=axes, seeds=1)
+    data = made(codes, grid)
+    assert phase_diagram(data).inferred.sum() == 1
+    data.status[2, 2, 0] = FAILED
+    assert phase_diagram(data).inferred.sum() == 0
+    assert as_table(data).phase.isna().sum() == 1
+    backwards = Grid(axes={**axes, "train_fraction": [0.5, 0.4, 0.3, 0.2, 0.1]}, seeds=1)
+    assert phase_diagram(made(codes, backwards)).inferred.sum() == 0
+    words = Grid(axes={"loss": ["mse", "cross_entropy"], "corruption_fraction": [0, 0.1]}, seeds=1)
+    few = np.full((2, 2, 1), M)
+    few[0, 0] = UNKNOWN
+    assert phase_diagram(made(few, words)).inferred.sum() == 0
 
 
 def test_one_seed_has_no_interval_and_gaps_no_boundary():

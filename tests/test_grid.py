@@ -154,6 +154,15 @@ def test_what_cannot_be_is_refused_naming_axis_and_value(settings, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "axes",
+    [{"seeds.seed": [0, 1]}, {"weight_decay": [0, 5], "optimizer.weight_decay": [1, 2]}],
+)
+def test_an_axis_has_one_name_and_seeds_their_own_place(axes):
+    with pytest.raises(ConfigError, match="must be given"):
+        Grid(axes=axes)
+
+
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"one of figure3a, .*, figure32, got 'figure4'"):
         load_grid("figure4")

@@ -16,18 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from grokscope import executors, runner, sweeps, training
-from grokscope.archives import archive
+from grokscope import runner, sweeps, training
+from grokscope.archives import archive, export
 from grokscope.config import Experiment, digest
 from grokscope.data import make_dataset
 from grokscope.diagram import DONE, FAILED, MISSING
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.executors import LocalPool, Place, dask_executor, place
 from grokscope.grid import Grid
+from grokscope.lean import without_weights
 from grokscope.record import final_network
 from grokscope.run import pruning_curves, train
 from grokscope.runner import Outcome, run_cells
-from grokscope.store import find, open_run, run_path
+from grokscope.store import find, open_run, record_failure, run_path, set_aside
 from grokscope.summaries import CACHE
 from grokscope.sweeps import estimate, failed_cells, open_sweep, sweep, train_missing
 
@@ -160,6 +161,12 @@ def test_refined_equals_whole_where_trained(tmp_path):
     assert np.array_equal(data.test_accuracy.values[trained], full.test_accuracy.values[trained])
 
 
+def test_refining_needs_axes_that_are_scales(tmp_path):
+    axes = {"train_fraction": [0.4, 0.6], "optimizer": ["adamw", "adam"]}
+    with pytest.raises(ConfigError, match="the last two, of ascending numbers"):
+        run(Grid(base=BASE, axes=axes), tmp_path, refine=True)
+
+
 def test_refining_needs_two_axes(tmp_path):
     with pytest.raises(ConfigError, match="`refine` must have two axes"):
         run(Grid(base=BASE, axes={"width": [8, 16]}), tmp_path, refine=True)
@@ -242,6 +249,55 @@ def test_a_damaged_file_is_set_aside_and_its_cell_run_again(whole, tmp_path):
     assert len(list(store.glob("*.damaged-1"))) == 3
 
 
+def test_what_lies_in_a_store_under_another_name_is_left_alone(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    export(whole[1], store / "map.nc")
+    (store / "notes.nc").write_text("somebody's data")
+    assert same(run(store=store), whole[1])
+    assert (store / "map.nc").exists()
+    assert (store / "notes.nc").read_text() == "somebody's data"
+
+
+def test_two_that_find_a_damaged_file_set_it_aside_once(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    path = next(iter(store.glob("*.nc")))
+    found, sound = path.stat(), path.read_bytes()
+    path.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="set aside"):
+        set_aside(path, "It is damaged.", path.stat())
+    set_aside(path, "It is damaged.", found)  # by another, who is late: it is gone
+    path.with_suffix(".new").write_bytes(sound)
+    path.with_suffix(".new").replace(path)
+    set_aside(path, "It is damaged.", found)  # later still: it was made again
+    assert open_run(path)
+
+
+def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
+    grid = Grid(base=BASE, axes={"train_fraction": [0.4, 0.6], "weight_decay": [0, 5]}, seeds=2)
+    run(grid, tmp_path, refine=True)
+    data = run(grid, tmp_path, refine=True, keep_weights=True)
+    assert (data.has_weights == 1).all()
+    path = run_path(tmp_path, grid.cell((0, 1, 1)))
+    path.unlink()
+    record_failure(tmp_path, grid.cell((0, 1, 1)), "a lost process")
+    assert int((run(grid, tmp_path, refine=True).status == FAILED).sum()) == 1
+    data = run(grid, tmp_path, refine=True, retry_failed=True)
+    assert (data.status == DONE).all()
+
+
+def test_weights_that_another_has_stored_meanwhile_stay(tmp_path):
+    lean = without_weights(train(BASE, progress=False))
+    train(BASE, tmp_path, progress=False)
+    assert runner._save(lean, tmp_path).has_weights
+    assert open_run(run_path(tmp_path, BASE)).has_weights
+
+
+@pytest.mark.parametrize("wrong", [{"limit": -2}, {"workers": 0}])
+def test_numbers_below_one_are_refused(tmp_path, wrong):
+    with pytest.raises(ConfigError, match="must be a whole number from 1"):
+        run(store=tmp_path, **wrong)
+
+
 def test_the_cache_is_never_trusted_over_the_store(whole, tmp_path):
     store = shutil.copytree(whole[0], tmp_path / "copy")
     (store / CACHE).unlink()
@@ -291,7 +347,6 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
         return real(experiments, advance)
 
     monkeypatch.setattr(runner, "train_ensemble", counted)
-    monkeypatch.setattr(executors, "LOCAL_TASK_SECONDS", 1e9)  # so that tasks hold several cells
     data = run(store=tmp_path)
     assert max(sizes) == 3
     assert np.allclose(data.train_loss, whole[1].train_loss, rtol=1e-4)
@@ -364,6 +419,35 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
     assert len(outcomes) == sum(tasks) == 240
     assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
     assert all(0 <= part <= 1 for _, part in shown)
+
+
+def test_after_an_error_nothing_more_is_begun_elsewhere(tmp_path):
+    begun = []
+
+    def full(experiments, store, keep_weights, slot):
+        begun.append(slot)
+        time.sleep(0.05)
+        raise OSError(28, "No space left on device")
+
+    cells = [cell for _, cell in GRID.cells()]
+    with ThreadPoolExecutor(1) as threads:
+        where = Place(threads, 40, 0.0, [0.0] * 40)
+        with pytest.raises(OSError, match="No space"):
+            list(run_cells(cells, tmp_path, where, train=full))
+    assert len(begun) < len(cells)
+
+
+def test_a_lost_scheduler_is_no_fault_of_the_cells(tmp_path):
+    class Gone(ThreadPoolExecutor):
+        def submit(self, *args, **kwargs):
+            future = super().submit(time.sleep, 0)
+            lost = type(future)()
+            lost.cancel()
+            lost.set_running_or_notify_cancel()
+            return lost
+
+    with Gone(1) as gone, pytest.raises(WorkerError, match="lost its scheduler"):
+        list(run_cells([BASE], tmp_path, Place(gone, 4, 0.0, [0.0] * 4)))
 
 
 def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
@@ -543,10 +627,14 @@ def test_a_full_disk_stops_the_sweep_and_it_goes_on_when_there_is_room(tmp_path,
 
 def test_an_estimate_counts_what_is_missing(whole, tmp_path):
     store, data = whole
-    assert estimate(GRID, store, data).missing == 0
+    assert estimate(GRID, store, data).to_train == 0
+    again = estimate(GRID, store, data, keep_weights=True, limit=5)
+    assert again.to_train == 5
+    stored = train(GRID.cell((0, 0, 0)), tmp_path / "one", progress=False).path.stat().st_size
+    assert 0.5 < again.disk_bytes / (5 * stored) < 2
     nothing_there = open_sweep(GRID, tmp_path, False)
     one, two = (estimate(GRID, tmp_path, nothing_there, workers) for workers in (1, 2))
-    assert one.missing == 12
+    assert one.to_train == 12
     assert 0 < two.seconds < one.seconds
     assert one.disk_bytes == 12 * sweeps.RUN_BYTES
     assert one.disk_free > 0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokscope.diagram import DONE, as_table, collect, grid_of
+from grokscope.diagram import DONE, MISSING, NUMBERS, as_table, collect, grid_of
 from grokscope.errors import ConfigError, StoreError
 from grokscope.grid import Grid
 from grokscope.lean import without_weights
@@ -52,7 +52,10 @@ def archive(
     created = np.full(shape, np.nan)
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
         run = find(store, grid.cell(index))
-        if run is None:
+        if run is None:  # found damaged only now
+            data.status.values[index] = MISSING
+            for name in NUMBERS:
+                data[name].values[index] = np.nan
             continue
         dataset = without_weights(run).dataset
         words = {

@@ -19,6 +19,7 @@ from scipy import stats
 from grokscope.config import Experiment, digest
 from grokscope.errors import ConfigError
 from grokscope.grid import Grid
+from grokscope.intervals import mean_interval
 from grokscope.measure import SCORES
 from grokscope.phases import Phase, classify
 from grokscope.refine import UNKNOWN, enclosed
@@ -182,14 +183,20 @@ def grid_in(store: str | Path, mend: bool = True) -> Grid:
     document = json.loads(next(iter(found.values()))["experiment"])
     del document["schema"]
     short = {name: name.rpartition(".")[2] for name in axes}
-    return Grid(
-        base=Experiment(**document),
-        axes={short[name]: axes[name] for group in groups.values() for name in group},  # type: ignore[arg-type]
-        zipped=tuple(
-            tuple(short[name] for name in group) for group in groups.values() if len(group) > 1
-        ),
-        seeds=seeds,  # type: ignore[arg-type]
-    )
+    try:
+        return Grid(
+            base=Experiment(**document),
+            axes={short[name]: axes[name] for group in groups.values() for name in group},  # type: ignore[arg-type]
+            zipped=tuple(
+                tuple(short[name] for name in group) for group in groups.values() if len(group) > 1
+            ),
+            seeds=seeds,  # type: ignore[arg-type]
+        )
+    except ConfigError:  # such as runs with and without the settle rule, or of two optimisers
+        raise ConfigError(
+            f"`store` must hold one sweep whose grid can be found out, got {len(found)} runs that "
+            f"differ in {', '.join(axes)}. Say which sweep is meant with --grid."
+        ) from None
 
 
 def _leaves(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -208,6 +215,18 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
     if any(isinstance(value, str | bool) for value in values):
         return np.array([str(value).lower() if value is None else str(value) for value in values])
     return np.array([np.nan if value is None else value for value in values])
+
+
+def has_plane(axes: Sequence[Sequence[Any] | np.ndarray]) -> bool:
+    """Whether the last two of some axes are of ascending numbers, so that cells lie between others.
+
+    >>> has_plane([["adamw", "sgd"], [0.1, 0.2], [0, 5]]), has_plane([[0.1, 0.2], [5, 0]])
+    (True, False)
+    """
+    last = [np.asarray(values) for values in axes[-2:]]
+    return len(last) == 2 and all(
+        values.dtype.kind in "iuf" and (np.diff(values) > 0).all() for values in last
+    )
 
 
 def grid_of(dataset: xr.Dataset) -> Grid:
@@ -258,7 +277,8 @@ def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: f
 
     Returns:
         `phase`: codes in `PHASES`, `UNKNOWN` where nothing is known; `inferred`: True for a cell
-        without a run that is enclosed by cells of one phase, in a refined sweep; `runs`: seeds
+        that was not trained and is enclosed by cells of one phase, along the last two axes if
+        these are of ascending numbers and their coarse lattice was trained; `runs`: seeds
         that ended; `frequency`, `low`, `high`: share of seeds in each phase and its Wilson score
         interval, over the dimension `code`.
 
@@ -271,8 +291,10 @@ def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: f
     runs = counts.sum(axis=-1)
     trained = most_frequent(codes.values)
     phase = trained
-    if trained.ndim > 1:
+    if has_plane([dataset[dim].values for dim in codes.dims[:-1]]):
         phase = enclosed(trained.reshape(-1, *trained.shape[-2:])).reshape(trained.shape)
+        failed = (dataset.status.values == FAILED).any(axis=-1) & (trained == UNKNOWN)
+        phase = np.where(failed, UNKNOWN, phase)
     low, high = _wilson(counts, runs[..., None], confidence)
     dims = codes.dims[:-1]
     with np.errstate(invalid="ignore"):
@@ -314,8 +336,8 @@ def boundaries(
     """The boundaries between most frequent phases along the last axis, row by row.
 
     A seed's boundary lies where the fewest of its cells, between the neighbouring boundaries, are
-    on the wrong side. The interval is Student's over the seeds, their variance increased by h²/12
-    for columns that are h apart, since a boundary can lie anywhere between two of them.
+    on the wrong side. The interval is Student's over the seeds, and at least from one column to
+    the next: even if all seeds agree, they say no more than between which columns it lies.
 
     >>> boundaries(collect(Grid(axes={"train_fraction": [0.3, 0.5]}), "no store"))
     []
@@ -324,9 +346,11 @@ def boundaries(
     codes = phase_codes(dataset, **thresholds).values
     inferred, phase = (diagram[name].values[..., None] for name in ("inferred", "phase"))
     codes = np.where(inferred, phase, codes)
+    found = []
+    if not diagram.phase.dims:
+        return found
     *names, column = map(str, diagram.phase.dims)
     columns = dataset[column].values
-    found = []
     if columns.dtype.kind not in "iuf":
         return found
     for place in np.ndindex(diagram.phase.shape[:-1]):
@@ -343,9 +367,10 @@ def boundaries(
             cuts = [cut for cut in cuts if cut is not None]
             low = high = np.nan
             if len(cuts) > 1:
-                spacing = columns[end + 1] - columns[end]
-                error = np.sqrt((np.var(cuts, ddof=1) + spacing**2 / 12) / len(cuts))
-                low, high = stats.t.interval(confidence, len(cuts) - 1, np.mean(cuts), error)
+                interval = mean_interval(np.array(cuts), confidence)
+                half = abs(columns[end + 1] - columns[end]) / 2
+                low = min(interval.low, interval.estimate - half)
+                high = max(interval.high, interval.estimate + half)
             where = dict(zip(names, place, strict=True))
             between = PHASES[before], PHASES[after]
             middle = float(np.mean(cuts)) if cuts else float(columns[end : end + 2].mean())
@@ -373,10 +398,10 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     diagram = phase_diagram(dataset, **thresholds)
     codes = phase_codes(dataset, **thresholds)
     codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)
-    cells = dataset.drop_vars(["norm", "inferred", "ipr_histogram"], errors="ignore")
+    of_cells = [n for n, v in dataset.data_vars.items() if set(v.dims) <= set(codes.dims)]
+    cells = dataset[of_cells].drop_vars(["run_maker", "run_created"], errors="ignore")
     matrices = dataset.matrix.values.tolist()
     cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
-    cells = cells.drop_vars(["matrix", "layer", "ipr_bin"], errors="ignore")
     table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
     frame = table.transpose(*codes.dims).to_dataframe().reset_index()
     words = {code: None if phase is None else str(phase) for code, phase in enumerate(PHASES)}

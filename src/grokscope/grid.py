@@ -102,8 +102,14 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
 
     @model_validator(mode="after")
     def _cells_are_possible(self) -> Grid:
-        if "seed" in self.axes:
+        leaves = [name.rpartition(".")[2] for name in self.axes]
+        if "seed" in leaves:
             raise ConfigError("axis `seed` must be given as seeds. Use seeds = 3 beside the axes.")
+        for name in leaves:
+            if leaves.count(name) > 1:
+                raise ConfigError(
+                    f"axis `{name}` must be given once, got it under two names. Use one of them."
+                )
         for group in self.zipped:
             for name in group:
                 if name not in self.axes or sum(name in other for other in self.zipped) > 1:

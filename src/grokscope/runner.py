@@ -6,7 +6,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
@@ -93,7 +93,13 @@ def _train_batch(
             if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
                 reason = "out of memory"
             return outcomes + [Outcome(experiment, failure=reason) for experiment in missing]
-        return outcomes + [_finished(save(run, store)) for run in runs]
+        return outcomes + [_finished(_save(run, store)) for run in runs]
+
+
+def _save(run: Run, store: Path) -> Run:
+    """Save a run, unless it has no weights and somebody has meanwhile stored it with them."""
+    there = None if run.has_weights else find(store, run.experiment)
+    return there if there is not None and there.has_weights else save(run, store)
 
 
 def _finished(run: Run) -> Outcome:
@@ -123,18 +129,37 @@ def run_cells(
     process. Short cells are packed into tasks of a useful length. The cells of a task that was
     lost with its process are tried again one by one, in a local pool with nothing beside them,
     since there a lost process takes the others with it: a cell that is lost even so has failed.
+    However this ends, what was submitted and has not begun is cancelled.
 
     Raises:
         OSError: if a file cannot be written.
         WorkerError: if the executor cannot go on.
     """
+    running: dict[Future, Task] = {}
+    try:
+        yield from _run_cells(cells, store, place, keep_weights, show, train, running)
+    finally:
+        for future in running:
+            future.cancel()
+
+
+def _run_cells(
+    cells: Iterable[Experiment],
+    store: Path,
+    place: Place,
+    keep_weights: bool,
+    show: Show,
+    train: Train,
+    running: dict[Future, Task],
+) -> Iterator[Outcome]:
     queue = deque(sorted(cells, key=lambda cell: (-work(cell), str(ensemble_key(cell)))))
     n_cells, total = len(queue), sum(map(work, queue))
     suspects: deque[Experiment] = deque()
     elsewhere: list[Experiment] = []
-    running: dict[Future, Task] = {}
     slots = list(range(place.tasks))
     n_ended, ended_work, alone = 0, 0.0, False
+    # Asked for where tasks run in this process: elsewhere the device may be another.
+    ensemble = ensemble_size() if isinstance(place.executor, Here) else 1
     timed_work, timed_seconds = 0.0, 0.0
     if queue and not place.is_local:  # where many tasks are submitted before the first one ends
         timed_work = 1.0
@@ -165,7 +190,7 @@ def run_cells(
         while slots and (queue or suspects) and not (running and is_exclusive()):
             alone = place.is_local and bool(suspects)
             rate = timed_seconds / timed_work if timed_work else math.inf
-            cells = (suspects.popleft(),) if suspects else _pack(queue, place, rate)
+            cells = (suspects.popleft(),) if suspects else _pack(queue, place, rate, ensemble)
             task = Task(cells, slots.pop())
             place.done[task.slot] = 0
             arguments = (train, task.cells, str(store), keep_weights, task.slot)
@@ -188,6 +213,11 @@ def run_cells(
                 timed_work += sum(map(work, task.cells))
             except OSError:
                 raise
+            except CancelledError:
+                raise WorkerError(
+                    "the executor was closed, or lost its scheduler. Finished runs are stored; "
+                    "start it again and ask for the rest."
+                ) from None
             except ImportError as error:
                 raise WorkerError(
                     f"every process must have grokscope and what it needs, got: {error}. "
@@ -211,11 +241,18 @@ def run_cells(
                     ended_work += work(outcome.experiment)
 
 
-def _pack(queue: deque[Experiment], place: Place, rate: float) -> tuple[Experiment, ...]:
-    """The next cells: as many as fill a task of useful length at `rate` seconds per work."""
+def _pack(
+    queue: deque[Experiment], place: Place, rate: float, ensemble: int
+) -> tuple[Experiment, ...]:
+    """The next cells: as many as fill a task of useful length at `rate` seconds per work, or an
+    ensemble of so many alike.
+    """
     pack = [queue.popleft()]
     seconds = CELL_SECONDS + rate * work(pack[0])
-    while queue and seconds < place.task_seconds:
+    shape = ensemble_key(pack[0])
+    while queue and (
+        seconds < place.task_seconds or (len(pack) < ensemble and ensemble_key(queue[0]) == shape)
+    ):
         pack.append(queue.popleft())
         seconds += CELL_SECONDS + rate * work(pack[-1])
     return tuple(pack)

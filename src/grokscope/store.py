@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import secrets
 import tempfile
 import threading
@@ -25,6 +26,9 @@ from grokscope.measure import neuron_ipr
 from grokscope.phases import Phase, classify
 
 SUFFIX = ".nc"
+RUN_NAME = re.compile(r"[0-9a-f]{64}")
+"""A digest. Files of other names that lie in a store are not its own, and are left alone."""
+
 FAILED = ".failed"
 CLAIMS = ".claims"
 SEAL = b"grokscope sha256 "
@@ -279,6 +283,10 @@ def open_sound(path: Path, mend: bool) -> Run | None:
     Such a file is set aside if the store is to be mended, and otherwise only passed over.
     """
     try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    try:
         run = open_run(path)
         if run.digest == path.stem:
             return run
@@ -286,16 +294,25 @@ def open_sound(path: Path, mend: bool) -> Run | None:
     except StoreError as error:
         reason = str(error)
     if mend:
-        set_aside(path, reason)
+        set_aside(path, reason, found)
     return None
 
 
-def set_aside(path: Path, reason: str) -> None:
-    """Give a file that cannot be used another name, and warn; its content is kept."""
+def set_aside(path: Path, reason: str, found: os.stat_result) -> None:
+    """Give a file that cannot be used another name, and warn; its content is kept.
+
+    Not if it is no longer the file that was `found`: another process may have set that one aside,
+    and have trained the cell again.
+    """
     number = 1
     while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
         number += 1
-    path.rename(aside)
+    try:
+        if not os.path.samestat(path.stat(), found):
+            return
+        path.rename(aside)
+    except FileNotFoundError:
+        return
     warnings.warn(f"{reason} It was set aside as `{aside.name}`.", stacklevel=3)
 
 

@@ -5,13 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from grokscope.measure import SCORES, own_name
-from grokscope.store import SUFFIX, Run, open_sound, seal, split_seal, write_whole
+from grokscope.store import (
+    RUN_NAME,
+    SUFFIX,
+    Run,
+    open_sound,
+    seal,
+    split_seal,
+    write_whole,
+)
 
 CACHE = ".summaries"
 IPR_BINS = 40
@@ -93,8 +102,9 @@ def summaries(
     with os.scandir(store) as entries:
         for entry in entries:
             name, ending = os.path.splitext(entry.name)
-            if ending == SUFFIX and not name.startswith("."):
-                there[name] = _mark(entry.stat())
+            if ending == SUFFIX and RUN_NAME.fullmatch(name):
+                with suppress(FileNotFoundError):  # set aside by another process just now
+                    there[name] = _mark(entry.stat())
     fresh = {}
     for name, mark in there.items():
         cached, summary = cache.get(name, (None, None))

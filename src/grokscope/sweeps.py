@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -13,7 +14,15 @@ import numpy as np
 import xarray as xr
 
 from grokscope.config import Experiment, digest
-from grokscope.diagram import DONE, FAILED, MISSING, collect, grid_of, most_frequent, phase_codes
+from grokscope.diagram import (
+    FAILED,
+    MISSING,
+    collect,
+    grid_of,
+    has_plane,
+    most_frequent,
+    phase_codes,
+)
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import place
@@ -21,7 +30,7 @@ from grokscope.grid import Grid, load_grid
 from grokscope.measure import require_measurable
 from grokscope.progress import progress_bar, work_bar
 from grokscope.refine import UNKNOWN, follow_boundaries
-from grokscope.runner import complete
+from grokscope.runner import Show, complete
 from grokscope.store import (
     Run,
     failures,
@@ -31,7 +40,7 @@ from grokscope.store import (
     require_writable,
     run_path,
 )
-from grokscope.training import model_shapes
+from grokscope.training import model_shapes, n_weights
 
 RUN_BYTES = 60_000
 """Size of a run file without weights, at the paper's settings (measured: 40 to 70 kB)."""
@@ -121,45 +130,63 @@ def sweep(
     (('weight_decay', 'seed'), 2)
     """
     grid, store = grid if isinstance(grid, Grid) else load_grid(grid), Path(store)
-    if refine and len(grid.sizes) < 3:
+    for name, number in (("limit", limit), ("workers", workers)):
+        if number is not None and number < 1:
+            raise ConfigError(f"`{name}` must be a whole number from 1, got {number}. Use 1.")
+    if refine and not has_plane([grid.values[name] for name in list(grid.sizes)[:-1]]):
         raise ConfigError(
-            f"`refine` must have two axes to refine along, got {list(grid.axes)}. "
-            "Sweep the whole grid, or add an axis."
+            "`refine` must have two axes to refine along, the last two, of ascending numbers, got "
+            f"{list(grid.axes)}. Sweep the whole grid, or put such axes last."
         )
     require_writable(store, "store")
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
     data = open_sweep(grid, store, progress)
-    tried = (data.status.values == FAILED) & (not retry_failed)
     left = grid.size if limit is None else limit
     with work_bar(progress) as show, place(grid.size, workers, executor) as where:
-        codes = _known_phases(data)
+        codes = _known_phases(data, keep_weights, retry_failed)
         rounds = follow_boundaries(codes) if refine else [np.ones(codes.shape, bool)]
-        for wanted in rounds:
-            missing = (data.status.values != DONE) & ~tried
-            if keep_weights:
-                missing |= data.has_weights.values == 0
+        before = 0.0
+        for number, wanted in enumerate(rounds, start=1):
+            missing = _untrained(data, keep_weights, retry_failed)
             missing &= wanted.reshape(*missing.shape[:-1], 1)  # every seed of a cell
             cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:left].tolist()]
             if not cells:
                 continue
             for experiment in cells:
                 forget_failure(store, digest(experiment))
-            complete(cells, store, where, keep_weights, show)
-            data = open_sweep(grid, store, progress)
-            codes[:] = _known_phases(data)
+            said = f"round {number}, more may follow: " if refine else ""
+            complete(cells, store, where, keep_weights, _after(before, said, show))
+            before += math.fsum(map(work, cells))
+            data = collect(grid, store)
+            codes[:] = _known_phases(data, keep_weights, retry_failed)
             left -= len(cells)
             if not left:
                 break
     return data
 
 
-def _known_phases(data: xr.Dataset) -> np.ndarray:
-    """Codes of the cells whose seeds have all ended, as [panel, row, column]."""
+def _after(before: float, said: str, show: Show) -> Show:
+    """Progress of one round of several, which goes on where the one before ended."""
+    return lambda words, done, total: show(f"{said}{words}", before + done, before + total)
+
+
+def _known_phases(data: xr.Dataset, keep_weights: bool, retry_failed: bool) -> np.ndarray:
+    """Codes of the cells whose seeds all need no more training, as [panel, row, column]."""
     phases = most_frequent(phase_codes(data).values)
-    phases[(data.status.values == MISSING).any(axis=-1)] = UNKNOWN
+    phases[_untrained(data, keep_weights, retry_failed).any(axis=-1)] = UNKNOWN
     rows, columns = (1, 1, *phases.shape)[-2:]
     return phases.reshape(-1, rows, columns)
+
+
+def _untrained(data: xr.Dataset, keep_weights: bool, retry_failed: bool) -> np.ndarray:
+    """Which runs a sweep would train, were every cell of interest."""
+    untrained = data.status.values == MISSING
+    if retry_failed:
+        untrained |= data.status.values == FAILED
+    if keep_weights:
+        untrained |= data.has_weights.values == 0
+    return untrained
 
 
 def open_sweep(grid: Grid, store: Path, progress: bool = True, mend: bool = True) -> xr.Dataset:
@@ -186,22 +213,34 @@ def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:
 class Estimate(NamedTuple):
     """What a sweep would take, were no run to settle early and no cell to be inferred."""
 
-    missing: int
+    to_train: int
     seconds: float
     disk_bytes: int
     disk_free: int
 
 
-def estimate(grid: Grid, store: Path, data: xr.Dataset, workers: int | None = None) -> Estimate:
-    """The cost of the cells that a store lacks, from some steps of a middling one, timed here."""
-    cells = [
-        grid.cell(tuple(index)) for index in np.argwhere(data.status.values == MISSING).tolist()
-    ]
+def estimate(
+    grid: Grid,
+    store: Path,
+    data: xr.Dataset,
+    workers: int | None = None,
+    keep_weights: bool = False,
+    retry_failed: bool = False,
+    limit: int | None = None,
+) -> Estimate:
+    """The cost of the cells that `sweep` would train with the same arguments, were it not to
+    refine; from some steps of a middling one, timed here.
+    """
+    missing = np.argwhere(_untrained(data, keep_weights, retry_failed))[:limit]
+    cells = [grid.cell(tuple(index)) for index in missing.tolist()]
     seconds = 0.0
+    each = RUN_BYTES
+    if cells and keep_weights:
+        each += 4 * n_weights(cells[0]) + 12 * cells[0].model.widest * len(cells[0].schedule)
     if cells:
         cells.sort(key=work)
         processes = min(workers or os.cpu_count() or 1, len(cells))
         rate = seconds_per_work(cells[len(cells) // 2])
         seconds = (rate * sum(map(work, cells)) + CELL_SECONDS * len(cells)) / processes
     there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
-    return Estimate(len(cells), seconds, RUN_BYTES * len(cells), shutil.disk_usage(there).free)
+    return Estimate(len(cells), seconds, each * len(cells), shutil.disk_usage(there).free)

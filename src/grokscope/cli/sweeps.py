@@ -18,6 +18,7 @@ from grokscope.cli.tables import (
     status_of,
     summary_of,
 )
+from grokscope.config import digest
 from grokscope.errors import ConfigError
 from grokscope.grid import Grid, load_grid
 
@@ -92,26 +93,39 @@ def sweep(
     """
     chosen = named_grid(grid, seeds, settle)
     processes, most = positive("workers", workers), positive("limit", limit)
+    if scheduler is not None and workers is not None:
+        raise ConfigError("`workers` must be left out with a scheduler, whose workers train.")
+    if dry_run and start_from is not None:
+        raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
     from grokscope import archives, sweeps
+    from grokscope.diagram import grid_of
     from grokscope.labels import span
 
     if dry_run:
         data = sweeps.open_sweep(chosen, store)
-        cost = sweeps.estimate(chosen, store, data, processes)
+        cost = sweeps.estimate(chosen, store, data, processes, keep_weights, retry_failed, most)
         if as_json:
             print(json.dumps(status_of(data) | cost._asdict()))
             return
         print_status(data)
+        print(f"to train {cost.to_train:,} networks")
         print(f"time     about {span(cost.seconds)}, were no run to settle and no cell inferred")
         print(f"disk     {cost.disk_bytes / 1e6:,.0f} MB of {cost.disk_free / 1e6:,.0f} free")
         return
     if start_from is not None:
-        restored = archives.restore(archives.load_sweep(start_from), store)
+        archived = archives.load_sweep(start_from)
+        ours = {digest(experiment) for _, experiment in chosen.cells()}
+        if not any(digest(experiment) in ours for _, experiment in grid_of(archived).cells()):
+            raise ConfigError(
+                f"`start_from` must hold cells of this sweep, got {str(start_from)!r} with none. "
+                "Give --settle and --seeds as for the sweep that it is of."
+            )
+        restored = archives.restore(archived, store)
         if not as_json:
             print(f"taken    {restored:,} runs from {start_from}")
     from grokscope.executors import dask_executor
 
-    with dask_executor(scheduler) if scheduler else nullcontext() as executor:
+    with nullcontext() if scheduler is None else dask_executor(scheduler) as executor:
         data = sweeps.sweep(
             chosen,
             store,
@@ -194,8 +208,18 @@ def phases(
 
     if out is not None:
         figures.check_path(out)
+    elif accuracies:
+        raise ConfigError("`accuracies` must go with a picture to draw them in. Give --out.")
     if export is not None:
         archives.check_format(export)
+    if details and (export is None or export.suffix != ".nc" or not source.is_dir()):
+        raise ConfigError(
+            "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
+        )
+    if (settle or seeds) and not grid:
+        raise ConfigError("`settle` and `seeds` must go with a grid that they change. Give --grid.")
+    if grid and not source.is_dir():
+        raise ConfigError("`grid` must be left out with a file, which holds its own.")
     if source.is_dir():
         chosen = named_grid(grid, seeds, settle) if grid else grid_in(source)
         if details and export:
@@ -260,6 +284,8 @@ def figure(
             "`--settle`, `--refine` and `--from` must go with a figure of sweeps, got figure "
             f"{number}. Use figure 3."
         )
+    if results and (settle or refine or scale == "quick" or seed != "0"):
+        raise ConfigError("`--from` must go alone: what is exported is drawn as it is.")
     root_seed, processes = whole("seed", seed), positive("workers", workers)
     suffix = "" if scale == "paper" else f"-{scale}"
     path = out or Path("figures") / f"figure{number}{suffix}.png"

@@ -177,7 +177,7 @@ def print_audit(
 
 def status_of(data: Any) -> dict[str, Any]:
     """How many cells are done, failed and missing: in all, and for each value of each axis."""
-    from grokscope.diagram import STATUS
+    from grokscope.diagram import STATUS, phase_diagram
 
     def counts(status: Any) -> dict[str, int]:
         return {word: int((status == code).sum()) for code, word in enumerate(STATUS)}
@@ -191,7 +191,9 @@ def status_of(data: Any) -> dict[str, Any]:
     }
     diverged = int(data.failed_at.notnull().sum())
     settled = int(data.settled_at.notnull().sum())
-    return counts(data.status) | {"diverged": diverged, "settled": settled, "axes": axes}
+    inferred = int(phase_diagram(data).inferred.sum()) * data.sizes["seed"]
+    known = {"diverged": diverged, "settled": settled, "inferred": inferred}
+    return counts(data.status) | known | {"axes": axes}
 
 
 def print_status(data: Any) -> None:
@@ -200,10 +202,11 @@ def print_status(data: Any) -> None:
 
     status = status_of(data)
     total = status["done"] + status["failed"] + status["missing"]
+    enclosed = f" ({status['inferred']:,} of them inferred)" if status["inferred"] else ""
     print(
         f"networks {total:,}: {status['done']:,} done ({status['diverged']:,} diverged, "
         f"{status['settled']:,} settled early), {status['failed']:,} failed, "
-        f"{status['missing']:,} missing"
+        f"{status['missing']:,} missing{enclosed}"
     )
     for axis, values in status["axes"].items():
         if len(values) < 2:
@@ -228,6 +231,17 @@ LETTERS = {
 """How a phase is shown in a terminal; an inferred cell has a small letter."""
 
 
+def _short(value: Any) -> str:
+    """A coordinate: a number in four digits, a word as it is."""
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+
+
+def _is_at(boundary: Any, rows: Any, row: int, outer: tuple, place: tuple) -> bool:
+    """Whether a boundary is one of a row of a panel."""
+    there = dict(zip(map(str, outer), place, strict=True)) | ({str(rows): row} if rows else {})
+    return boundary.row == there
+
+
 def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     """A phase diagram in letters and colours, boundaries if there are seeds, and what was made."""
     import numpy as np
@@ -241,16 +255,30 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     found = boundaries(data)
     if as_json:
         phases = [names[code] if code >= 0 else None for code in codes.values.ravel().tolist()]
+        index = np.maximum(codes.values, 0)[..., None]
+
+        def of_phase(name: str) -> list[float]:
+            """Of each cell's phase, where it was trained."""
+            values = np.take_along_axis(diagram[name].values, index, axis=-1)[..., 0]
+            return np.where(codes.values < 0, np.nan, values).ravel().tolist()
+
         document = {
             "dimensions": list(map(str, codes.dims)),
             "coordinates": {str(dim): codes[dim].values.tolist() for dim in codes.dims},
             "phase": phases,
             "inferred": inferred.values.ravel().tolist(),
+            "frequency": of_phase("frequency"),
+            "frequency_low": of_phase("low"),
+            "frequency_high": of_phase("high"),
             "boundaries": [jsonable(vars(boundary)) for boundary in found],
         }
         print(json.dumps(jsonable(document) | written))
         return
     screen = console()
+    if not codes.dims:
+        phase = names[int(codes)] if codes >= 0 else "not trained"
+        print(f"one setting, and so no diagram: {phase.replace('_', ' ')}")
+        return
     outer = codes.dims[:-2]
     rows = codes.dims[-2] if codes.ndim > 1 else None
     columns = codes.dims[-1]
@@ -261,14 +289,21 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
         ", ".join(f"{dim} = {codes[dim].values[i]}" for dim, i in zip(outer, place, strict=True))
         for place in np.ndindex(*(codes.sizes[dim] for dim in outer))
     ]
-    for title, panel, pale in zip(titles, flat, flat_inferred, strict=True):
+    where = list(np.ndindex(*(codes.sizes[dim] for dim in outer)))
+    for title, place, panel, pale in zip(titles, where, flat, flat_inferred, strict=True):
         screen.print(Text(title or "phases", style="bold"))
         for row in range(len(panel) - 1, -1, -1):
-            label = f"{codes[rows].values[row]:>8.4g} " if rows else ""
+            label = f"{_short(codes[rows].values[row]):>8} " if rows else ""
             line = Text(label)
             for code, small in zip(panel[row].tolist(), pale[row].tolist(), strict=True):
                 letter, look = LETTERS[names[code]] if code >= 0 else ("·", "dim")
                 line.append(f"{letter.lower() if small else letter} ", look)
+            for boundary in found:
+                if boundary.low == boundary.low and _is_at(boundary, rows, row, outer, place):
+                    names_of = [LETTERS[str(phase or "diverged")][0] for phase in
+                                (boundary.before, boundary.after)]  # fmt: skip
+                    ends = f"[{boundary.low:.3g}, {boundary.high:.3g}]"
+                    line.append(f"  {'|'.join(names_of)} {boundary.position:.3g} {ends}", "dim")
             screen.print(line)
         ends = codes[columns].values[[0, -1]].tolist()
         screen.print(Text(f"{'':9}{columns} from {ends[0]} to {ends[1]}", style="dim"))

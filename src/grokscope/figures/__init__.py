@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -147,7 +147,18 @@ def grids(figure: SweepFigure, scale: Scale = "paper", seed: int = 0) -> dict[st
     >>> [grid.size for grid in grids(load(3), "quick").values()]
     [60, 60]
     """
-    named = {name: load_grid(name).with_base(seed=seed) for name in figure.grids}
+
+    def seeds(count: Sequence[int] | int | None) -> Any:
+        """So many, or these, from the root seed on."""
+        chosen = range(count) if isinstance(count, int) else count
+        return None if chosen is None else tuple(seed + other for other in chosen)
+
+    named = {}
+    for name in figure.grids:
+        grid = load_grid(name).with_base(seed=seed)
+        named[name] = Grid(
+            base=grid.base, axes=grid.axes, zipped=grid.zipped, seeds=seeds(grid.seeds)
+        )
     if scale == "paper":
         return named
     return {
@@ -155,7 +166,7 @@ def grids(figure: SweepFigure, scale: Scale = "paper", seed: int = 0) -> dict[st
             base=grid.base.replace(settle=True, **figure.quick_base.get(name, {})),
             axes={**grid.axes, **_known(figure.quick_axes, grid)},
             zipped=grid.zipped,
-            seeds=figure.quick_seeds,  # type: ignore[arg-type]
+            seeds=seeds(figure.quick_seeds),
         )
         for name, grid in named.items()
     }

@@ -10,7 +10,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from grokscope.diagram import PHASES, Boundary, boundaries, phase_diagram
 from grokscope.errors import ConfigError
@@ -40,15 +40,24 @@ def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
     """The panel's settings, as in "wd = 5"."""
     words = []
     for name, index in place.items():
-        value = diagram[name].values[index]
-        text = f"{value:g}" if diagram[name].dtype.kind in "iuf" else str(value)
+        text = _word(diagram[name].values[index].item())
         words.append(f"{AXIS_LABELS.get(name, name)} = {text}")
     return ", ".join(words)
 
 
+def is_scale(values: np.ndarray) -> bool:
+    """Whether an axis can have its values as a scale: several ascending numbers."""
+    return values.dtype.kind in "iuf" and len(values) > 1 and bool((np.diff(values) > 0).all())
+
+
+def positions(values: np.ndarray) -> np.ndarray:
+    """Where the middles of cells are drawn: at the values, or one apart where they are no scale."""
+    return values if is_scale(values) else np.arange(len(values))
+
+
 def edges(values: np.ndarray) -> np.ndarray:
-    """The edges of cells centred on ascending numbers; of one number or of words, unit cells."""
-    if values.dtype.kind not in "iuf" or len(values) < 2 or (np.diff(values) <= 0).any():
+    """The edges of cells around their `positions`."""
+    if not is_scale(values):
         return np.arange(len(values) + 1) - 0.5
     middles = (values[:-1] + values[1:]) / 2
     first, last = 2 * values[0] - middles[0], 2 * values[-1] - middles[-1]
@@ -58,25 +67,43 @@ def edges(values: np.ndarray) -> np.ndarray:
 def phase_panel(
     axes: Axes, diagram: xr.Dataset, place: dict[str, int], found: list[Boundary]
 ) -> None:
-    """One diagram: colours for phases, paler where inferred, with the boundaries' intervals."""
+    """One diagram: colours for phases, paler where inferred, with the boundaries' intervals.
+
+    Where seeds differ, a square in a cell has the colour of the second most frequent phase, and
+    its share of the area.
+    """
     panel = diagram.isel(place)
     rows, columns = map(str, panel.phase.dims)
+    ys, xs = positions(panel[rows].values), positions(panel[columns].values)
     palette = np.array([to_rgb(COLORS[phase]) for phase in PHASES] + [to_rgb("white")])
     colors = palette[panel.phase.values]  # UNKNOWN, -1, is the last
     pale = panel.inferred.values[..., None] * PALE
     colors = colors * (1 - pale) + pale
     _mesh(axes, panel, rows, columns, colors)
     for cell in np.argwhere(panel.phase.values == UNKNOWN):
-        y, x = panel[rows].values[cell[0]], panel[columns].values[cell[1]]
-        axes.plot(x, y, marker="x", color="#999999", ms=2, lw=0)
-    for boundary in found:
+        axes.plot(xs[cell[1]], ys[cell[0]], marker="x", color="#999999", ms=2, lw=0)
+    _second_phases(axes, panel, edges(panel[rows].values), edges(panel[columns].values))
+    for boundary in found if is_scale(panel[columns].values) else ():
         here = {name: boundary.row[name] for name in place}
         if here == place and np.isfinite(boundary.low):
-            y = panel[rows].values[boundary.row[rows]]
+            y = ys[boundary.row[rows]]
             axes.plot([boundary.low, boundary.high], [y, y], color="white", lw=1.6)
             axes.plot([boundary.low, boundary.high], [y, y], color="black", lw=0.8)
             axes.plot(boundary.position, y, "|", color="black", ms=3)
     axes.set_xlim(*edges(panel[columns].values)[[0, -1]])
+
+
+def _second_phases(axes: Axes, panel: xr.Dataset, y: np.ndarray, x: np.ndarray) -> None:
+    share = np.nan_to_num(panel.frequency.values)
+    order = np.argsort(-share, axis=-1, kind="stable")[..., 1]
+    second = np.take_along_axis(share, order[..., None], axis=-1)[..., 0]
+    for row, column in np.argwhere(second > 0).tolist():
+        side = float(np.sqrt(second[row, column]))
+        width, height = side * float(x[column + 1] - x[column]), side * float(y[row + 1] - y[row])
+        left = float(x[column] + x[column + 1] - width) / 2
+        bottom = float(y[row] + y[row + 1] - height) / 2
+        color = COLORS[PHASES[order[row, column]]]
+        axes.add_patch(Rectangle((left, bottom), width, height, fc=color, ec="white", lw=0.3))
 
 
 def _mesh(
@@ -87,7 +114,15 @@ def _mesh(
     )
     axes.grid(False)
     axes.set_xlabel(AXIS_LABELS.get(columns, columns))
+    for name, axis in ((rows, axes.yaxis), (columns, axes.xaxis)):
+        values = panel[name].values
+        if not is_scale(values):
+            axis.set_ticks(positions(values), [_word(value) for value in values.tolist()])
     return drawn
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 LAYERS = {"first": "input", "last": "output"}
@@ -170,6 +205,8 @@ def draw_diagrams(
         for code, phase in enumerate(PHASES)
         if code in shown
     ]
+    if any(((diagram.frequency > 0).sum("code") > 1).any() for diagram in diagrams):
+        patches.append(Patch(fc="none", ec="#888888", lw=0.5, label="square: other seeds"))
     if any(diagram.inferred.any() for diagram in diagrams):
         patches.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
     columns_of_legend = len(patches) if len(patches) < 6 else -(-len(patches) // 2)
