@@ -8,9 +8,15 @@ def f64(array):
 
 
 def normalized(x, norm, over):
-    """BatchNorm in training (over the first axis) or LayerNorm (over the last); none is none."""
+    """BatchNorm in training (over the first axis) or LayerNorm (over the last); none is none.
+
+    "running" is BatchNorm in evaluation.
+    """
     if norm is None:
         return x
+    if over == "running":
+        mean, variance = f64(norm.running.mean), f64(norm.running.variance)
+        return (x - mean) / np.sqrt(variance + 1e-5) * f64(norm.gamma) + f64(norm.beta)
     mean, variance = x.mean(over, keepdims=True), x.var(over, keepdims=True)
     return (x - mean) / np.sqrt(variance + 1e-5) * f64(norm.gamma) + f64(norm.beta)
 
@@ -28,14 +34,21 @@ def dense(h, hidden, norms, over, masks=None, p=0.0, first=0):
     return h
 
 
+def first_layer(model, inputs):
+    """Pre-activations of a pair's embeddings, or of an image's pixels."""
+    if hasattr(model, "U"):
+        return f64(model.U)[inputs[:, 0]] + f64(model.V)[inputs[:, 1]]
+    x = f64(inputs).reshape(len(inputs), -1) / (255 if inputs.dtype == np.uint8 else 1)
+    return x @ f64(model.hidden[0]).T
+
+
 def deep_mlp(model, inputs, over=0, masks=None, p=0.0):
-    h = f64(model.U)[inputs[:, 0]] + f64(model.V)[inputs[:, 1]]
+    h = first_layer(model, inputs)
     return dense(h, model.hidden, model.norms, over, masks, p) @ f64(model.W).T
 
 
 def image_mlp(model, inputs, over=0, masks=None, p=0.0):
-    x = f64(inputs).reshape(len(inputs), -1) / (255 if inputs.dtype == np.uint8 else 1)
-    h = x @ f64(model.hidden[0]).T
+    h = first_layer(model, inputs)
     return dense(h, model.hidden[1:], model.norms, over, masks, p) @ f64(model.W).T
 
 

@@ -14,6 +14,7 @@ from grokscope.lean import without_weights
 from grokscope.measure import named_arrays
 from grokscope.models.dense import mask
 from grokscope.models.dropout import dropout_mask
+from grokscope.models.image_mlp import ImageMLP
 from grokscope.models.normalization import split_trained
 from grokscope.models.transformer import Transformer
 from grokscope.prune import pruning_curve
@@ -35,12 +36,21 @@ NETWORKS = {
     "three blocks, LayerNorm": TRANSFORMER.replace(depth=3, normalization="layer_norm"),
     "tied, LayerNorm": TRANSFORMER.replace(tied=True, normalization="layer_norm"),
 }
+IMAGES = Experiment(task="plain_data:features", model="image_mlp", corruption_fraction=0.3)
+IMAGES = IMAGES.replace(width=20, depth=3)
+NETWORKS |= {
+    "features": IMAGES.replace(loss="cross_entropy"),
+    "pixels, BatchNorm": IMAGES.replace(task="plain_data:pixels", normalization="batch_norm"),
+    "features, LayerNorm": IMAGES.replace(normalization="layer_norm"),
+}
 LOSSES = {"mse": plain.mse, "cross_entropy": plain.cross_entropy}
 
 
 def logits64(model, inputs, over=0, **options):
     if isinstance(model, Transformer):
         return plain.transformer(model, inputs, **options)
+    if isinstance(model, ImageMLP):
+        return plain.image_mlp(model, inputs, over, **options)
     return plain.deep_mlp(model, inputs, over, **options)
 
 
@@ -87,7 +97,27 @@ def test_a_step_goes_down_the_gradient_of_the_plain_network(name, batch_size):
         assert abs(slope - along) < 2e-4 * scale, (slope, along)
 
 
-@pytest.mark.parametrize("name", ["deeper, lazy, CE", "tied", "Transformer"])
+@pytest.mark.parametrize("name", ["BatchNorm", "pixels, BatchNorm"])
+def test_running_statistics_are_each_layer_s_own(name):
+    """After one step of a whole batch a tenth of its means and variances; evaluation uses them."""
+    experiment = NETWORKS[name].replace(steps=1, measure_every=1)
+    data = make_dataset(experiment)
+    (_, (before,), _), (_, (after,), _) = train_steps([experiment], [data])
+    inputs = data.inputs[: data.n_train]
+    h, matrices = plain.first_layer(before, inputs), before.hidden[-len(before.norms) + 1 :]
+    for place, norm in enumerate(after.norms):
+        if place:
+            h = h @ plain.f64(matrices[place - 1]).T
+        h = np.maximum(h, 0)
+        np.testing.assert_allclose(norm.running.mean, 0.1 * h.mean(0), rtol=1e-4, atol=1e-6)
+        expected = 0.9 + 0.1 * h.var(0, ddof=1)
+        np.testing.assert_allclose(norm.running.variance, expected, rtol=1e-4)
+        h = plain.normalized(h, before.norms[place], 0)
+    everything = logits64(after, data.inputs, over="running")
+    np.testing.assert_allclose(after(jnp.asarray(data.inputs)), everything, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["deeper, lazy, CE", "tied", "Transformer", "features"])
 def test_dropout_drops_what_is_stated_with_the_stated_probability(name):
     model = init_model(NETWORKS[name])
     inputs = make_dataset(NETWORKS[name]).inputs
@@ -145,7 +175,9 @@ def test_an_ensemble_equals_a_loop(name):
             np.testing.assert_allclose(array, other, atol=2e-5)
 
 
-@pytest.mark.parametrize("name", ["BatchNorm", "deeper, lazy, CE", "tied", "Transformer"])
+@pytest.mark.parametrize(
+    "name", ["BatchNorm", "deeper, lazy, CE", "tied", "Transformer", "features"]
+)
 def test_pruning_any_layer_zeroes_what_its_units_send_on(name):
     run = train(NETWORKS[name].replace(steps=5), progress=False)
     model, data = final_network(run), make_dataset(run.experiment)
@@ -172,12 +204,13 @@ def test_pruning_any_layer_zeroes_what_its_units_send_on(name):
 
 
 def getattr_path(model, name):
-    """U, or hidden_0."""
-    head, _, index = name.partition("_")
-    return getattr(model, head)[int(index)] if index else getattr(model, head)
+    """U, or hidden_0, or blocks_0_contract."""
+    for part in name.split("_"):
+        model = model[int(part)] if part.isdecimal() else getattr(model, part)
+    return model
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", [n for n, e in NETWORKS.items() if e.task.has_pairs])
 def test_a_lean_run_keeps_the_ipr_of_every_layer(name):
     run = train(NETWORKS[name].replace(steps=5), progress=False)
     lean = without_weights(run)

@@ -272,6 +272,17 @@ def test_two_that_find_a_damaged_file_set_it_aside_once(whole, tmp_path):
     assert open_run(path)
 
 
+def test_refining_trains_the_cells_that_are_shown(tmp_path):
+    fractions = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    axes = {"train_fraction": fractions, "weight_decay": [0, 1, 2, 3, 4, 5, 6]}
+    grid = Grid(base=BASE.replace(steps=1), axes=axes)
+    data = run(grid, tmp_path, refine=True, always={"train_fraction": 0.2, "weight_decay": 1})
+    plain = run(grid, tmp_path / "plain", refine=True)
+    place = {"train_fraction": 0.2, "weight_decay": 1}
+    assert [d.status.sel(place).item() for d in (data, plain)] == [DONE, MISSING]
+    assert int((data.status == DONE).sum()) == int((plain.status == DONE).sum()) + 1
+
+
 def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
     grid = Grid(base=BASE, axes={"train_fraction": [0.4, 0.6], "weight_decay": [0, 5]}, seeds=2)
     run(grid, tmp_path, refine=True)

@@ -324,6 +324,15 @@ GRIDS = {
 """The paper's sweeps by name, each made when it is called for."""
 
 
+SHOWN: dict[str, dict[str, float]] = {
+    "figure7a": {"train_fraction": 0.8, "corruption_fraction": 0.2},
+    "figure7b": {"train_fraction": 0.8, "corruption_fraction": 0.2},
+    "figure13": {"train_fraction": 0.9, "corruption_fraction": 0.1},
+    "figure14": {"train_fraction": 0.8, "corruption_fraction": 0.2},
+}
+"""Cells whose neurons a figure shows: refining trains them in any case."""
+
+
 def load_grid(source: str | Path) -> Grid:
     """The grid of a name in `GRIDS`, or in a TOML file.
 

@@ -40,7 +40,8 @@ NORMS = {None: "", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
 def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list[str]:
     """What the experiments share, in words, except for the settings named."""
     documents = [_words(experiment) for experiment in experiments]
-    left_out = {path for path in documents[0] if path.rpartition(".")[2] in set(without)}
+    varied = set(without)  # leaves, such as width, or whole parts, such as optimizer
+    left_out = {p for p in documents[0] if {p.partition(".")[0], p.rpartition(".")[2]} & varied}
     return [
         words
         for path, words in documents[0].items()

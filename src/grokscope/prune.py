@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measure import SCORES, array_name, by_name, evaluate, first_largest
+from grokscope.measure import SCORES, array_name, by_name, evaluate, first_largest, measured_layers
 from grokscope.models.network import Network
 from grokscope.training import CPU_OPTIONS, LOSSES, tiled
 
@@ -109,7 +109,7 @@ def pruning_curve(
 
 
 def layer_named(model: Network, layer: str | None) -> str:
-    """The layer of a name, or the last one.
+    """The layer of a name, or the last one that has an IPR, or else the last.
 
     Raises:
         ConfigError: if the network has no such layer.
@@ -119,7 +119,7 @@ def layer_named(model: Network, layer: str | None) -> str:
     if layer is not None or not model.layers:
         known = ", ".join(model.layers) or "none: give the network `layers`"
         raise ConfigError(f"`layer` must be one of the network's ({known}), got {layer!r}.")
-    return list(model.layers)[-1]
+    return list(measured_layers(model) or model.layers)[-1]
 
 
 def adds_to_logits(model: Network, layer: str) -> bool:

@@ -138,7 +138,8 @@ def _of_sweeps(
     is_shipped = all((results / f"{name}.nc").exists() for name in found)
     how = f"--from {results.name}" if is_shipped else f"--scale {scale}"
     made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
-    note = "" if is_shipped or scale == "paper" else figures.quick_note(figure)
+    quick = "" if is_shipped or scale == "paper" else figures.quick_note(figure)
+    note = figures.note_of(figure, quick)
     picture = _picture(lambda path: figures.draw_sweeps(figure.draw, data, path, note))
     return Section(number, figure.title, picture, made)
 

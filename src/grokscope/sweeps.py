@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -89,6 +90,7 @@ def sweep(
     store: str | Path,
     *,
     refine: bool = False,
+    always: Mapping[str, Any] | None = None,
     keep_weights: bool = False,
     limit: int | None = None,
     retry_failed: bool = False,
@@ -106,6 +108,7 @@ def sweep(
         store: a folder of runs; what is there is not trained again.
         refine: train only what decides where phases meet, along the last two axes; cells enclosed
             by one phase are inferred in `phase_diagram`.
+        always: axis values of cells that refining trains in any case, such as train_fraction=0.8.
         keep_weights: store the final weights too, 1.4 MB for 60 kB at the paper's settings.
         limit: train at most so many cells now.
         retry_failed: try again what failed before.
@@ -145,7 +148,10 @@ def sweep(
     left = grid.size if limit is None else limit
     with work_bar(progress) as show, place(grid.size, workers, executor) as where:
         codes = _known_phases(data, keep_weights, retry_failed)
-        rounds = follow_boundaries(codes) if refine else [np.ones(codes.shape, bool)]
+        rounds = iter([np.ones(codes.shape, bool)])
+        if refine:
+            first_round = [_cells_at(grid, always).reshape(codes.shape)] if always else []
+            rounds = chain(first_round, follow_boundaries(codes))
         before = 0.0
         for number, wanted in enumerate(rounds, start=1):
             missing = _untrained(data, keep_weights, retry_failed)
@@ -164,6 +170,16 @@ def sweep(
             if not left:
                 break
     return data
+
+
+def _cells_at(grid: Grid, always: Mapping[str, Any]) -> np.ndarray:
+    """Which cells have some axis values, over every dimension but the seed's."""
+    where = np.ones([*grid.sizes.values()][:-1], bool)
+    for axis, name in enumerate([*grid.sizes][:-1]):
+        if name in always:
+            there = np.array([value == always[name] for value in grid.values[name]])
+            where &= there.reshape([-1 if i == axis else 1 for i in range(where.ndim)])
+    return where
 
 
 def _after(before: float, said: str, show: Show) -> Show:

@@ -20,7 +20,7 @@ from grokscope.cli.tables import (
 )
 from grokscope.config import digest
 from grokscope.errors import ConfigError
-from grokscope.grid import Grid, load_grid
+from grokscope.grid import SHOWN, Grid, load_grid
 
 GridName = Annotated[
     str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
@@ -130,6 +130,7 @@ def sweep(
             chosen,
             store,
             refine=refine,
+            always=SHOWN.get(grid),
             keep_weights=keep_weights,
             limit=most,
             retry_failed=retry_failed,
@@ -299,10 +300,11 @@ def figure(
         else:
             grids = {n: g.with_base(settle=True) if settle else g for n, g in grids.items()}
             data = [
-                sweeps.sweep(grid, store, refine=refine, workers=processes)
-                for grid in grids.values()
+                sweeps.sweep(grid, store, refine=refine, always=SHOWN.get(name), workers=processes)
+                for name, grid in grids.items()
             ]
-        note = figures.quick_note(chosen) if scale == "quick" else ""
+        quick = figures.quick_note(chosen) if scale == "quick" else ""
+        note = figures.note_of(chosen, quick)
         figures.draw_sweeps(chosen.draw, data, path, note)
         if as_json:
             print(json.dumps({"picture": str(path), "sweeps": [status_of(d) for d in data]}))

@@ -77,12 +77,14 @@ class Figure:
         experiments: at the paper's settings and seed 0, in the order in which `draw` takes runs.
         draw: from runs and a line of small print to a Matplotlib figure.
         quick_steps: training steps at the quick scale.
+        chosen: values that the paper does not give, in words.
     """
 
     title: str
     experiments: tuple[Experiment, ...]
     draw: Callable[[list[Run], str], mpl.Figure]
     quick_steps: int = QUICK_STEPS
+    chosen: str = ""
 
 
 QUICK_AXES = {
@@ -103,6 +105,8 @@ class SweepFigure:
         quick_axes: axes at the quick scale; others are as in the paper.
         quick_base: settings at the quick scale, by the name of the grid.
         quick_seeds: seeds at the quick scale.
+        quick_settle: whether runs stop when settled at the quick scale.
+        chosen: values that the paper does not give, in words.
     """
 
     title: str
@@ -111,6 +115,8 @@ class SweepFigure:
     quick_axes: Mapping[str, tuple[float | int, ...]] = field(default_factory=lambda: QUICK_AXES)
     quick_base: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quick_seeds: int | None = None
+    quick_settle: bool = True
+    chosen: str = ""
 
 
 def load(number: int | str) -> Figure | SweepFigure:
@@ -163,7 +169,7 @@ def grids(figure: SweepFigure, scale: Scale = "paper", seed: int = 0) -> dict[st
         return named
     return {
         name: Grid(
-            base=grid.base.replace(settle=True, **figure.quick_base.get(name, {})),
+            base=grid.base.replace(settle=figure.quick_settle, **figure.quick_base.get(name, {})),
             axes={**grid.axes, **_known(figure.quick_axes, grid)},
             zipped=grid.zipped,
             seeds=seeds(figure.quick_seeds),
@@ -243,6 +249,12 @@ def quick_note(figure: SweepFigure) -> str:
     return f"quick ({', '.join(dict.fromkeys(words))})"
 
 
+def note_of(figure: Figure | SweepFigure, quick: str = "") -> str:
+    """The end of a figure's small print: how quick it is, and which of its values are ours."""
+    chosen = f"chosen here, not given by the paper: {figure.chosen}" if figure.chosen else ""
+    return " · ".join(words for words in (quick, chosen) if words)
+
+
 def draw_sweeps(
     draw: Callable[[list[xr.Dataset], str], mpl.Figure],
     sweeps: list[xr.Dataset],
@@ -274,7 +286,7 @@ def draw(figure: Figure, runs: list[Run], path: Path) -> None:
 
     full = max(experiment.steps for experiment in figure.experiments)
     steps = max(run.experiment.steps for run in runs)
-    note = "" if steps == full else f"quick (paper: {full} steps)"
+    note = note_of(figure, "" if steps == full else f"quick (paper: {full} steps)")
     with style.context():
         style.save(figure.draw(runs, style.small_print(runs, note)), path)
 

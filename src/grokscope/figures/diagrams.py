@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from matplotlib.patches import Patch, Rectangle
 from grokscope.diagram import PHASES, Boundary, boundaries, phase_diagram
 from grokscope.errors import ConfigError
 from grokscope.figures import QUICK_AXES, SweepFigure, style
+from grokscope.grid import SHOWN
 from grokscope.labels import AXIS_LABELS, COLORS, PALE
 from grokscope.refine import UNKNOWN
 
@@ -128,10 +130,9 @@ def _word(value: Any) -> str:
 LAYERS = {"first": "input", "last": "output"}
 
 
-def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: tuple[float, float]) -> None:
+def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: Mapping[str, float]) -> None:
     """IPR of a layer's live units at a train and a corruption fraction, over all seeds."""
-    train, corruption = at
-    cell = panel.sel(train_fraction=train, corruption_fraction=corruption, method="nearest")
+    cell = panel.sel(at, method="nearest")
     counts = cell.ipr_histogram.isel(layer=layer).sum("seed", min_count=1).values
     if np.isfinite(counts).all():
         width = 1 / len(counts)
@@ -147,7 +148,7 @@ def draw_diagrams(
     small_print: str,
     with_accuracies: bool = False,
     ipr_of: tuple[int, ...] = (),
-    ipr_at: tuple[float, float] = (0.8, 0.2),
+    ipr_at: Mapping[str, float] = SHOWN["figure7a"],
     **thresholds: float,
 ) -> Canvas:
     """A row of phase diagrams for each sweep.
@@ -253,12 +254,14 @@ FIGURES = {
         DEEP,
         {"figure7b": {"width": 200}},
         quick_seeds=1,
+        chosen="wd, and α and ξ of the histograms",
     ),
     13: SweepFigure(
         "Transformer: phases and embedding IPR by dropout",
         ("figure13",),
-        partial(draw_diagrams, ipr_of=(0,), ipr_at=(0.9, 0.1)),
+        partial(draw_diagrams, ipr_of=(0,), ipr_at=SHOWN["figure13"]),
         {"train_fraction": (0.5, 0.7, 0.9), "corruption_fraction": (0.0, 0.1, 0.3)},
+        chosen="dp, lr and steps",
     ),
     14: SweepFigure(
         "3-layer MLP: phases, input and output IPR by parameterisation",
@@ -266,12 +269,14 @@ FIGURES = {
         partial(draw_diagrams, ipr_of=(0, -1)),
         DEEP,
         {"figure14": {"width": 200}},
+        chosen="wd, lr and steps",
     ),
     16: SweepFigure(
         "MNIST: phase diagrams by weight decay and by dropout",
         ("figure16a", "figure16b"),
         draw_diagrams,
         {"train_fraction": (0.05, 0.2), "corruption_fraction": (0.0, 0.2, 0.4, 0.6)},
+        chosen="everything but depth and loss",
     ),
     9: SweepFigure("Phase diagrams by batch size, with BatchNorm", ("figure9",), draw_diagrams),
     10: SweepFigure("Phase diagrams by batch size", ("figure10",), draw_diagrams),
@@ -281,15 +286,21 @@ FIGURES = {
         ("figure26a", "figure26b"),
         draw_diagrams,
         quick_axes=QUICK_ROWS,
+        chosen="wd and dp",
     ),
-    27: SweepFigure("Phase diagrams with ReLU, by weight decay", ("figure27",), draw_diagrams),
-    28: SweepFigure("Phase diagrams with ReLU, by dropout", ("figure28",), draw_diagrams),
+    27: SweepFigure(
+        "Phase diagrams with ReLU, by weight decay", ("figure27",), draw_diagrams, chosen="wd"
+    ),
+    28: SweepFigure(
+        "Phase diagrams with ReLU, by dropout", ("figure28",), draw_diagrams, chosen="dp"
+    ),
     29: SweepFigure(
         "Phase diagrams at N = 5000",
         ("figure29",),
         draw_diagrams,
         WIDE,
         {"figure29": {"width": 2000}},
+        chosen="wd",
     ),
     30: SweepFigure(
         "Phase diagrams at N = 5000 with ReLU",
@@ -297,6 +308,7 @@ FIGURES = {
         draw_diagrams,
         {**WIDE, "weight_decay": (0, 20)},
         {"figure30": {"width": 2000}},
+        chosen="wd",
     ),
     31: SweepFigure("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),
 }

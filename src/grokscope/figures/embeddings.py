@@ -75,11 +75,13 @@ FIGURES = {
         draw_embeddings,
         quick_axes={"depth": (1, 2)},
         quick_base={"figure12": {"steps": 1500}},
+        chosen="wd, lr and steps",
     ),
     15: Figure(
         "3-layer MLP with BatchNorm: IPR of its first and last layers, and γ",
         (NORMALIZED,),
         draw_layers,
         quick_steps=NORMALIZED.steps,
+        chosen="lr and steps",
     ),
 }

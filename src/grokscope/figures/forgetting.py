@@ -72,5 +72,6 @@ FIGURES = {
         CANDIDATES,
         draw_who_forgets,
         quick_steps=2000,
+        chosen="all but (a)",
     ),
 }

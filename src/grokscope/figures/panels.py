@@ -11,7 +11,7 @@ from grokscope.data import Dataset
 from grokscope.diagram import grid_of, phase_diagram
 from grokscope.figures import style
 from grokscope.intervals import rank_correlation
-from grokscope.labels import AXIS_LABELS, words_of
+from grokscope.labels import AXIS_LABELS, span, words_of
 from grokscope.neurons import contributions
 from grokscope.store import Run
 from grokscope.summaries import IPR_BINS
@@ -126,6 +126,5 @@ def sweep_print(sweeps: list[xr.Dataset]) -> str:
     counts += f", {seeds} seeds each" if seeds > 1 else ""
     settled = sum(int(np.isfinite(data.settled_at).sum()) for data in sweeps)
     words += [counts, *([f"{settled:,} runs stopped when settled"] if settled else [])]
-    minutes = sum(float(data.seconds.sum()) for data in sweeps) / 60
-    cost = f"{minutes / 60:.1f} core hours" if minutes > 90 else f"{minutes:.0f} core minutes"
+    cost = f"{span(sum(float(data.seconds.sum()) for data in sweeps))} of one core"
     return " · ".join([*words, cost])

@@ -73,5 +73,7 @@ FIGURES = {
         draw_widths,
         quick_axes=QUICK_WIDTHS,
         quick_seeds=3,
+        quick_settle=False,
+        chosen="the widths between the first and the last",
     ),
 }

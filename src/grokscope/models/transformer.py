@@ -103,9 +103,13 @@ class Transformer(Network):
 
     @property
     def layers(self) -> dict[str, Layer]:
-        """The d coordinates of the token embedding, and those that the logits are read from."""
-        embedding = {"embedding": Layer(("E",), "E")}
-        return embedding if self.W is None else {**embedding, "output": Layer(("W",), "W")}
+        """The d coordinates of the token embedding, the hidden units of each block's MLP, and the
+        coordinates that the logits are read from.
+        """
+        layers = {"embedding": Layer(("E",), "E")}
+        for index in range(len(self.blocks)):
+            layers[f"block_{index}_mlp"] = Layer((), f"blocks_{index}_contract")
+        return layers if self.W is None else {**layers, "output": Layer(("W",), "W")}
 
     @property
     def _score_scale(self) -> float:

@@ -1,0 +1,19 @@
+"""Small tasks of arrays, as a user would write them."""
+
+import numpy as np
+
+
+def features(n=90):
+    """Points of five features, in three groups."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(3, size=n)
+    points = (rng.normal(size=(n, 5)) + 2 * np.eye(5)[labels]).astype(np.float32)
+    return points[:60], labels[:60], points[60:], labels[60:]
+
+
+def pixels(n=90):
+    """Images of four by four bytes."""
+    rng = np.random.default_rng(1)
+    labels = rng.integers(3, size=n)
+    images = rng.integers(256, size=(n, 4, 4)).astype(np.uint8)
+    return images[:60], labels[:60], images[60:], labels[60:]
