@@ -54,6 +54,8 @@ def test_evidence_by_its_definition(coexisting):
     for prefix, logits in (("", hidden @ W.T), ("pruned_", hidden[:, kept] @ W[:, kept].T)):
         share = np.exp(logits[rows, labels]) / np.exp(logits).sum(axis=1)
         np.testing.assert_allclose(found[f"{prefix}confidence"], -share, atol=1e-5)
+        loss = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
+        np.testing.assert_allclose(found[f"{prefix}loss"], loss, rtol=1e-3)
         own = logits[rows, labels].copy()
         logits[rows, labels] = -np.inf
         np.testing.assert_allclose(found[f"{prefix}margin"], logits.max(axis=1) - own, atol=1e-4)

@@ -19,16 +19,20 @@ from grokscope.store import Run
 
 EVIDENCE = {
     "confidence": "how little probability the network gives the label (softmax of its logits)",
+    "loss": "the example's own part of the training loss",
     "margin": "how far the best other logit is above the label's",
     "pruned_confidence": "the same as confidence, of the network without its low-IPR neurons",
+    "pruned_loss": "the same as loss, of the network without its low-IPR neurons",
     "pruned_margin": "the same as margin, of the network without its low-IPR neurons",
 }
 """Kinds of evidence that a label is wrong; the first is the plain baseline."""
 
 NAMES = {
     "confidence": "confidence (baseline)",
+    "loss": "loss",
     "margin": "margin",
     "pruned_confidence": "confidence, pruned",
+    "pruned_loss": "loss, pruned",
     "pruned_margin": "margin, pruned",
 }
 """What they are called where they are shown."""
@@ -59,15 +63,16 @@ def audit(run: Run) -> xr.Dataset:
     network, dataset = final_network(run), make_dataset(run.experiment)
     n = dataset.n_train
     given = dataset.given_labels[:n]
+    loss = run.experiment.loss
     logits = _logits(network, dataset.inputs[:n])
-    columns = {"confidence": -_probability(logits, given), "margin": _margin(logits, given)}
+    columns = _evidence(logits, given, loss)
     attrs = {}
     if measured_layers(network):
         kept = best_neurons(network, dataset, run)
         layer = list(measured_layers(network))[-1]
         logits = _logits(with_units(network, kept, layer), dataset.inputs[:n])
-        columns["pruned_confidence"] = -_probability(logits, given)
-        columns["pruned_margin"] = _margin(logits, given)
+        pruned = _evidence(logits, given, loss)
+        columns |= {f"pruned_{name}": values for name, values in pruned.items()}
         attrs = {"kept": int(kept.sum()), "neurons": len(kept)}
     true = dataset.true_labels[:n]
     labels = {"given": given, "suggested": logits.argmax(axis=1), "true": true}
@@ -126,6 +131,18 @@ def quality(evidence: Float[np.ndarray, "example"], is_wrong: np.ndarray) -> dic
 def _logits(network: Network, inputs: np.ndarray) -> Float[np.ndarray, "example label"]:
     parts = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
     return np.concatenate([np.asarray(network(jnp.asarray(part)), np.float64) for part in parts])
+
+
+def _evidence(
+    logits: Float[np.ndarray, "example label"], labels: Int[np.ndarray, "example"], loss: str
+) -> dict[str, Float[np.ndarray, "example"]]:
+    """What one network's logits say against each label."""
+    probability = _probability(logits, labels)
+    if loss == "mse":
+        losses = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
+    else:
+        losses = -np.log(np.maximum(probability, np.finfo(float).tiny))
+    return {"confidence": -probability, "loss": losses, "margin": _margin(logits, labels)}
 
 
 def _probability(

@@ -10,7 +10,15 @@ from grokscope.evidence import NAMES, quality
 from grokscope.figures import style
 from grokscope.store import Run
 
-LOOKS = ((style.BLACK, ":"), (style.ORANGE, "-."), (style.GREEN, "--"), (style.BLUE, "-"))
+LOOKS = (
+    (style.BLACK, ":"),
+    (style.RED, (0, (1, 2))),
+    (style.ORANGE, "-."),
+    (style.GREEN, "--"),
+    (style.RED, (0, (5, 2))),
+    (style.BLUE, "-"),
+)
+"""Of each of `NAMES`."""
 
 
 def draw_audit(run: Run, found: xr.Dataset) -> Canvas:
