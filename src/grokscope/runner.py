@@ -249,7 +249,7 @@ def _pack(
     """
     pack = [queue.popleft()]
     seconds = CELL_SECONDS + rate * work(pack[0])
-    shape = ensemble_key(pack[0])
+    shape = ensemble_key(pack[0]) if ensemble > 1 else None
     while queue and (
         seconds < place.task_seconds or (len(pack) < ensemble and ensemble_key(queue[0]) == shape)
     ):
