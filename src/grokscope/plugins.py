@@ -165,11 +165,11 @@ def packages_of(references: Iterable[str]) -> dict[str, str]:
     Args:
         references: with their hashes; their files must be there.
     """
-    homes = packages_distributions()
     files = {_find(reference.partition(":")[0]) for reference in references}
     modules = {
         name.partition(".")[0] for f in files for name in _imported(ast.parse(f.read_bytes()))
     }
+    homes = packages_distributions() if modules else {}  # which takes half a second
     found = sorted({package for module in modules for package in homes.get(module, ())})
     return {package: version(package) for package in found}
 
