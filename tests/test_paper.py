@@ -122,7 +122,12 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(
 MINIBATCH = {"steps": {8000}, "batch_size": {64}, "learning_rate": {0.005}}
 CURVES = MINIBATCH | {"train_fraction": {0.4, 0.5, 0.8}, "corruption_fraction": {0.3}}
 SETTINGS = {
-    "forgetting": {"learning_rate": {0.01, 400}, "name": {"adamw", "sgd"}},
+    "forgetting": {
+        "learning_rate": {0.01, 400},
+        "name": {"adamw", "sgd"},
+        "train_fraction": {0.5, 0.7},
+        "corruption_fraction": {0.35, 0.2},
+    },
     5: MINIBATCH | {"train_fraction": {0.65}, "corruption_fraction": {0.2}, "name": {"adam"}},
     20: CURVES | {"normalization": {"batch_norm"}},
     21: CURVES | {"normalization": {"layer_norm"}},

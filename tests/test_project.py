@@ -12,8 +12,9 @@ SOURCE = Path(grokscope.__file__).parent
 ORDER = [
     "errors", "plugins", "parts", "tasks", "architectures", "config", "progress", "mnist", "data",
     "models", "optimizers", "training", "spectrum", "measure", "prune", "phases", "settle",
+    "intervals",
     "store", "record", "lean", "run", "evidence", "grid", "summaries", "estimate",
-    "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons", "intervals",
+    "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons",
     "labels", "figures", "claims", "report", "explorer", "cli",
 ]  # fmt: skip
 

@@ -44,7 +44,7 @@ def rank_correlation(
 
     rho = float(spearman(x, y))
     if abs(rho) > 1 - 1e-12:
-        return Interval(round(rho), round(rho), round(rho))
+        return Interval(*[float(round(rho))] * 3)
     found = stats.bootstrap(
         (x, y), spearman, paired=True, vectorized=True, n_resamples=RESAMPLES,
         confidence_level=confidence, method="BCa", rng=np.random.default_rng(SEED),

@@ -102,9 +102,10 @@ class Finding(NamedTuple):
 
 def claims() -> dict[str, Claim]:
     """All claims by name, in the paper's order."""
-    from grokscope.claims import diagrams, layers, networks
+    from grokscope.claims import analytic, architectures, diagrams, layers, networks
 
-    return networks.CLAIMS | layers.CLAIMS | diagrams.CLAIMS
+    files = (networks, analytic, layers, diagrams, architectures)
+    return {name: claim for file in files for name, claim in file.CLAIMS.items()}
 
 
 def chosen(only: Sequence[str]) -> dict[str, Claim]:

@@ -72,7 +72,7 @@ def by_row(found: xr.DataArray, phases: Sequence[Phase]) -> np.ndarray:
     return np.array([row.hits / row.trials if row.trials else np.nan for row in rows])
 
 
-def _grows(
+def grows(
     phases: Sequence[Phase],
     name: str,
     more: dict,
@@ -134,20 +134,6 @@ def _least_data(evidence: Evidence) -> Sequence[float]:
     return (found[0][both] - found[1][both]).tolist()
 
 
-def _ipr(name: str, more: dict, less: dict, layer: int = 0, size: bool = False):
-    """By how much mean IPR is larger at one value than at another, of every other axis's values;
-    or the size of that difference.
-    """
-
-    def differences(evidence: Evidence) -> Sequence[float]:
-        counts = evidence.sweeps[name].ipr_histogram.isel(layer=layer)
-        mean = (counts * counts.ipr_bin).sum("ipr_bin") / counts.sum("ipr_bin")
-        found = (chosen(mean, more) - chosen(mean, less)).values.ravel()
-        return (np.abs(found) if size else found).tolist()
-
-    return differences
-
-
 def _exponent(evidence: Evidence) -> Sequence[float]:
     """The exponent of neurons required over width, of every seed that generalises at all widths."""
     required = evidence.sweeps["figure32"].neurons_required.transpose("width", "seed")
@@ -156,31 +142,24 @@ def _exponent(evidence: Evidence) -> Sequence[float]:
     return np.polyfit(widths, np.log(whole), 1)[0].tolist() if whole.size else []
 
 
-def _accuracy(name: str, kind: str, more: dict, less: dict):
-    def differences(evidence: Evidence) -> Sequence[float]:
-        accuracy = evidence.sweeps[name][kind].mean("seed")
-        return (chosen(accuracy, more) - chosen(accuracy, less)).values.ravel().tolist()
-
-    return differences
-
-
-def _claim(section, says, statistic, bound, side, why, measure, unit, *sweeps) -> Claim:
+def by_sweep(section, says, statistic, bound, side, why, measure, unit, *sweeps) -> Claim:
+    """A claim that needs sweeps alone, named last."""
     return Claim(section, says, statistic, bound, side, why, measure, sweeps=sweeps, unit=unit)
 
 
 def _less_coexistence(evidence: Evidence) -> Sequence[float]:
     wide(evidence, "figure29")
-    return _grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29")(evidence)
+    return grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29")(evidence)
 
 
 def _less_confused(evidence: Evidence) -> Sequence[float]:
     wide(evidence, "figure30")
     strong = {"weight_decay": 20}
-    return _grows((Phase.CONFUSION,), "figure27", strong, strong, "figure30")(evidence)
+    return grows((Phase.CONFUSION,), "figure27", strong, strong, "figure30")(evidence)
 
 
 CLAIMS: dict[str, Claim] = {
-    "forgetting-at-20": _claim(
+    "forgetting-at-20": by_sweep(
         "2.2, Fig. 3(a)",
         "Forgetting needs very strong weight decay.",
         "share of its cells that are at wd 20",
@@ -191,7 +170,7 @@ CLAIMS: dict[str, Claim] = {
         CELLS,
         "figure3a",
     ),
-    "partial-needs-data": _claim(
+    "partial-needs-data": by_sweep(
         "2.1, Fig. 3(a)",
         "Without regularisation only ample data inverts in part.",
         "share of wd 0's Partial Inversion at α ≥ .6",
@@ -202,18 +181,18 @@ CLAIMS: dict[str, Claim] = {
         CELLS,
         "figure3a",
     ),
-    "decay-inverts": _claim(
+    "decay-inverts": by_sweep(
         "2.2, Fig. 3(a)",
         "Weight decay enlarges Inversion.",
         "growth of its share of a row, wd 0 to 5",
         0.1,
         "above",
         "two cells of nineteen",
-        _grows(INVERTED, "figure3a", WD5, WD0),
+        grows(INVERTED, "figure3a", WD5, WD0),
         ROWS,
         "figure3a",
     ),
-    "decay-needs-less-data": _claim(
+    "decay-needs-less-data": by_sweep(
         "2.2, Fig. 3(a)",
         "Weight decay moves the border of Memorization to less data.",
         "by how much smaller α generalises at wd 5 than at 0",
@@ -224,18 +203,18 @@ CLAIMS: dict[str, Claim] = {
         "columns",
         "figure3a",
     ),
-    "dropout-inverts-map": _claim(
+    "dropout-inverts-map": by_sweep(
         "2.2, Fig. 3(b)",
         "So does dropout enlarge Inversion.",
         "growth of its share of a row, dp 0 to .6",
         0.1,
         "above",
         "two cells of nineteen",
-        _grows(INVERTED, "figure3b", {"dropout": 0.6}, {"dropout": 0}),
+        grows(INVERTED, "figure3b", {"dropout": 0.6}, {"dropout": 0}),
         ROWS,
         "figure3b",
     ),
-    "confusion-at-high-dropout": _claim(
+    "confusion-at-high-dropout": by_sweep(
         "2.2, Fig. 3(b)",
         "Confusion needs strong dropout.",
         "share of its cells that are at dp .9",
@@ -246,7 +225,7 @@ CLAIMS: dict[str, Claim] = {
         CELLS,
         "figure3b",
     ),
-    "multiplication": _claim(
+    "multiplication": by_sweep(
         "App. P, Fig. 31",
         "Multiplication behaves almost as addition does.",
         "share of cells in the same phase",
@@ -258,54 +237,54 @@ CLAIMS: dict[str, Claim] = {
         "figure3a",
         "figure31",
     ),
-    "small-batches": _claim(
+    "small-batches": by_sweep(
         "3, Fig. 10",
         "Smaller batches enhance Inversion.",
         "growth of its share of a row, batch size 256 to 8",
         0,
         "above",
         "any growth",
-        _grows(INVERTED, "figure10", {"batch_size": 8}, {"batch_size": 256}),
+        grows(INVERTED, "figure10", {"batch_size": 8}, {"batch_size": 256}),
         ROWS,
         "figure10",
     ),
-    "batchnorm-inverts": _claim(
+    "batchnorm-inverts": by_sweep(
         "3, Fig. 9",
         "With BatchNorm they do so more.",
         "its share of a row at batch size 8, with minus without",
         0,
         "above",
         "any growth",
-        _grows(INVERTED, "figure9", {"batch_size": 8}, {"batch_size": 8}, "figure10"),
+        grows(INVERTED, "figure9", {"batch_size": 8}, {"batch_size": 8}, "figure10"),
         ROWS,
         "figure9",
         "figure10",
     ),
-    "cross-entropy-less-robust": _claim(
+    "cross-entropy-less-robust": by_sweep(
         "App. M, Fig. 26",
         "With cross-entropy networks are less robust to wrong labels.",
         "share of a row that generalises at wd 0, MSE minus cross-entropy",
         0,
         "above",
         "any loss",
-        _grows(GENERALIZED, "figure3a", WD0, WD0, "figure26a"),
+        grows(GENERALIZED, "figure3a", WD0, WD0, "figure26a"),
         ROWS,
         "figure3a",
         "figure26a",
     ),
-    "relu-needs-more": _claim(
+    "relu-needs-more": by_sweep(
         "App. N, Fig. 27",
         "ReLU networks need more weight decay to invert.",
         "Inversion's share of a row at wd 5, x² minus ReLU",
         0,
         "above",
         "any difference",
-        _grows(INVERTED, "figure3a", WD5, WD5, "figure27"),
+        grows(INVERTED, "figure3a", WD5, WD5, "figure27"),
         ROWS,
         "figure3a",
         "figure27",
     ),
-    "wide-no-partial": _claim(
+    "wide-no-partial": by_sweep(
         "App. O, Fig. 29",
         "At N = 5000 there is no Partial Inversion without regularisation.",
         "its share of wd 0's cells",
@@ -316,7 +295,7 @@ CLAIMS: dict[str, Claim] = {
         CELLS,
         "figure29",
     ),
-    "wide-less-coexistence": _claim(
+    "wide-less-coexistence": by_sweep(
         "App. O, Fig. 29",
         "And Coexistence is smaller.",
         "its share of a row at wd 0, N 500 minus N 5000",
@@ -328,7 +307,7 @@ CLAIMS: dict[str, Claim] = {
         "figure3a",
         "figure29",
     ),
-    "wide-relu-learns": _claim(
+    "wide-relu-learns": by_sweep(
         "App. O, Fig. 30",
         "Wide ReLU networks are confused less often.",
         "Confusion's share of a row at wd 20, N 500 minus N 5000",
@@ -340,7 +319,7 @@ CLAIMS: dict[str, Claim] = {
         "figure27",
         "figure30",
     ),
-    "sublinear": _claim(
+    "sublinear": by_sweep(
         "App. Q, Fig. 32",
         "The neurons that generalisation requires grow more slowly than the width.",
         "exponent of neurons required over width",
@@ -350,137 +329,5 @@ CLAIMS: dict[str, Claim] = {
         _exponent,
         "seeds",
         "figure32",
-    ),
-    "transformer-decay": _claim(
-        "2.3, Fig. 7",
-        "In a Transformer too, weight decay widens what generalises.",
-        "growth of its share of a row, wd 0 to 3",
-        0,
-        "above",
-        "any growth",
-        _grows(GENERALIZED, "figure7a", {"weight_decay": 3}, WD0),
-        ROWS,
-        "figure7a",
-    ),
-    "deep-decay-ipr": _claim(
-        "2.3, Fig. 7",
-        "In a 3-layer MLP weight decay raises the input layer's IPR.",
-        "growth of its mean, wd 0 to 8, of every cell",
-        0,
-        "above",
-        "any growth",
-        _ipr("figure7b", {"weight_decay": 8}, WD0),
-        "networks",
-        "figure7b",
-    ),
-    "transformer-heads": _claim(
-        "App. G.1, Fig. 12",
-        "More heads raise the embedding's IPR.",
-        "mean IPR, 8 heads minus 4",
-        0,
-        "above",
-        "any growth",
-        _ipr("figure12", {"heads": 8}, {"heads": 4}),
-        "networks",
-        "figure12",
-    ),
-    "transformer-tying": _claim(
-        "App. G.1, Fig. 12",
-        "Weight tying lowers it.",
-        "mean IPR, untied minus tied",
-        0,
-        "above",
-        "any fall",
-        _ipr("figure12", {"tied": "False"}, {"tied": "True"}),
-        "networks",
-        "figure12",
-    ),
-    "transformer-dropout": _claim(
-        "App. G.2, Fig. 13",
-        "Dropout above .1 does not help a Transformer.",
-        "growth of the share of a row that generalises, dp .1 to .2, where any does",
-        0.02,
-        "below",
-        "less than half a cell",
-        _grows(GENERALIZED, "figure13", {"dropout": 0.2}, {"dropout": 0.1}, anywhere=True),
-        ROWS,
-        "figure13",
-    ),
-    "transformer-depth": _claim(
-        "App. G.1, Fig. 12",
-        "Depth leaves the embedding's IPR alone.",
-        "size of the difference of mean IPR, 2 blocks and 1",
-        0.05,
-        "below",
-        "as for BatchNorm",
-        _ipr("figure12", {"depth": 2}, {"depth": 1}, size=True),
-        "networks",
-        "figure12",
-    ),
-    "lazy-output": _claim(
-        "App. G.3, Fig. 14",
-        "A lazier 3-layer MLP has an output layer of larger IPR.",
-        "mean IPR of the output layer, lazy minus standard",
-        0,
-        "above",
-        "any growth",
-        _ipr("figure14", {"parameterization": "lazy"}, {"parameterization": "standard"}, -1),
-        "networks",
-        "figure14",
-    ),
-    "mnist-decay": _claim(
-        "App. H, Fig. 16",
-        "On MNIST weight decay keeps the network from memorising wrong labels.",
-        "fall of accuracy on corrupted labels, wd 0 to 3, of every cell",
-        0.1,
-        "above",
-        "plain to see",
-        _accuracy("figure16a", "corrupted_accuracy", WD0, {"weight_decay": 3}),
-        CELLS,
-        "figure16a",
-    ),
-    "mnist-inverts": _claim(
-        "App. H, Fig. 16",
-        "On MNIST weight decay leads to Full Inversion.",
-        "growth of its share of a row, wd 0 to 3",
-        0,
-        "above",
-        "any growth",
-        _grows((Phase.FULL_INVERSION,), "figure16a", {"weight_decay": 3}, WD0),
-        ROWS,
-        "figure16a",
-    ),
-    "mnist-confuses": _claim(
-        "App. H, Fig. 16",
-        "Very high weight decay leads to Confusion.",
-        "growth of its share of a row, wd 0 to 10",
-        0,
-        "above",
-        "any growth",
-        _grows((Phase.CONFUSION,), "figure16a", {"weight_decay": 10}, WD0),
-        ROWS,
-        "figure16a",
-    ),
-    "mnist-dropout-test": _claim(
-        "App. H, Fig. 16",
-        "On MNIST strong dropout lowers test accuracy.",
-        "fall of test accuracy, dp 0 to .6, of every cell",
-        0,
-        "above",
-        "any fall",
-        _accuracy("figure16b", "test_accuracy", {"dropout": 0}, {"dropout": 0.6}),
-        CELLS,
-        "figure16b",
-    ),
-    "mnist-dropout": _claim(
-        "App. H, Fig. 16",
-        "And training accuracy.",
-        "fall of training accuracy, dp 0 to .6, of every cell",
-        0,
-        "above",
-        "any fall",
-        _accuracy("figure16b", "train_accuracy", {"dropout": 0}, {"dropout": 0.6}),
-        CELLS,
-        "figure16b",
     ),
 }

@@ -44,7 +44,9 @@ def draw_who_forgets(runs: list[Run], small_print: str) -> Canvas:
         + (f", momentum {o.momentum:g}" if isinstance(o, SGD) else "")
         for o in optimizers.values()
     ]
-    return style.finish(figure, " · ".join([small_print, *each]), above[0])
+    first = runs[0].experiment
+    data = f"(a) to (c) α = {first.train_fraction:g}, ξ = {first.corruption_fraction:g}"
+    return style.finish(figure, " · ".join([small_print, data, *each]), above[0])
 
 
 STRONG = NOISY.replace(weight_decay=20)
