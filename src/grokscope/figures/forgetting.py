@@ -44,14 +44,16 @@ def draw_who_forgets(runs: list[Run], small_print: str) -> Canvas:
         + (f", momentum {o.momentum:g}" if isinstance(o, SGD) else "")
         for o in optimizers.values()
     ]
-    first = runs[0].experiment
-    data = f"(a) to (c) α = {first.train_fraction:g}, ξ = {first.corruption_fraction:g}"
-    return style.finish(figure, " · ".join([small_print, data, *each]), above[0])
+    data = [
+        f"{where} α = {e.train_fraction:g}, ξ = {e.corruption_fraction:g}"
+        for where, e in (("(a) to (c)", runs[0].experiment), ("(d)", runs[-1].experiment))
+    ]
+    return style.finish(figure, " · ".join([small_print, *data, *each]), above[0])
 
 
 STRONG = NOISY.replace(weight_decay=20)
 
-WHO = ("AdamW, x²", "SGD, x²", "AdamW, ReLU", "x², CE, α .7, ξ .2")
+WHO = ("AdamW, x²", "SGD, x²", "AdamW, ReLU", "AdamW, x², CE")
 
 CANDIDATES = (
     STRONG,
