@@ -224,9 +224,12 @@ def has_plane(axes: Sequence[Sequence[Any] | np.ndarray]) -> bool:
     (True, False)
     """
     last = [np.asarray(values) for values in axes[-2:]]
-    return len(last) == 2 and all(
-        values.dtype.kind in "iuf" and (np.diff(values) > 0).all() for values in last
-    )
+    return len(last) == 2 and all(map(ascends, last))
+
+
+def ascends(values: np.ndarray) -> bool:
+    """Whether axis values are ascending numbers."""
+    return values.dtype.kind in "iuf" and bool((np.diff(values) > 0).all())
 
 
 def grid_of(dataset: xr.Dataset) -> Grid:

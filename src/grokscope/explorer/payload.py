@@ -85,7 +85,9 @@ def details(run: Run) -> dict[str, Any]:
             for layer, ipr in run.layer_iprs.items()
         },
     }
-    lean = without_weights(run).dataset  # where the weights are, the curves are not
+    # Where the weights are, the curves are not; making them needs the data, which must be at hand.
+    has_data = isinstance(run.experiment.task, ModularTask) and not run.experiment.own_code
+    lean = without_weights(run).dataset if has_data else data
     if "pruned_test_accuracy" in lean:
         found["pruning"] = {
             str(first): {

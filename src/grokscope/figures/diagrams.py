@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch, Rectangle
 
-from grokscope.diagram import PHASES, Boundary, boundaries, phase_diagram
+from grokscope.diagram import PHASES, Boundary, ascends, boundaries, phase_diagram
 from grokscope.errors import ConfigError
 from grokscope.figures import QUICK_AXES, SweepFigure, style
 from grokscope.grid import SHOWN
@@ -49,7 +49,7 @@ def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
 
 def is_scale(values: np.ndarray) -> bool:
     """Whether an axis can have its values as a scale: several ascending numbers."""
-    return values.dtype.kind in "iuf" and len(values) > 1 and bool((np.diff(values) > 0).all())
+    return len(values) > 1 and ascends(values)
 
 
 def positions(values: np.ndarray) -> np.ndarray:
