@@ -1,9 +1,9 @@
-"""The settle rule on random cells of Figure 3: how often it keeps the phase, what it saves.
+"""The settle rule on random cells of the paper's grids: phases kept, and examples saved.
 
 Each cell is trained in full; where the rule would have stopped it is read off its curves, since a
-settled run is bit for bit the beginning of the full one (tests/test_settle.py). `--train STORE`
-trains what the store lacks (about a minute a cell and core) and writes the outcome of every cell
-in it beside this file; without, the outcome there is summarised.
+settled run is bit for bit the beginning of the full one (tests/test_settle.py). `--train STORE
+GRID ...` trains the cells drawn from those grids (half a minute to three minutes a cell and core)
+and writes the outcome of each beside this file; without, the outcomes there are summarised.
 """
 
 import itertools
@@ -18,13 +18,16 @@ from grokscope.store import find
 
 OUTCOME = Path(__file__).with_name("settle.csv")
 DRAWS = {2: 120, 3: 80}
-"""Cells drawn, by seed of the draw."""
+"""Cells drawn from Figure 3, by seed of the draw."""
 
 SEEN = 78
-"""The first so many cells were seen when the rule was chosen. The others were not."""
+"""The first so many cells of Figure 3 were seen when the rule was chosen; no others were."""
+
+EACH = 6
+"""Cells drawn from every other grid, with the rule as it was chosen on Figure 3's."""
 
 
-def cells():
+def figure3_cells():
     """Random cells of Figure 3, in full; the panel without regularisation counts once."""
     panels = [("weight_decay", value) for value in (0, 5, 15, 20)]
     panels += [("dropout", value) for value in (0.3, 0.6, 0.9)]
@@ -43,7 +46,16 @@ def cells():
         yield experiment.replace(**{name: value})
 
 
-def outcome(number, run):
+def cells(name):
+    """Random cells of a grid, of its first seed."""
+    if name == "figure3":
+        return list(figure3_cells())
+    grid = [experiment for index, experiment in load_grid(name).cells() if index[-1] == 0]
+    drawn = np.random.default_rng(2).choice(len(grid), EACH, replace=False)
+    return [grid[index] for index in drawn]
+
+
+def outcome(grid, number, run):
     """A row: where the rule stops a full run, and its phase there and at the end."""
     experiment, data = run.experiment.replace(settle=True), run.dataset
     curves = [data[name].values for name in ("train_accuracy", "test_accuracy", "norm", "mean_ipr")]
@@ -54,7 +66,10 @@ def outcome(number, run):
         len(steps),
     )
     row = {
-        "seen": int(number < SEEN),
+        "grid": grid,
+        "seen": int(grid == "figure3" and number < SEEN),
+        "batch_size": experiment.batch_size,
+        "steps": experiment.steps,
         "weight_decay": experiment.optimizer.weight_decay,
         "dropout": experiment.model.dropout,
         "train_fraction": experiment.train_fraction,
@@ -73,26 +88,36 @@ def summarise(table, title):
     if not len(table):
         return
     agree = table.settled_phase == table.full_phase
-    # Steps cost in proportion to the training set.
-    factor = 2000 * table.train_fraction.sum() / (table.stopped_at * table.train_fraction).sum()
+    # Steps cost in proportion to what they see: a batch, or the training set.
+    seen = table.batch_size.where(table.batch_size.notna(), table.train_fraction * 97**2)
+    factor = (seen * table.steps).sum() / (seen * table.stopped_at).sum()
     print(f"{title}: {agree.mean():.1%} of {len(table)} phases kept (≥ 98 %), "
           f"{factor:.2f} × fewer examples (≥ 2.2)")  # fmt: skip
     for _, row in table[~agree].iterrows():
         print(f"  not kept: {row.to_dict()}")
 
 
+def measured(name, store):
+    """The outcomes of the cells drawn from a grid, which are trained where the store lacks them."""
+    chosen = cells(name)
+    train_missing(chosen, store)
+    return [outcome(name, number, find(store, cell)) for number, cell in enumerate(chosen)]
+
+
 def main():
-    if "--train" in sys.argv:
-        store, chosen = Path(sys.argv[-1]), list(cells())
-        if "--only-stored" not in sys.argv:
-            train_missing(chosen, store)
-        found = ((number, find(store, cell)) for number, cell in enumerate(chosen))
-        rows = [outcome(number, run) for number, run in found if run is not None]
-        pd.DataFrame(rows).to_csv(OUTCOME, index=False, float_format="%.6g")
     table = pd.read_csv(OUTCOME)
-    summarise(table[table.seen == 1], "cells seen when the rule was chosen")
-    summarise(table[table.seen == 0], "cells not seen then")
-    summarise(table, "all cells")
+    if "--train" in sys.argv:
+        store, *names = sys.argv[sys.argv.index("--train") + 1 :]
+        rows = pd.DataFrame([row for name in names for row in measured(name, Path(store))])
+        table = pd.concat([table[~table.grid.isin(names)], rows])
+        table.to_csv(OUTCOME, index=False, float_format="%.6g")
+    first = table.grid == "figure3"
+    summarise(table[table.seen == 1], "Figure 3, cells seen when the rule was chosen")
+    summarise(table[first & (table.seen == 0)], "Figure 3, cells not seen then")
+    summarise(table[first], "Figure 3")
+    for name, rows in table[~first].groupby("grid", sort=False):
+        summarise(rows, name)
+    summarise(table[~first], "all others")
 
 
 if __name__ == "__main__":

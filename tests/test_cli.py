@@ -138,6 +138,9 @@ BAD = [
     "figure 1 --out picture.jpg",
     "figure 1 --out .",
     "figure 1 --out bad.toml/a.png",
+    "sweep figure3a --every 0",
+    "status figure3a --every half",
+    "phases . --every 2",
     "nonsense",
 ]
 
@@ -154,6 +157,11 @@ def test_bad_input_gets_one_line_and_leaves_nothing(here, capsys, line):
     assert len(err) > 20
     assert {path.name for path in here.iterdir()} <= {"bad.toml", "type.toml", "runs", "figures"}
     assert not list(here.glob("*/*"))
+
+
+def test_every_few_cells_are_a_sweep_of_their_own(here, capsys):
+    assert call("status", "figure3a", "--every", "4", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == 4 * 5 * 6
 
 
 words = st.one_of(

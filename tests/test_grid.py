@@ -29,6 +29,28 @@ def test_zipped_axes_advance_together():
     assert (cell.batch_size, cell.steps, cell.optimizer.weight_decay) == (64, 50, 2)
 
 
+def test_every_few_rows_and_columns_and_the_last_are_cells_of_the_whole_grid():
+    whole = load_grid("figure9")
+    coarse = whole.every(4)
+    assert coarse.sizes == {
+        "batch_size": 3,
+        "train_fraction": 5,
+        "corruption_fraction": 6,
+        "seed": 1,
+    }
+    assert coarse.axes["corruption_fraction"] == (0, 0.2, 0.4, 0.6, 0.8, 0.9)
+    assert coarse.axes["steps"] == whole.axes["steps"], "panels stay as they are"
+    assert {e for _, e in coarse.cells()} < {e for _, e in whole.cells()}
+    assert whole.every(1) == whole
+    assert whole.every(100).size == 3 * 2 * 2
+
+
+def test_axes_that_advance_together_are_thinned_together():
+    axes = {"width": [1, 2, 3, 4], "steps": [4, 3, 2, 1], "train_fraction": [0.1, 0.2, 0.3]}
+    coarse = Grid(axes=axes, zipped=[("width", "steps")]).every(2)
+    assert (coarse.axes["width"], coarse.axes["steps"]) == ((1, 3, 4), (4, 2, 1))
+
+
 def test_seeds_are_a_number_a_list_or_the_base_s():
     axes = {"weight_decay": [0]}
     assert Grid(axes=axes, seeds=3).root_seeds == (0, 1, 2)

@@ -197,6 +197,22 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
             base=self.base.replace(**values), axes=self.axes, zipped=self.zipped, seeds=self.seeds
         )
 
+    def every(self, step: int) -> Grid:
+        """Every `step`-th value, and the last, along the last two dimensions but the seed's.
+
+        A first look at a diagram, whose runs the whole one takes over.
+
+        >>> grid = Grid(axes={"width": [8, 16], "train_fraction": [0.2, 0.4, 0.6, 0.8]})
+        >>> grid.every(2).axes
+        {'width': (8, 16), 'train_fraction': (0.2, 0.6, 0.8)}
+        """
+        axes = dict(self.axes)
+        for names in list(self.dimensions.values())[:-1][-2:]:
+            for name in names:
+                *before, last = axes[name]
+                axes[name] = (*before[::step], last)
+        return Grid(base=self.base, axes=axes, zipped=self.zipped, seeds=self.seeds)
+
     @classmethod
     def from_toml(cls, source: str | Path) -> Grid:
         r"""Read a grid from a TOML file (a `Path`) or document (a `str`).

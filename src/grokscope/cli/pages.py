@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from grokscope.cli.base import Json, app, whole
-from grokscope.cli.sweeps import Seeds, Settle, named_grid
+from grokscope.cli.sweeps import Every, Seeds, Settle, named_grid
 from grokscope.errors import ConfigError
 
 LAST_PORT = 65535
@@ -27,6 +27,7 @@ def explore(
     ] = None,
     settle: Settle = False,
     seeds: Seeds = None,
+    every: Every = None,
     export: Annotated[
         Path | None, typer.Option(help="Write one HTML file that needs no server, and stop.")
     ] = None,
@@ -54,7 +55,7 @@ def explore(
                 f"`export` must be a file that ends in .html, got {str(export)!r}. Use page.html."
             )
         require_writable(export.parent, "export")
-    opened = open_source(source, named_grid(grid, seeds, settle) if grid else None)
+    opened = open_source(source, named_grid(grid, seeds, settle, every) if grid else None)
     if export is not None:
         cells, data = {}, opened.dataset()
         size = data.status.size

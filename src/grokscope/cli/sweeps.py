@@ -31,14 +31,20 @@ Seeds = Annotated[
 Settle = Annotated[
     bool, typer.Option("--settle", help="Stop a run once its phase can no longer change.")
 ]
+Every = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Only every N-th row and column, and the last: a first look."),
+]
 Workers = Annotated[
     str | None, typer.Option(metavar="N", help="Training processes (default one a core).")
 ]
 
 
-def named_grid(name: str, seeds: str | None, settle: bool) -> Grid:
-    """The grid of a name or file, as the options `--seeds` and `--settle` change it."""
+def named_grid(name: str, seeds: str | None, settle: bool, every: str | None) -> Grid:
+    """The grid of a name or file, as `--seeds`, `--settle` and `--every` change it."""
     grid = load_grid(name)
+    if every is not None:
+        grid = grid.every(whole("every", every, least=1))
     if settle:
         grid = grid.with_base(settle=True)
     if seeds is not None:
@@ -62,6 +68,7 @@ def sweep(
         typer.Option("--refine", help="Train only along the boundaries between phases."),
     ] = False,
     seeds: Seeds = None,
+    every: Every = None,
     start_from: Annotated[
         Path | None,
         typer.Option(help="Take the runs of an export with --details before training the rest."),
@@ -91,7 +98,7 @@ def sweep(
 
     Example: [bold]grokscope sweep figure3a --settle --refine[/bold]
     """
-    chosen = named_grid(grid, seeds, settle)
+    chosen = named_grid(grid, seeds, settle, every)
     processes, most = positive("workers", workers), positive("limit", limit)
     if scheduler is not None and workers is not None:
         raise ConfigError("`workers` must be left out with a scheduler, whose workers train.")
@@ -118,7 +125,7 @@ def sweep(
         if not any(digest(experiment) in ours for _, experiment in grid_of(archived).cells()):
             raise ConfigError(
                 f"`start_from` must hold cells of this sweep, got {str(start_from)!r} with none. "
-                "Give --settle and --seeds as for the sweep that it is of."
+                "Give --settle, --seeds and --every as for the sweep that it is of."
             )
         restored = archives.restore(archived, store)
         if not as_json:
@@ -146,6 +153,7 @@ def status(
     store: Store = RUNS,
     settle: Settle = False,
     seeds: Seeds = None,
+    every: Every = None,
     as_json: Json = False,
 ) -> None:
     """Say which cells of a grid are done, failed or missing in a store, along every axis.
@@ -154,7 +162,7 @@ def status(
     """
     from grokscope.sweeps import open_sweep
 
-    _print_status(open_sweep(named_grid(grid, seeds, settle), store), store, as_json)
+    _print_status(open_sweep(named_grid(grid, seeds, settle, every), store), store, as_json)
 
 
 def _print_status(data: Any, store: Path, as_json: bool) -> None:
@@ -182,6 +190,7 @@ def phases(
     ] = None,
     settle: Settle = False,
     seeds: Seeds = None,
+    every: Every = None,
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG); none is drawn without.")
     ] = None,
@@ -217,12 +226,14 @@ def phases(
         raise ConfigError(
             "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
         )
-    if (settle or seeds) and not grid:
-        raise ConfigError("`settle` and `seeds` must go with a grid that they change. Give --grid.")
+    if (settle or seeds or every) and not grid:
+        raise ConfigError(
+            "`settle`, `seeds` and `every` must go with a grid that they change. Give --grid."
+        )
     if grid and not source.is_dir():
         raise ConfigError("`grid` must be left out with a file, which holds its own.")
     if source.is_dir():
-        chosen = named_grid(grid, seeds, settle) if grid else grid_in(source)
+        chosen = named_grid(grid, seeds, settle, every) if grid else grid_in(source)
         if details and export:
             with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
                 data = archives.archive(chosen, source, advance)
