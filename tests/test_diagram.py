@@ -8,14 +8,12 @@ import xarray as xr
 from grokscope.archives import archive, export, load_sweep, restore
 from grokscope.config import Experiment
 from grokscope.diagram import (
-    DONE,
     FAILED,
     PHASES,
     as_dataset,
     as_table,
     boundaries,
     collect,
-    grid_in,
     grid_of,
     most_frequent,
     phase_codes,
@@ -268,33 +266,3 @@ def test_files_that_are_no_sweep_are_refused(store, tmp_path):
         load_sweep(path)
     write_dataset(path, xr.Dataset({"x": 1}))
     assert int(read_dataset(path).x) == 1
-
-
-def test_the_grid_of_a_store_is_found_from_its_runs(store, tmp_path):
-    found = grid_in(store)
-    assert set(found.axes) == set(MIXED.axes)
-    assert list(found.axes)[-1] == "corruption_fraction"
-    assert (collect(found, store).status == DONE).all()
-    with pytest.raises(ConfigError, match="without any"):
-        grid_in(tmp_path)
-
-
-def test_settings_that_go_together_in_a_store_are_one_dimension(tmp_path):
-    together = {"batch_size": [4, 8], "steps": [8, 4], "measure_every": [4, 2]}
-    axes = {**together, "corruption_fraction": [0, 0.5]}
-    grid = Grid(base=BASE.replace(modulus=5), axes=axes, zipped=[tuple(together)], seeds=2)
-    sweep(grid, tmp_path, workers=1, progress=False)
-    found = grid_in(tmp_path)
-    assert {tuple(sorted(group)) for group in found.zipped} == {tuple(sorted(together))}
-    assert (collect(found, tmp_path).status == DONE).all()
-    assert collect(found, tmp_path).status.size == grid.size
-
-
-def test_a_store_of_several_sweeps_says_so(tmp_path):
-    for seed, (width, decay, modulus) in enumerate(
-        [(8, 1, 7), (8, 2, 5), (9, 1, 11), (9, 2, 13), (10, 3, 17)]
-    ):
-        base = BASE.replace(width=width, weight_decay=decay, modulus=modulus, seed=seed)
-        sweep(Grid(base=base, axes={"steps": [seed]}), tmp_path, workers=1, progress=False)
-    with pytest.raises(ConfigError, match="Say which sweep is meant with --grid"):
-        grid_in(tmp_path)

@@ -13,7 +13,7 @@ ORDER = [
     "errors", "plugins", "parts", "tasks", "architectures", "config", "progress", "mnist", "data",
     "models", "optimizers", "training", "spectrum", "measure", "prune", "phases", "settle",
     "intervals",
-    "store", "record", "lean", "run", "evidence", "grid", "summaries", "estimate",
+    "store", "record", "lean", "run", "evidence", "grid", "summaries", "stored_grids", "estimate",
     "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons",
     "labels", "figures", "claims", "report", "explorer", "cli",
 ]  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from grokscope.config import Experiment, digest
+from grokscope.config import digest
 from grokscope.errors import ConfigError
 from grokscope.grid import Grid
 from grokscope.intervals import mean_interval
@@ -31,9 +29,6 @@ PHASES = (*Phase, None)
 
 MISSING, DONE, FAILED = range(3)
 STATUS = ("missing", "done", "failed")
-
-SPARSEST = 20
-"""Cells for each run of a store beyond which its runs are taken to be several sweeps."""
 
 NUMBERS = SCORES | {
     "peak_test_accuracy": "highest test accuracy at any measured step",
@@ -134,80 +129,6 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
         "grokscope_version": version("grokscope"),
     }
     return xr.Dataset(variables, coordinates, attrs)
-
-
-def grid_in(store: str | Path, mend: bool = True) -> Grid:
-    """The grid that all runs of a store lie on: an axis for every setting that varies.
-
-    A setting that another one fixes, as the batch size does the steps, advances with it. Damaged
-    files are set aside, unless the store is not to be mended.
-
-    Raises:
-        ConfigError: if the store has no runs, or its runs make no grid.
-    """
-    found = summaries(Path(store), mend=mend)
-    if not found:
-        raise ConfigError(
-            f"`store` must be a folder of runs, got {str(store)!r} without any. "
-            "Use `grokscope sweep` to train some."
-        )
-    documents = [_leaves(json.loads(summary["experiment"])) for summary in found.values()]
-    names = dict.fromkeys(name for document in documents for name in document)
-    varied: dict[str, set[Any]] = {
-        name: {document.get(name) for document in documents} for name in names
-    }
-    seeds = sorted(varied.pop("seeds.seed"))
-    axes: dict[str, list[Any]] = {
-        name: sorted(values, key=lambda value: (value is not None, value))
-        for name, values in varied.items()
-        if len(values) > 1
-    }
-    last = [name for name in ("train_fraction", "corruption_fraction") if name in axes]
-    groups: dict[str, list[str]] = {}
-    for name in [name for name in axes if name not in last]:
-        for leader in groups:
-            together = {document.get(leader): document.get(name) for document in documents}
-            if all(together[document.get(leader)] == document.get(name) for document in documents):
-                groups[leader].append(name)
-                axes[name] = [together[value] for value in axes[leader]]
-                break
-        else:
-            if name != "measure_every":  # which changes no network
-                groups[name] = [name]
-    groups |= {name: [name] for name in last}
-    if len(seeds) * math.prod(len(axes[name]) for name in groups) > SPARSEST * len(found):
-        raise ConfigError(
-            f"`store` must hold one sweep, got {len(found)} runs that differ in "
-            f"{', '.join(axes)}. Say which sweep is meant with --grid."
-        )
-    document = json.loads(next(iter(found.values()))["experiment"])
-    del document["schema"]
-    short = {name: name.rpartition(".")[2] for name in axes}
-    try:
-        return Grid(
-            base=Experiment(**document),
-            axes={short[name]: axes[name] for group in groups.values() for name in group},  # type: ignore[arg-type]
-            zipped=tuple(
-                tuple(short[name] for name in group) for group in groups.values() if len(group) > 1
-            ),
-            seeds=seeds,  # type: ignore[arg-type]
-        )
-    except ConfigError:  # such as runs with and without the settle rule, or of two optimisers
-        raise ConfigError(
-            f"`store` must hold one sweep whose grid can be found out, got {len(found)} runs that "
-            f"differ in {', '.join(axes)}. Say which sweep is meant with --grid."
-        ) from None
-
-
-def _leaves(document: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values of nested dictionaries by dotted path."""
-    leaves: dict[str, Any] = {}
-    for name, value in document.items():
-        if isinstance(value, dict):
-            leaves |= _leaves(value, f"{prefix}{name}.")
-        else:
-            leaves[prefix + name] = tuple(value) if isinstance(value, list) else value
-    return leaves
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:

@@ -100,6 +100,15 @@ def _place(reference: str) -> str:
     return reference.partition(MARK)[0]
 
 
+def short(value: object) -> str:
+    """An axis value as it is shown: numbers with at most four digits.
+
+    >>> short(0.0017677669), short(256), short("batch_norm")
+    ('0.001768', '256', 'batch_norm')
+    """
+    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+
+
 def span(seconds: float) -> str:
     """A time as people say it.
 

@@ -41,6 +41,7 @@ from grokscope.store import (
     require_writable,
     run_path,
 )
+from grokscope.stored_grids import record_grid
 from grokscope.training import model_shapes, n_weights
 
 RUN_BYTES = 60_000
@@ -144,6 +145,7 @@ def sweep(
     require_writable(store, "store")
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
+    record_grid(grid, store)
     data = open_sweep(grid, store, progress)
     left = grid.size if limit is None else limit
     with work_bar(progress) as show, place(grid.size, workers, executor) as where:

@@ -211,9 +211,9 @@ def phases(
     Example: [bold]grokscope phases runs --grid figure3a --out diagram.png[/bold]
     """
     from grokscope import archives, figures
-    from grokscope.diagram import grid_in
     from grokscope.figures.diagrams import draw_diagrams
     from grokscope.progress import progress_bar
+    from grokscope.stored_grids import grid_in
     from grokscope.sweeps import open_sweep
 
     if out is not None:

@@ -231,11 +231,6 @@ LETTERS = {
 """How a phase is shown in a terminal; an inferred cell has a small letter."""
 
 
-def _short(value: Any) -> str:
-    """A coordinate: a number in four digits, a word as it is."""
-    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
-
-
 def _is_at(boundary: Any, rows: Any, row: int, outer: tuple, place: tuple) -> bool:
     """Whether a boundary is one of a row of a panel."""
     there = dict(zip(map(str, outer), place, strict=True)) | ({str(rows): row} if rows else {})
@@ -248,6 +243,7 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     from rich.text import Text
 
     from grokscope.diagram import PHASES, boundaries, phase_diagram
+    from grokscope.labels import short
 
     names = ["diverged" if phase is None else str(phase) for phase in PHASES]
     diagram = phase_diagram(data)
@@ -293,7 +289,7 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     for title, place, panel, pale in zip(titles, where, flat, flat_inferred, strict=True):
         screen.print(Text(title or "phases", style="bold"))
         for row in range(len(panel) - 1, -1, -1):
-            label = f"{_short(codes[rows].values[row]):>8} " if rows else ""
+            label = f"{short(codes[rows].values[row].item()):>8} " if rows else ""
             line = Text(label)
             for code, small in zip(panel[row].tolist(), pale[row].tolist(), strict=True):
                 letter, look = LETTERS[names[code]] if code >= 0 else ("·", "dim")

@@ -17,7 +17,7 @@ from grokscope.diagram import PHASES, Boundary, ascends, boundaries, phase_diagr
 from grokscope.errors import ConfigError
 from grokscope.figures import QUICK_AXES, SweepFigure, style
 from grokscope.grid import SHOWN
-from grokscope.labels import AXIS_LABELS, COLORS, PALE
+from grokscope.labels import AXIS_LABELS, COLORS, PALE, short
 from grokscope.refine import UNKNOWN
 
 ACCURACIES = {"train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}
@@ -42,7 +42,7 @@ def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
     """The panel's settings, as in "wd = 5"."""
     words = []
     for name, index in place.items():
-        text = _word(diagram[name].values[index].item())
+        text = short(diagram[name].values[index].item())
         words.append(f"{AXIS_LABELS.get(name, name)} = {text}")
     return ", ".join(words)
 
@@ -119,12 +119,8 @@ def _mesh(
     for name, axis in ((rows, axes.yaxis), (columns, axes.xaxis)):
         values = panel[name].values
         if not is_scale(values):
-            axis.set_ticks(positions(values), [_word(value) for value in values.tolist()])
+            axis.set_ticks(positions(values), [short(value) for value in values.tolist()])
     return drawn
-
-
-def _word(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 LAYERS = {"first": "input", "last": "output"}
