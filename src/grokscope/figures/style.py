@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,12 +77,17 @@ def panels(rows: int, columns: int, height: float = 1.9, **options: Any) -> tupl
     )
 
 
+PRINT_PER_INCH = 22
+"""Characters of small print; Matplotlib's own wrapping leaves no margin."""
+
+
 def finish(figure: Figure, print_: str, axes: Axes | None = None) -> Figure:
     """Add one legend above all panels, taken from `axes`, and the small print below."""
     if axes is not None:
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    figure.supxlabel(print_, fontsize=5.5, color="#666666", wrap=True)
+    lines = textwrap.fill(print_, round(PRINT_PER_INCH * figure.get_figwidth()))
+    figure.supxlabel(lines, fontsize=5.5, color="#666666")
     return figure
 
 
