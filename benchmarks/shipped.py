@@ -5,9 +5,11 @@ every cell for all its steps: that time is estimated from the seconds a step tha
 the same axes but corruption, so that filling the rest on another machine changes nothing here.
 
 Of a diagram that is trained whole: how many of the phases that refining would infer are right.
-And the phases shipped against those of random cells trained in full, which `settle.py` drew.
+The phases shipped against those of random cells trained in full, which `settle.py` drew. And what
+the cells of each figure's quick scale took, which `figures.py` times from an empty store.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ import xarray as xr
 from common import report
 from grokscope import enclosed, follow_boundaries, load_sweep
 from grokscope.diagram import DONE, PHASES, grid_of, phase_diagram
+from grokscope.figures import FAMILIES, SweepFigure, load
 from grokscope.refine import UNKNOWN
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -30,23 +33,50 @@ def refined(phases):
     return codes
 
 
-def compare(path, phases, axis):
+def compare(path, phases):
     """Phases of a diagram with those of the random cells that lie in it, trained in full."""
     cells = pd.read_csv(Path(__file__).with_name("settle.csv"))
-    other = {"weight_decay": "dropout", "dropout": "weight_decay"}[axis]
-    cells = cells[cells[other] == 0]
-    right = 0
+    if path.stem in ("figure3a", "figure3b"):
+        other = {"weight_decay": "dropout", "dropout": "weight_decay"}[phases.dims[0]]
+        cells = cells[(cells.grid == "figure3") & (cells[other] == 0)]
+    else:
+        cells = cells[cells.grid == path.stem]
+    right = total = 0
     for _, cell in cells.iterrows():
         place = {name: cell[name] for name in phases.dims}
-        right += str(PHASES[int(phases.sel(place, method="nearest"))]) == cell.full_phase
-    print(f"{path.name}: {right} of {len(cells)} random cells trained in full have its phase")
+        with suppress(KeyError):  # a coarser diagram has not every cell
+            code = int(phases.sel(place, method="nearest", tolerance=1e-6))
+            right += code != UNKNOWN and str(PHASES[code]) == cell.full_phase
+            total += 1
+    if total:
+        print(f"{path.name}: {right} of {total} random cells trained in full have its phase")
+
+
+def quick_seconds(sweep, axes):
+    """What the cells of the quick scale took; infinite if one is not trained."""
+    chosen = sweep.sel({name: list(axes[name]) for name in axes if name in sweep.dims})
+    return float(chosen.seconds.sum()) if (chosen.status == DONE).all() else np.inf
+
+
+def quick_scales():
+    """What every figure's quick scale takes two cores, where its cells are among those shipped."""
+    for number in FAMILIES:
+        figure = load(number)
+        if not isinstance(figure, SweepFigure) or figure.quick_base or not figure.quick_settle:
+            continue
+        paths = [RESULTS / f"{name}.nc" for name in figure.grids]
+        if all(path.exists() for path in paths):
+            taken = sum(quick_seconds(load_sweep(path), figure.quick_axes) for path in paths)
+            print(
+                f"figure {number}, quick: {taken / 2:.0f} s of two of the cores that made its cells"
+            )
 
 
 def main():
     for path in sorted(RESULTS.glob("*.nc")):
         sweep = load_sweep(path)
         phases, data = phase_diagram(sweep).phase, sweep.isel(seed=0)
-        steps = grid_of(data).base.steps
+        steps = data.coords.get("steps", xr.DataArray(grid_of(data).base.steps))
         truth = phases.values.reshape(-1, *phases.shape[-2:])
         codes = refined(truth)
         wanted = (codes != UNKNOWN).reshape(phases.shape)
@@ -60,15 +90,16 @@ def main():
         in_full = float((a_step * steps * xr.ones_like(data.corruption_fraction)).sum())
         taken = float(data.seconds.where(wanted).sum())
         print(f"{path.name}: {wanted.sum()} of {done.size} cells wanted, {done.sum()} trained, "
-              f"{float(data.last_step.where(wanted).mean()):,.0f} of {steps:,} steps each, "
+              f"{float((data.last_step / steps).where(wanted).mean()):.0%} of the steps each, "
               f"{taken / 3600:.1f} of {in_full / 3600:.1f} core hours")  # fmt: skip
-        report(f"{path.stem}: in full / settled and refined", in_full / taken, 4.5, "above")
+        if path.stem == "figure3a":
+            report(f"{path.stem}: in full / settled and refined", in_full / taken, 4.5, "above")
         if done.all():
             right = (enclosed(codes) == truth)[codes == UNKNOWN]
             print(f"{path.name}: {right.sum()} of the {right.size} phases that refining infers "
                   "are those of the networks")  # fmt: skip
-        if path.stem in ("figure3a", "figure3b"):
-            compare(path, phases, str(data.status.dims[0]))
+        compare(path, phases)
+    quick_scales()
 
 
 if __name__ == "__main__":
