@@ -77,6 +77,7 @@ def panels(rows: int, columns: int, height: float = 1.9, **options: Any) -> tupl
     )
 
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
 PRINT_PER_INCH = 22
 """Characters of small print; Matplotlib's own wrapping leaves no margin."""
 
@@ -86,7 +87,9 @@ def finish(figure: Figure, print_: str, axes: Axes | None = None) -> Figure:
     if axes is not None:
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    lines = textwrap.fill(print_, round(PRINT_PER_INCH * figure.get_figwidth()))
+    whole = [item.replace(" ", NO_BREAK) for item in print_.split(" · ")]
+    width = round(PRINT_PER_INCH * figure.get_figwidth())
+    lines = textwrap.fill(f"{NO_BREAK}· ".join(whole), width).replace(NO_BREAK, " ")
     figure.supxlabel(lines, fontsize=5.5, color="#666666")
     return figure
 
