@@ -5,7 +5,8 @@ every cell for all its steps: that time is estimated from the seconds a step tha
 the same axes but corruption, so that filling the rest on another machine changes nothing here.
 
 Of a diagram that is trained whole: how many of the phases that refining would infer are right.
-The phases shipped against those of random cells trained in full, which `settle.py` drew. And what
+How many settled runs the settle rule, which has changed since, would stop where they stopped. The
+phases shipped against those of random cells trained in full, which `settle.py` drew. And what
 the cells of each figure's quick scale took, which `figures.py` times from an empty store.
 """
 
@@ -17,11 +18,13 @@ import pandas as pd
 import xarray as xr
 
 from common import report
-from grokscope import enclosed, follow_boundaries, load_sweep
+from grokscope import enclosed, follow_boundaries, has_settled, load_sweep
+from grokscope.archives import archived_run
 from grokscope.diagram import DONE, PHASES, grid_of, phase_diagram
 from grokscope.figures import FAMILIES, SweepFigure, load
 from grokscope.refine import UNKNOWN
 
+CURVES = ("train_accuracy", "test_accuracy", "norm", "mean_ipr")
 RESULTS = Path(__file__).parents[1] / "results"
 
 
@@ -52,6 +55,18 @@ def compare(path, phases):
         print(f"{path.name}: {right} of {total} random cells trained in full have its phase")
 
 
+def stopped_rightly(sweep):
+    """How many runs stopped because they had settled, and for how many the rule says so now."""
+    grid = grid_of(sweep)
+    settled = np.argwhere(np.isfinite(sweep.settled_at.values)).tolist()
+    rightly = 0
+    for index in map(tuple, settled):
+        run = archived_run(sweep, grid, index).dataset
+        curves = (run[name].values for name in CURVES)
+        rightly += has_settled(grid.cell(index), run.step.values, *curves)
+    return len(settled), rightly
+
+
 def quick_seconds(sweep, axes):
     """What the cells of the quick scale took; infinite if one is not trained."""
     chosen = sweep.sel({name: list(axes[name]) for name in axes if name in sweep.dims})
@@ -77,6 +92,8 @@ def main():
         sweep = load_sweep(path)
         phases, data = phase_diagram(sweep).phase, sweep.isel(seed=0)
         steps = data.coords.get("steps", xr.DataArray(grid_of(data).base.steps))
+        settled, rightly = stopped_rightly(sweep)
+        print(f"{path.name}: {rightly} of {settled} settled runs would stop there by today's rule")
         truth = phases.values.reshape(-1, *phases.shape[-2:])
         codes = refined(truth)
         wanted = (codes != UNKNOWN).reshape(phases.shape)

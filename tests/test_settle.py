@@ -50,6 +50,15 @@ def test_shrinking_weights_have_not_settled_whatever_the_accuracies():
     assert not settled(train=0.7, test=1.0, norm=0.0), "vanished in no time: not yet forgotten"
 
 
+def test_a_network_that_generalised_has_not_settled_while_its_weights_go_down():
+    """A straight line to the last step would not forget, but they go ever faster."""
+    falling = 10 * np.exp(-STEPS / 2400)  # .083 in the second half, .67 to the end
+    assert not settled(train=0.7, test=1.0, norm=falling)
+    assert not settled(train=1.0, test=1.0, norm=falling)
+    assert settled(train=0.7, test=1.0, norm=falling[::-1])
+    assert settled(train=1.0, test=0.0, norm=falling), "there is nothing to forget"
+
+
 def test_forgetting_has_settled_while_weights_go_on_vanishing():
     test = np.where(STEPS < 200, 1.0, 0.01)
     assert settled(train=0.01, test=test, norm=np.exp(-STEPS / 20.0))

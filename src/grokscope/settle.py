@@ -12,6 +12,10 @@ from grokscope.phases import Phase, classify
 LEAST_SHARE = 0.1
 """Of its steps, that every run takes: 200 of 2000, with which the rule was tested."""
 
+FALL = 0.07
+"""How far, in log, the weights of a network that will not forget may be below their highest in the
+second half. Of those that were to forget, all were at least .09 below (docs/decisions.md)."""
+
 
 def has_settled(
     experiment: Experiment,
@@ -29,7 +33,8 @@ def has_settled(
 
     - both accuracies stay in the same phase of Table 2, however they combine;
     - the weights (geometric mean of the matrices' norms) do not change by the factor
-      `settle_shrink`: a network that forgets is still shrinking long before it shows;
+      `settle_shrink`, and, if it has generalised, are not on their way down (`FALL`): a network
+      that forgets is shrinking long before it shows, and ever faster;
     - unless it has generalised, its mean IPR does not change by the factor `settle_rise`:
       periodic neurons form long before the test accuracy rises.
 
@@ -76,9 +81,10 @@ def has_settled(
     if phase == Phase.FORGETTING:
         return True
     with np.errstate(divide="ignore", invalid="ignore"):  # of vanished weights
-        move, _ = reach(np.log(np.asarray(norm, float)).mean(axis=1))
+        weights = np.log(np.asarray(norm, float)).mean(axis=1)
+        move, _ = reach(weights)
     if not move <= np.log(rule.settle_shrink):
         return False
     if phase not in (Phase.MEMORIZATION, Phase.CONFUSION):
-        return True
+        return bool(weights[start:].max() - weights[-1] <= FALL)
     return not reach(mean_ipr)[0] > (rule.settle_rise - 1) * mean_ipr[-1]
