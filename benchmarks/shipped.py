@@ -82,9 +82,9 @@ def quick_scales():
         paths = [RESULTS / f"{name}.nc" for name in figure.grids]
         if all(path.exists() for path in paths):
             taken = sum(quick_seconds(load_sweep(path), figure.quick_axes) for path in paths)
-            print(
-                f"figure {number}, quick: {taken / 2:.0f} s of two of the cores that made its cells"
-            )
+            if np.isfinite(taken):
+                made = "of two of the cores that made its cells"
+                print(f"figure {number}, quick: {taken / 2:.0f} s {made}")
 
 
 def main():
