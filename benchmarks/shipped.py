@@ -91,6 +91,8 @@ def main():
     for path in sorted(RESULTS.glob("*.nc")):
         sweep = load_sweep(path)
         phases, data = phase_diagram(sweep).phase, sweep.isel(seed=0)
+        if phases.ndim < 2:
+            continue
         steps = data.coords.get("steps", xr.DataArray(grid_of(data).base.steps))
         settled, rightly = stopped_rightly(sweep)
         print(f"{path.name}: {rightly} of {settled} settled runs would stop there by today's rule")
