@@ -55,11 +55,16 @@ def cells(name):
     return [grid[index] for index in drawn]
 
 
+def curves_of(data):
+    """What `has_settled` takes of a run: steps, and what was measured at each."""
+    names = ("step", "train_accuracy", "test_accuracy", "norm", "mean_ipr")
+    return [data[name].values for name in names]
+
+
 def outcome(grid, number, run):
     """A row: where the rule stops a full run, and its phase there and at the end."""
     experiment, data = run.experiment.replace(settle=True), run.dataset
-    curves = [data[name].values for name in ("train_accuracy", "test_accuracy", "norm", "mean_ipr")]
-    steps = data.step.values
+    steps, *curves = curves_of(data)
     ends = range(1, len(steps) + 1)
     stop = next(
         (n for n in ends if has_settled(experiment, steps[:n], *(c[:n] for c in curves))),

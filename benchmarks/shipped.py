@@ -23,8 +23,8 @@ from grokscope.archives import archived_run
 from grokscope.diagram import DONE, PHASES, grid_of, phase_diagram
 from grokscope.figures import FAMILIES, SweepFigure, load
 from grokscope.refine import UNKNOWN
+from settle import OUTCOME, curves_of
 
-CURVES = ("train_accuracy", "test_accuracy", "norm", "mean_ipr")
 RESULTS = Path(__file__).parents[1] / "results"
 
 
@@ -38,7 +38,7 @@ def refined(phases):
 
 def compare(path, phases):
     """Phases of a diagram with those of the random cells that lie in it, trained in full."""
-    cells = pd.read_csv(Path(__file__).with_name("settle.csv"))
+    cells = pd.read_csv(OUTCOME)
     if path.stem in ("figure3a", "figure3b"):
         other = {"weight_decay": "dropout", "dropout": "weight_decay"}[phases.dims[0]]
         cells = cells[(cells.grid == "figure3") & (cells[other] == 0)]
@@ -61,9 +61,8 @@ def stopped_rightly(sweep):
     settled = np.argwhere(np.isfinite(sweep.settled_at.values)).tolist()
     rightly = 0
     for index in map(tuple, settled):
-        run = archived_run(sweep, grid, index).dataset
-        curves = (run[name].values for name in CURVES)
-        rightly += has_settled(grid.cell(index), run.step.values, *curves)
+        run = archived_run(sweep, grid, index)
+        rightly += has_settled(run.experiment, *curves_of(run.dataset))
     return len(settled), rightly
 
 

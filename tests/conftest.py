@@ -1,6 +1,6 @@
 """Every test runs with array shapes and types checked at each call."""
 
-from pathlib import Path
+from pkgutil import iter_modules
 
 from jaxtyping import install_import_hook
 
@@ -9,5 +9,5 @@ import grokscope
 WITHOUT_ARRAYS = {"parts", "config", "grid"}
 """Which pydantic checks, and which are called a hundred thousand times."""
 
-MODULES = {path.stem for path in Path(grokscope.__path__[0]).iterdir()} - {"__init__", "__main__"}
+MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__main__"}
 install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "beartype.beartype")

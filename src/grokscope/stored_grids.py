@@ -99,11 +99,11 @@ def grid_in(store: str | Path, mend: bool = True) -> Grid:
     try:
         return Grid(
             base=Experiment(**document),
-            axes={short[name]: axes[name] for group in groups.values() for name in group},  # type: ignore[arg-type]
+            axes={short[name]: tuple(axes[name]) for group in groups.values() for name in group},
             zipped=tuple(
                 tuple(short[name] for name in group) for group in groups.values() if len(group) > 1
             ),
-            seeds=seeds,  # type: ignore[arg-type]
+            seeds=tuple(seeds),
         )
     except ConfigError:  # such as runs with and without the settle rule, or of two optimisers
         raise ConfigError(
