@@ -420,7 +420,7 @@ def test_the_command_writes_a_page_or_serves_until_it_is_told(trained, tmp_path,
         main(["explore", str(store), "--export", "out/page.html", "--json"])
     assert not ended.value.code
     assert (tmp_path / "out/page.html").stat().st_size < 7e6
-    for wrong in (["--export", "page.txt"], ["--port", "x"], ["--port", "99999"]):
+    for wrong in (["--export", "page.txt"], ["--port", "x"], ["--port", "99999"], ["--every", "2"]):
         with pytest.raises(SystemExit) as ended:
             main(["explore", str(store), *wrong])
         assert ended.value.code == 2

@@ -91,7 +91,7 @@ DIFFERS = {
     "figure27": {"activation": "relu"},
     "figure28": {"activation": "relu"},
     "figure29": {"width": 5000},
-    "figure30": {"width": 5000, "activation": "relu"},
+    "figure30": {"width": 5000, "activation": "relu", "learning_rate": 0.002},
     "figure31": {"operation": "multiplication"},
     "figure7a": TRANSFORMER,
     "figure7b": DEEP,

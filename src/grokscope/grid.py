@@ -191,11 +191,17 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
                 named = ", ".join(f"{name} = {value}" for name, value in settings.items())
                 raise ConfigError(f"{named}: {error}") from None
 
+    def replace(self, /, **parts: Any) -> Grid:
+        """A copy with another base, or other axes, groups or seeds.
+
+        >>> Grid(axes={"width": [8, 16]}).replace(seeds=3).size
+        6
+        """
+        return Grid(**{name: getattr(self, name) for name in Grid.model_fields} | parts)
+
     def with_base(self, /, **values: Any) -> Grid:
         """A copy whose base has other values, as in `Experiment.replace`."""
-        return Grid(
-            base=self.base.replace(**values), axes=self.axes, zipped=self.zipped, seeds=self.seeds
-        )
+        return self.replace(base=self.base.replace(**values))
 
     def every(self, step: int) -> Grid:
         """Every `step`-th value, and the last, along the last two dimensions but the seed's.
@@ -211,7 +217,7 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
             for name in names:
                 *before, last = axes[name]
                 axes[name] = (*before[::step], last)
-        return Grid(base=self.base, axes=axes, zipped=self.zipped, seeds=self.seeds)
+        return self.replace(axes=axes)
 
     @classmethod
     def from_toml(cls, source: str | Path) -> Grid:
@@ -315,6 +321,9 @@ DECAYS, DROPOUTS = (0, 5, 15, 20), (0, 0.3, 0.6, 0.9)
 RELU_DECAYS = (0, 5, 20, 40)
 """Of both widths, which are compared."""
 
+WIDE_RELU_RATE = 0.002
+"""Figure 30's learning rate, chosen: at the default .01, and at .004, nearly all neurons die."""
+
 GRIDS = {
     "figure3a": partial(_diagram, "weight_decay", DECAYS),
     "figure3b": partial(_diagram, "dropout", DROPOUTS),
@@ -333,7 +342,14 @@ GRIDS = {
     "figure27": partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu"),
     "figure28": partial(_diagram, "dropout", (0, 0.1, 0.3, 0.5), activation="relu"),
     "figure29": partial(_diagram, "weight_decay", DECAYS, width=5000),
-    "figure30": partial(_diagram, "weight_decay", RELU_DECAYS, width=5000, activation="relu"),
+    "figure30": partial(
+        _diagram,
+        "weight_decay",
+        RELU_DECAYS,
+        width=5000,
+        activation="relu",
+        learning_rate=WIDE_RELU_RATE,
+    ),
     "figure31": partial(_diagram, "weight_decay", DECAYS, operation="multiplication"),
     "figure32": _widths,
 }

@@ -49,8 +49,27 @@ def named_grid(name: str, seeds: str | None, settle: bool, every: str | None) ->
         grid = grid.with_base(settle=True)
     if seeds is not None:
         count: Any = whole("seeds", seeds, least=1)
-        grid = Grid(base=grid.base, axes=grid.axes, zipped=grid.zipped, seeds=count)
+        grid = grid.replace(seeds=count)
     return grid
+
+
+def grid_of(
+    source: Path, name: str | None, seeds: str | None, settle: bool, every: str | None
+) -> Grid | None:
+    """A store's grid as it is named, or None where store or file is to tell.
+
+    Raises:
+        ConfigError: if a file's is named, or there is none that the other options could change.
+    """
+    if name and source.is_file():
+        raise ConfigError("`grid` must be left out with a file, which holds its own.")
+    if name:
+        return named_grid(name, seeds, settle, every)
+    if settle or seeds or every:
+        raise ConfigError(
+            "`settle`, `seeds` and `every` must go with a grid that they change. Give --grid."
+        )
+    return None
 
 
 def positive(name: str, text: str | None) -> int | None:
@@ -226,14 +245,9 @@ def phases(
         raise ConfigError(
             "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
         )
-    if (settle or seeds or every) and not grid:
-        raise ConfigError(
-            "`settle`, `seeds` and `every` must go with a grid that they change. Give --grid."
-        )
-    if grid and not source.is_dir():
-        raise ConfigError("`grid` must be left out with a file, which holds its own.")
+    named = grid_of(source, grid, seeds, settle, every)
     if source.is_dir():
-        chosen = named_grid(grid, seeds, settle, every) if grid else grid_in(source)
+        chosen = named or grid_in(source)
         if details and export:
             with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
                 data = archives.archive(chosen, source, advance)

@@ -161,17 +161,14 @@ def grids(figure: SweepFigure, scale: Scale = "paper", seed: int = 0) -> dict[st
 
     named = {}
     for name in figure.grids:
-        grid = load_grid(name).with_base(seed=seed)
-        named[name] = Grid(
-            base=grid.base, axes=grid.axes, zipped=grid.zipped, seeds=seeds(grid.seeds)
-        )
+        grid = load_grid(name)
+        named[name] = grid.replace(base=grid.base.replace(seed=seed), seeds=seeds(grid.seeds))
     if scale == "paper":
         return named
     return {
-        name: Grid(
+        name: grid.replace(
             base=grid.base.replace(settle=figure.quick_settle, **figure.quick_base.get(name, {})),
             axes={**grid.axes, **_known(figure.quick_axes, grid)},
-            zipped=grid.zipped,
             seeds=seeds(figure.quick_seeds),
         )
         for name, grid in named.items()

@@ -304,7 +304,7 @@ FIGURES = {
         draw_diagrams,
         {**WIDE, "weight_decay": (0, 20)},
         {"figure30": {"width": 2000}},
-        chosen="wd",
+        chosen="wd and lr",
     ),
     31: SweepFigure("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),
 }
