@@ -20,13 +20,23 @@ jax.config.update("jax_cpu_enable_async_dispatch", False)  # no second thread th
 
 def seconds(call, repeats):
     """Median seconds of a call, after one that is not counted."""
-    call()
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
+    return step_seconds((call, 1), repeats=repeats)[0]
+
+
+def step_seconds(*works, repeats=7):
+    """Median seconds of a step of each work: a call, and how many steps it takes.
+
+    They take turns, because the machine drifts by a tenth within a minute.
+    """
+    for call, _ in works:
         call()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    times = [[] for _ in works]
+    for _ in range(repeats):
+        for (call, steps), taken in zip(works, times, strict=True):
+            began = time.perf_counter()
+            call()
+            taken.append((time.perf_counter() - began) / steps)
+    return list(map(statistics.median, times))
 
 
 def sgemm_rate():
@@ -42,19 +52,19 @@ def sgemm_rate():
     return best
 
 
-def our_step(experiment: Experiment, steps: int, repeats: int = 7):
-    """Median seconds of one training step of ours, compiled block and all."""
+def our_steps(experiment: Experiment, steps: int):
+    """Training steps of ours, compiled block and all, for `step_seconds`."""
     state, dynamic = _prepare(experiment, make_dataset(experiment))
     static = _static(experiment)
 
     def run():
         jax.block_until_ready(train_block(state, dynamic, 0, steps, static, True))
 
-    return seconds(run, repeats) / steps
+    return run, steps
 
 
-def torch_step(experiment: Experiment, steps: int):
-    """Median seconds of one step in plain PyTorch: dense one-hot input, autograd, AdamW."""
+def torch_steps(experiment: Experiment, steps: int):
+    """Steps in plain PyTorch: dense one-hot input, autograd, AdamW."""
     import torch
 
     torch.set_num_threads(1)
@@ -90,11 +100,11 @@ def torch_step(experiment: Experiment, steps: int):
                 yield x[rows], y[rows]
 
     stream = batches()
-    return seconds(lambda: [step(*next(stream)) for _ in range(steps)], 7) / steps
+    return lambda: [step(*next(stream)) for _ in range(steps)], steps
 
 
 def torch_transformer(experiment: Experiment, steps: int):
-    """Median seconds of one step of a plain PyTorch Transformer, both tokens through all of it."""
+    """Steps of a plain PyTorch Transformer, both tokens through all of it."""
     import torch
     from torch import nn
 
@@ -133,11 +143,11 @@ def torch_transformer(experiment: Experiment, steps: int):
     x = torch.as_tensor(data.inputs[:n].astype("int64"))
     labels = torch.as_tensor(data.given_labels[:n].astype("int64"))
     y = torch.nn.functional.one_hot(labels, p).float()
-    return _torch_seconds(Network(), lambda: (x, y), torch.nn.functional.mse_loss, steps)
+    return _torch_steps(Network(), lambda: (x, y), torch.nn.functional.mse_loss, steps)
 
 
 def torch_images(experiment: Experiment, steps: int):
-    """Median seconds of one step of a plain PyTorch MLP on batches of images."""
+    """Steps of a plain PyTorch MLP on batches of images."""
     import torch
     from torch import nn
 
@@ -160,10 +170,10 @@ def torch_images(experiment: Experiment, steps: int):
 
     stream = batches()
     loss = torch.nn.functional.cross_entropy
-    return _torch_seconds(nn.Sequential(*layers[:-1]), lambda: next(stream), loss, steps)
+    return _torch_steps(nn.Sequential(*layers[:-1]), lambda: next(stream), loss, steps)
 
 
-def _torch_seconds(network, batch, loss, steps):
+def _torch_steps(network, batch, loss, steps):
     import torch
 
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.001, betas=(0.9, 0.98))
@@ -174,7 +184,7 @@ def _torch_seconds(network, batch, loss, steps):
         loss(network(x), y).backward()
         optimizer.step()
 
-    return seconds(lambda: [step() for _ in range(steps)], 5) / steps
+    return lambda: [step() for _ in range(steps)], steps
 
 
 def report(what, ratio, must, better="below"):

@@ -1,4 +1,9 @@
-"""What bounds the full-batch step: the best rate of its three products alone, in its shapes."""
+"""What bounds the full-batch step: the best rate of its three products alone, in its shapes.
+
+`products.py 5000` is of that width.
+"""
+
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +12,7 @@ from common import seconds, sgemm_rate
 from grokscope.config import Experiment
 from grokscope.training import CPU_OPTIONS, tile_size
 
-base = Experiment()
+base = Experiment().replace(width=int((sys.argv[1:] or [500])[0]))
 p, N, B = base.task.modulus, base.model.width, base.n_train
 rate = sgemm_rate()
 floor = 3 * 2 * p * N * B / rate

@@ -1,6 +1,6 @@
 """How long is a training step, against the sgemm floor and against plain PyTorch? One thread."""
 
-from common import our_step, report, sgemm_rate, torch_step
+from common import our_steps, report, sgemm_rate, step_seconds, torch_steps
 from grokscope.config import Experiment
 
 base = Experiment(corruption_fraction=0.35)
@@ -8,9 +8,9 @@ rate = sgemm_rate()
 floor = 3 * 2 * base.task.modulus * base.model.width * base.n_train / rate
 print(f"best sgemm {rate / 1e9:.0f} GFLOP/s; floor of a full-batch step {floor * 1e3:.2f} ms")
 
-full = our_step(base, 20)
-dropout = our_step(base.replace(dropout=0.3), 20)
-dense = torch_step(base, 4)
+full, dropout, dense = step_seconds(
+    our_steps(base, 20), our_steps(base.replace(dropout=0.3), 20), torch_steps(base, 4)
+)
 print(f"full batch {full * 1e3:.2f} ms, with dropout .3 {dropout * 1e3:.2f} ms, "
       f"PyTorch {dense * 1e3:.2f} ms")  # fmt: skip
 report("full-batch step / sgemm floor", full / floor, 1.25)
@@ -21,12 +21,14 @@ TARGETS = {None: (5, 3.5, 3.3), "batch_norm": (4.5, 3, 3), "layer_norm": (4.5, 3
 for normalization, targets in TARGETS.items():
     for size, steps, must in zip((8, 64, 256), (2000, 1000, 300), targets, strict=True):
         experiment = base.replace(batch_size=size, normalization=normalization)
-        ours, theirs = our_step(experiment, steps, 5), torch_step(experiment, steps // 5)
+        ours, theirs = step_seconds(
+            our_steps(experiment, steps), torch_steps(experiment, steps // 5)
+        )
         name = f"batch size {size}" + (f", {normalization}" if normalization else "")
         print(f"{name}: {ours * 1e6:.0f} µs, PyTorch {theirs * 1e6:.0f} µs")
         report(f"PyTorch / ours, {name}", theirs / ours, must, "above")
 
 wide = base.replace(width=5000)
-step = our_step(wide, 3, 3)
+(step,) = step_seconds(our_steps(wide, 3))
 print(f"N = 5000: {step * 1e3:.0f} ms")
 report("N = 5000, full batch / sgemm floor", step / (10 * floor), 1.3)
