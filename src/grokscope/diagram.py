@@ -14,7 +14,6 @@ import pandas as pd
 import xarray as xr
 from scipy import stats
 
-from grokscope.config import digest
 from grokscope.errors import ConfigError
 from grokscope.grid import Grid
 from grokscope.intervals import mean_interval
@@ -61,9 +60,8 @@ def collect(
     [[0], [0]]
     """
     store = Path(store)
-    names = [digest(experiment) for _, experiment in grid.cells()]
-    wanted = set(names)
-    found = summaries(store, wanted=wanted.__contains__, advance=advance, mend=mend)
+    names = grid.digests
+    found = summaries(store, wanted=set(names).__contains__, advance=advance, mend=mend)
     failed = failures(store) if store.is_dir() else {}
     return as_dataset(grid, [found.get(name) for name in names], [name in failed for name in names])
 

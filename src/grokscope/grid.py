@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import BeforeValidator, Field, model_validator
 
-from grokscope.config import Experiment, read_toml
+from grokscope.config import Experiment, digest, read_toml
 from grokscope.errors import ConfigError
 from grokscope.parts import Part, Rule
 
@@ -190,6 +190,11 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
             except ConfigError as error:
                 named = ", ".join(f"{name} = {value}" for name, value in settings.items())
                 raise ConfigError(f"{named}: {error}") from None
+
+    @cached_property
+    def digests(self) -> tuple[str, ...]:
+        """What a store calls the run of each cell, in the order of `cells`."""
+        return tuple(digest(experiment) for _, experiment in self.cells())
 
     def replace(self, /, **parts: Any) -> Grid:
         """A copy with another base, or other axes, groups or seeds.

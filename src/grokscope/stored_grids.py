@@ -6,10 +6,11 @@ import hashlib
 import json
 import math
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from grokscope.config import Experiment, digest
+from grokscope.config import Experiment
 from grokscope.errors import ConfigError
 from grokscope.grid import Grid
 from grokscope.store import write_whole
@@ -35,12 +36,17 @@ def record_grid(grid: Grid, store: Path) -> None:
         write_whole(path, document)
 
 
+@lru_cache(maxsize=32)  # the explorer asks at every poll; a name is its content's
+def _read(path: Path) -> Grid:
+    return Grid.from_toml(path)
+
+
 def _recorded(store: Path) -> list[Grid]:
     """The grids recorded in a store, the largest first."""
     grids = []
     for path in (store / RECORDS).glob("*.toml"):
         with suppress(ConfigError, OSError):  # written by another version, or by hand
-            grids.append(Grid.from_toml(path))
+            grids.append(_read(path))
     return sorted(grids, key=lambda grid: -grid.size)
 
 
@@ -62,7 +68,7 @@ def grid_in(store: str | Path, mend: bool = True) -> Grid:
             "Use `grokscope sweep` to train some."
         )
     for grid in _recorded(Path(store)):
-        if found.keys() <= {digest(experiment) for _, experiment in grid.cells()}:
+        if found.keys() <= set(grid.digests):
             return grid
     documents = [_leaves(json.loads(summary["experiment"])) for summary in found.values()]
     names = dict.fromkeys(name for document in documents for name in document)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from grokscope.cli.base import Json, app, whole
-from grokscope.cli.sweeps import Every, Seeds, Settle, grid_of
+from grokscope.cli.sweeps import Every, Seeds, Settle, requested_grid
 from grokscope.errors import ConfigError
 
 LAST_PORT = 65535
@@ -55,7 +55,7 @@ def explore(
                 f"`export` must be a file that ends in .html, got {str(export)!r}. Use page.html."
             )
         require_writable(export.parent, "export")
-    opened = open_source(source, grid_of(source, grid, seeds, settle, every))
+    opened = open_source(source, requested_grid(source, grid, seeds, settle, every))
     if export is not None:
         cells, data = {}, opened.dataset()
         size = data.status.size

@@ -18,7 +18,6 @@ from grokscope.cli.tables import (
     status_of,
     summary_of,
 )
-from grokscope.config import digest
 from grokscope.errors import ConfigError
 from grokscope.grid import SHOWN, Grid, load_grid
 
@@ -53,7 +52,7 @@ def named_grid(name: str, seeds: str | None, settle: bool, every: str | None) ->
     return grid
 
 
-def grid_of(
+def requested_grid(
     source: Path, name: str | None, seeds: str | None, settle: bool, every: str | None
 ) -> Grid | None:
     """A store's grid as it is named, or None where store or file is to tell.
@@ -140,8 +139,7 @@ def sweep(
         return
     if start_from is not None:
         archived = archives.load_sweep(start_from)
-        ours = {digest(experiment) for _, experiment in chosen.cells()}
-        if not any(digest(experiment) in ours for _, experiment in grid_of(archived).cells()):
+        if set(chosen.digests).isdisjoint(grid_of(archived).digests):
             raise ConfigError(
                 f"`start_from` must hold cells of this sweep, got {str(start_from)!r} with none. "
                 "Give --settle, --seeds and --every as for the sweep that it is of."
@@ -245,7 +243,7 @@ def phases(
         raise ConfigError(
             "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
         )
-    named = grid_of(source, grid, seeds, settle, every)
+    named = requested_grid(source, grid, seeds, settle, every)
     if source.is_dir():
         chosen = named or grid_in(source)
         if details and export:
