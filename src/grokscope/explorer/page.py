@@ -11,6 +11,9 @@ from typing import Any
 
 PARTS = files("grokscope.explorer")
 
+SCRIPTS = ("data", "phases", "address", "diagrams", "charts", "controls", "start")
+"""Together one script, in this order."""
+
 
 def page(overview: dict[str, Any] | None = None, cells: dict[int, Any] | None = None) -> str:
     """The whole page; without data it asks its server for them.
@@ -24,7 +27,7 @@ def page(overview: dict[str, Any] | None = None, cells: dict[int, Any] | None = 
     replaced = {
         "/*STYLE*/": _read("explorer.css"),
         "/*PLOTLY*/": get_plotlyjs(),
-        "/*SCRIPT*/": _read("explorer.js"),
+        "/*SCRIPT*/": "\n".join(_read(f"{name}.js") for name in SCRIPTS),
         "/*OVERVIEW*/": _json(overview),
         "/*CELLS*/": "" if cells is None else _packed(cells),
     }

@@ -1,0 +1,139 @@
+// Axes, sliders, pins, keys, and what can be saved.
+
+function labelled(text, control, output) {
+  const label = document.createElement("label");
+  label.append(text, control, ...(output ? [output] : []));
+  return label;
+}
+
+function slider(text, { min, max, step, value, show, set, id }) {
+  const input = document.createElement("input"), output = document.createElement("output");
+  Object.assign(input, { type: "range", min, max, step, value, id });
+  const say = () => { output.textContent = show(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); };
+  say();
+  input.addEventListener("input", () => { say(); set(Number(input.value)); });
+  return labelled(text, input, output);
+}
+
+function drawControls() {
+  const focused = document.activeElement && document.activeElement.id; // it is made anew
+  const names = data.dimensions.slice(0, -1).map((d) => d.name);
+  const choose = (axis, text, optional) => {
+    const select = document.createElement("select");
+    select.id = `axis-${axis}`;
+    for (const name of [...names, ...(optional ? [null] : [])]) {
+      const option = document.createElement("option");
+      option.value = name || "none";
+      option.textContent = name ? data.dimensions[dimension(name)].label : "none";
+      option.selected = name === state[axis];
+      select.append(option);
+    }
+    select.addEventListener("change", () => {
+      const chosen = select.value === "none" ? null : select.value;
+      for (const other of ["x", "y", "panels"]) if (other !== axis && state[other] === chosen && chosen) state[other] = state[axis];
+      state[axis] = chosen;
+      drawControls();
+      update();
+    });
+    return labelled(text, select);
+  };
+  const axes = [choose("x", "across")];
+  if (names.length > 1) axes.push(choose("y", "up"));
+  if (names.length > 2) axes.push(choose("panels", "panels", true));
+  $("axes").replaceChildren($("axes").firstElementChild, ...axes);
+  const rest = names.filter((name) => ![state.x, state.y, state.panels].includes(name)).map((name) => slider(data.dimensions[dimension(name)].label, {
+    min: 0, max: data.shape[dimension(name)] - 1, step: 1, value: state.at[name], id: `at-${name}`,
+    show: (i) => String(values(name)[i]), set: (i) => { state.at[name] = i; update(); },
+  }));
+  const seeds = seedCount();
+  if (seeds > 1) rest.push(slider("seed", {
+    min: -1, max: seeds - 1, step: 1, value: state.seed === null ? -1 : state.seed, id: "seed",
+    show: (i) => (i < 0 ? "all" : String(values("seed")[i])), set: (i) => { state.seed = i < 0 ? null : i; update(); },
+  }));
+  $("rest").replaceChildren($("rest").firstElementChild, ...rest);
+  $("rest").hidden = !rest.length;
+  const reset = document.createElement("button");
+  Object.assign(reset, { type: "button", textContent: "reset", id: "reset" });
+  reset.addEventListener("click", () => { state.thresholds = defaults().thresholds; drawControls(); update(); });
+  $("thresholds").replaceChildren($("thresholds").firstElementChild, ...Object.entries(THRESHOLDS).map(([name, { label }]) => slider(label, {
+    min: 0, max: 1, step: 0.01, value: state.thresholds[name], id: name, show: (v) => v.toFixed(2),
+    set: (v) => { state.thresholds[name] = v; update(); },
+  })), reset);
+  if (focused && $(focused)) $(focused).focus();
+}
+
+function pin(cell) {
+  const there = state.pins.indexOf(cell);
+  if (there >= 0) state.pins.splice(there, 1);
+  else if (state.pins.length < PIN_COLORS.length) state.pins.push(cell);
+  else $("cell").textContent = `At most ${PIN_COLORS.length} cells are compared: unpin one first.`;
+  drawDiagrams();
+  toAddress();
+  drawPinned();
+}
+
+// Of several seeds, one of the phase that is shown, or else one that is there.
+function pinPlace(place) {
+  const cells = cellsOf(place), shown = diagram.codes[cells[0] / seedCount() | 0];
+  pin(cells.find((cell) => codes[cell] === shown) ?? cells.find((cell) => codes[cell] !== UNKNOWN) ?? cells[0]);
+}
+
+function stepSeed(by) {
+  const seeds = seedCount();
+  if (seeds < 2) return;
+  const now = state.seed === null ? -1 : state.seed, next = Math.min(Math.max(now + by, -1), seeds - 1);
+  state.seed = next < 0 ? null : next;
+  drawControls();
+  update();
+}
+
+function moveCursor(key) {
+  const rows = rowCount(), columns = data.shape[dimension(state.x)], panels = panelCount();
+  const get = (name) => (name ? cursor[dimension(name)] : 0);
+  let [panel, row, column] = cursor ? [get(state.panels), get(state.y), get(state.x)] : [0, 0, 0];
+  if (cursor) {
+    column += { ArrowRight: 1, ArrowLeft: -1 }[key] || 0;
+    row += { ArrowUp: 1, ArrowDown: -1 }[key] || 0;
+    if (column >= columns && panel < panels - 1) { panel++; column = 0; }
+    if (column < 0 && panel > 0) { panel--; column = columns - 1; }
+  }
+  cursor = placeOf(panel, Math.min(Math.max(row, 0), rows - 1), Math.min(Math.max(column, 0), columns - 1));
+  $("cell").textContent = describe(cursor);
+  drawDiagrams();
+}
+
+function save(id, kind) {
+  const plot = $(id);
+  if (kind !== "csv") { Plotly.downloadImage(plot, { format: kind, filename: `grokscope-${id}`, width: 1000, height: id === "diagrams" ? plot.clientHeight : 500, scale: kind === "png" ? 2 : 1 }); return; }
+  const quote = (v) => (v === null || v === undefined ? "" : /[",\n]/.test(v) ? `"${String(v).replace(/"/g, '""')}"` : v);
+  const rows = id === "diagrams" ? diagramTable() : [["series", "x", "y"], ...plot.data.flatMap((t) => t.x.map((x, i) => [t.name, x, t.y[i]]))];
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\n")], { type: "text/csv" }));
+  link.download = `grokscope-${id}.csv`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function diagramTable() {
+  const names = data.dimensions.map((d) => d.name), seeds = seedCount(), keys = Object.keys(data.cells);
+  const rows = codes.map((code, cell) => {
+    const own = Math.floor(cell / seeds), inferred = diagram.inferred[own], shown = inferred ? diagram.codes[own] : code;
+    const place = [...placeOfCell(cell), cell % seeds];
+    return [...place.map((i, d) => data.dimensions[d].values[i]), shown === UNKNOWN ? "" : data.phases[shown].name, inferred, ...keys.map((key) => data.cells[key][cell])];
+  });
+  return [[...names, "phase", "inferred", ...keys], ...rows];
+}
+
+function addSaveButtons() {
+  for (const id of ["diagrams", "curves", "ipr", "pruning", "norms", "weights", "spectra"]) {
+    const bar = document.createElement("div");
+    bar.className = "save";
+    bar.append(...["svg", "png", "csv"].map((kind) => {
+      const button = document.createElement("button");
+      Object.assign(button, { type: "button", textContent: kind.toUpperCase(), title: `Save ${id} as ${kind.toUpperCase()}` });
+      button.addEventListener("click", () => save(id, kind));
+      return button;
+    }));
+    $(id).after(bar);
+  }
+}

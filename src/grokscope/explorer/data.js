@@ -1,0 +1,44 @@
+"use strict";
+// The page's state lives in the address, after the #; everything on the page follows from it and
+// from the data. Strings from files are set as text, never as markup. The parts are put together by
+// page.py, in the order of its SCRIPTS.
+
+const $ = (id) => document.getElementById(id);
+const LETTERS = "ABCDEFGHIJ";
+const DASHES = ["solid", "dash", "dot", "dashdot"];
+const PIN_COLORS = ["#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"];
+
+let data = null; // the overview
+let codes = null; // a phase code for each cell and seed
+let diagram = null; // {codes, inferred} for each cell
+let state = null;
+let cursor = null; // a cell: its place along every dimension
+const details = new Map();
+
+const embedded = JSON.parse($("overview").textContent || "null");
+let unpacked = null;
+
+async function packedCells() {
+  const bytes = Uint8Array.from(atob($("cells").textContent.trim()), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Response(stream).json();
+}
+
+async function detailsOf(cell) {
+  if (!details.has(cell)) {
+    if (embedded) {
+      unpacked = unpacked || ($("cells").textContent.trim() ? packedCells() : Promise.resolve({}));
+      details.set(cell, (await unpacked)[cell] || null);
+    } else {
+      const found = await (await fetch(`cell/${cell}`)).json();
+      if (!found) return null; // it may be trained later
+      details.set(cell, found);
+    }
+  }
+  return details.get(cell);
+}
+
+const strides = () => data.shape.map((_, i) => data.shape.slice(i + 1).reduce((a, b) => a * b, 1));
+const flat = (place) => place.reduce((sum, index, i) => sum + index * strides()[i], 0);
+const seedCount = () => data.shape[data.shape.length - 1]; // the last dimension
+const dimension = (name) => data.dimensions.findIndex((d) => d.name === name);

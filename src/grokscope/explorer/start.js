@@ -1,0 +1,55 @@
+// What the page begins with, and what it does when its sweep grows.
+
+const POLL = 3000; // milliseconds
+
+function showOverview(found) {
+  data = found;
+  document.title = `grokscope: ${data.title}`;
+  $("title").textContent = data.title;
+  const done = data.corruption.length - data.missing - data.failed, number = (n) => n.toLocaleString("en");
+  $("state").textContent = `${number(done)} of ${number(data.corruption.length)} networks trained${data.failed ? `, ${number(data.failed)} failed` : ""}`;
+}
+
+function redraw() {
+  state = fromAddress();
+  drawControls();
+  update();
+  drawPinned();
+}
+
+async function poll() {
+  try {
+    const found = await (await fetch("overview")).json(), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
+    const regrown = differs("dimensions"), changed = differs("cells"); // a grid that was not named grows with its sweep
+    showOverview(found);
+    if (regrown) { state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
+  } catch {
+    $("state").textContent = "The server does not answer; what is here stays.";
+  }
+  setTimeout(poll, POLL);
+}
+
+async function start() {
+  $("controls").addEventListener("submit", (event) => event.preventDefault());
+  showOverview(embedded || await (await fetch("overview")).json());
+  addSaveButtons();
+  redraw();
+  const plot = $("diagrams");
+  plot.addEventListener("mousemove", (event) => { const place = placeAt(event); if (place) $("cell").textContent = describe(place); });
+  plot.addEventListener("click", (event) => { const place = placeAt(event); if (place) { cursor = place; pinPlace(place); } });
+  plot.addEventListener("keydown", (event) => {
+    if (event.key.startsWith("Arrow")) moveCursor(event.key);
+    else if (event.key === "Enter" && cursor) pinPlace(cursor);
+    else if (event.key === "[" || event.key === "]") stepSeed(event.key === "[" ? -1 : 1);
+    else return;
+    event.preventDefault();
+  });
+  plot.addEventListener("blur", drawDiagrams);
+  window.addEventListener("hashchange", redraw);
+  window.addEventListener("resize", drawDiagrams);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  document.body.dataset.ready = "yes";
+  if (!embedded) setTimeout(poll, POLL);
+}
+
+start().catch((error) => { $("state").textContent = `This page cannot be shown: ${error.message}`; });
