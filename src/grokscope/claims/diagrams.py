@@ -153,9 +153,9 @@ def _less_coexistence(evidence: Evidence) -> Sequence[float]:
 
 
 def _less_confused(evidence: Evidence) -> Sequence[float]:
-    wide(evidence, "figure30")
+    wide(evidence, "figure30a")
     strong = {"weight_decay": 20}
-    return grows((Phase.CONFUSION,), "figure27", strong, strong, "figure30")(evidence)
+    return grows((Phase.CONFUSION,), "figure30b", strong, strong, "figure30a")(evidence)
 
 
 CLAIMS: dict[str, Claim] = {
@@ -316,8 +316,8 @@ CLAIMS: dict[str, Claim] = {
         "any difference",
         _less_confused,
         ROWS,
-        "figure27",
-        "figure30",
+        "figure30b",
+        "figure30a",
     ),
     "sublinear": by_sweep(
         "App. Q, Fig. 32",

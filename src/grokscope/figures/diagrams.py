@@ -171,6 +171,8 @@ def draw_diagrams(
         found = boundaries(data, **thresholds)
         rows, columns = map(str, diagram.phase.dims[-2:])
         shown |= set(np.unique(diagram.phase.values).tolist())
+        if len(sweeps) > 1:
+            grid[number * len(kinds), 0].set_title(style.letter(number), loc="left")
         for kind, row in zip(kinds, grid[number * len(kinds) :], strict=False):
             mesh = None
             for axes, place in zip(row, places, strict=False):
@@ -299,11 +301,11 @@ FIGURES = {
         chosen="wd",
     ),
     30: SweepFigure(
-        "Phase diagrams at N = 5000 with ReLU",
-        ("figure30",),
+        "Phase diagrams at N = 5000 and N = 500 with ReLU",
+        ("figure30a", "figure30b"),
         draw_diagrams,
-        {**WIDE, "weight_decay": (0, 20)},
-        {"figure30": {"width": 2000}},
+        {**WIDE, "weight_decay": (0, 20), "train_fraction": (0.3, 0.7)},
+        {"figure30a": {"width": 2000}},
         chosen="wd and lr",
     ),
     31: SweepFigure("Phase diagrams of modular multiplication", ("figure31",), draw_diagrams),
