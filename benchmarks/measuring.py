@@ -3,7 +3,7 @@
 One thread. A measurement evaluates all pairs: a product of [p², N] and [N, p], whatever else.
 """
 
-from common import our_steps, report, seconds, sgemm_rate, step_seconds
+from common import our_steps, report, sgemm_rate, step_seconds
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
 from grokscope.measure import Examples, measure
@@ -12,8 +12,9 @@ from grokscope.training import init_model
 experiment = Experiment(batch_size=256, corruption_fraction=0.35).with_batch_size(8)
 data, model = make_dataset(experiment), init_model(experiment)
 examples = Examples(data, experiment.model.width)
-(step,) = step_seconds(our_steps(experiment, 2000))
-once = seconds(lambda: measure(model, examples, experiment), 20)
+step, once = step_seconds(
+    our_steps(experiment, 2000), (lambda: measure(model, examples, experiment), 1), repeats=20
+)
 product = 2 * len(data.inputs) * data.n_labels * experiment.model.width / sgemm_rate()
 print(
     f"step {step * 1e6:.0f} µs; measurement {once * 1e3:.1f} ms, its product {product * 1e3:.1f} ms"

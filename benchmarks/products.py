@@ -12,7 +12,9 @@ from common import seconds, sgemm_rate
 from grokscope.config import Experiment
 from grokscope.training import CPU_OPTIONS, tile_size
 
-base = Experiment().replace(width=int((sys.argv[1:] or [500])[0]))
+base = Experiment()
+if sys.argv[1:]:
+    base = base.replace(width=int(sys.argv[1]))
 p, N, B = base.task.modulus, base.model.width, base.n_train
 rate = sgemm_rate()
 floor = 3 * 2 * p * N * B / rate
