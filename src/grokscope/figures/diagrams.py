@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import FixedLocator
 
 from grokscope.diagram import PHASES, Boundary, ascends, boundaries, phase_diagram
 from grokscope.errors import ConfigError
@@ -21,6 +23,10 @@ from grokscope.labels import AXIS_LABELS, COLORS, PALE, short
 from grokscope.refine import UNKNOWN
 
 ACCURACIES = {"train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}
+
+
+TICKS = 5
+"""At most so many values stand along an axis, each at the middle of its cells."""
 
 
 def panels_of(diagram: xr.Dataset) -> list[dict[str, int]]:
@@ -118,7 +124,9 @@ def _mesh(
     axes.set_xlabel(AXIS_LABELS.get(columns, columns))
     for name, axis in ((rows, axes.yaxis), (columns, axes.xaxis)):
         values = panel[name].values
-        if not is_scale(values):
+        if is_scale(values):
+            axis.set_major_locator(FixedLocator(values, TICKS))
+        else:
             axis.set_ticks(positions(values), [short(value) for value in values.tolist()])
     return drawn
 
@@ -208,10 +216,9 @@ def draw_diagrams(
         patches.append(Patch(fc="none", ec="#888888", lw=0.5, label="square: other seeds"))
     if any(diagram.inferred.any() for diagram in diagrams):
         patches.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
-    columns_of_legend = len(patches) if len(patches) < 6 else -(-len(patches) // 2)
-    figure.legend(
-        handles=patches, loc="outside upper center", ncols=columns_of_legend, handlelength=1
-    )
+    lines = ceil(len(patches) / (figure.get_figwidth() / 1.4))  # an entry has 1.4 inches or less
+    ncols = ceil(len(patches) / lines)
+    figure.legend(handles=patches, loc="outside upper center", ncols=ncols, handlelength=1)
     return style.finish(figure, small_print)
 
 

@@ -71,10 +71,9 @@ def context() -> Iterator[None]:
 
 
 def panels(rows: int, columns: int, height: float = 1.9, **options: Any) -> tuple[Figure, Any]:
-    """A figure as wide as a page's text, and its axes as a 2-D array."""
-    return plt.subplots(
-        rows, columns, figsize=(7.0, rows * height + 0.35), squeeze=False, **options
-    )
+    """A figure as wide as a page's text, or half as wide for one column, and its axes in 2-D."""
+    size = min(7.0, 3.5 * columns), rows * height + 0.35
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
 
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
