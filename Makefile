@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PICTURES := 3 9 10 11 26 27 28 29 30 31 32
 
-.PHONY: figure1 test slow check docs notebook bench clean
+.PHONY: figure1 test slow check docs notebook pictures bench clean
 
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
@@ -25,6 +26,11 @@ docs: .venv/docs  ## the documentation as web pages, with the reference made fro
 
 notebook: .venv/test  ## the tutorial as a notebook, run
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/tutorial_notebook.py
+
+pictures: .venv/core  ## the documentation's diagrams, from the sweeps in results
+	$(BIN)/grokscope phases results/figure3a.nc --out docs/images/figure3a.png
+	for n in $(PICTURES); do \
+	    $(BIN)/grokscope figure $$n --from results --out docs/images/figure$$n.png || exit 1; done
 
 bench: .venv/bench  ## print every speed and memory ratio
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
