@@ -256,7 +256,7 @@ FIGURES = {
         "Transformer and 3-layer MLP: phases and input IPR by weight decay",
         ("figure7a", "figure7b"),
         partial(draw_diagrams, ipr_of=(0,)),
-        DEEP,
+        {"train_fraction": (0.4, 0.8), "corruption_fraction": (0.0, 0.2)},
         {"figure7b": {"width": 200}},
         quick_seeds=1,
         chosen="wd, and α and ξ of the histograms",
@@ -265,7 +265,7 @@ FIGURES = {
         "Transformer: phases and embedding IPR by dropout",
         ("figure13",),
         partial(draw_diagrams, ipr_of=(0,), ipr_at=SHOWN["figure13"]),
-        {"train_fraction": (0.5, 0.7, 0.9), "corruption_fraction": (0.0, 0.1, 0.3)},
+        {"train_fraction": (0.5, 0.9), "corruption_fraction": (0.0, 0.1)},
         chosen="dp, lr and steps",
     ),
     14: SweepFigure(
