@@ -125,7 +125,7 @@ def _mesh(
     for name, axis in ((rows, axes.yaxis), (columns, axes.xaxis)):
         values = panel[name].values
         if is_scale(values):
-            axis.set_major_locator(FixedLocator(values, TICKS))
+            axis.set_major_locator(FixedLocator(values.tolist(), TICKS))
         else:
             axis.set_ticks(positions(values), [short(value) for value in values.tolist()])
     return drawn
