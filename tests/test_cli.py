@@ -164,6 +164,12 @@ def test_every_few_cells_are_a_sweep_of_their_own(here, capsys):
     assert json.loads(capsys.readouterr().out)["missing"] == 4 * 5 * 6
 
 
+def test_a_sweep_without_any_run_is_drawn(here, capsys):
+    (here / "runs").mkdir()
+    assert call("phases", "runs", "--grid", "figure3a", "--every", "8", "--out", "empty.png") == 0
+    assert (here / "empty.png").read_bytes().startswith(b"\x89PNG")
+
+
 words = st.one_of(
     st.sampled_from(["nan", "inf", "-1", "0", "1e400", "none", "true", "", "½", "1_0", "[]"]),
     st.text(max_size=8).filter(lambda text: "\x00" not in text),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from grokscope.labels import AXIS_LABELS, COLORS, PALE, short
 from grokscope.refine import UNKNOWN
 
 ACCURACIES = {"train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}
-
 
 TICKS = 5
 """At most so many values stand along an axis, each at the middle of its cells."""
@@ -216,9 +214,7 @@ def draw_diagrams(
         patches.append(Patch(fc="none", ec="#888888", lw=0.5, label="square: other seeds"))
     if any(diagram.inferred.any() for diagram in diagrams):
         patches.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
-    lines = ceil(len(patches) / (figure.get_figwidth() / 1.4))  # an entry has 1.4 inches or less
-    ncols = ceil(len(patches) / lines)
-    figure.legend(handles=patches, loc="outside upper center", ncols=ncols, handlelength=1)
+    style.legend(figure, patches, handlelength=1)
     return style.finish(figure, small_print)
 
 
@@ -231,9 +227,6 @@ WIDE: dict[str, Any] = {
     "corruption_fraction": (0.0, 0.3, 0.6),
 }
 """For networks of ten times the paper's other width: quick ones are fewer, and narrower."""
-
-DEEP: dict[str, Any] = {"train_fraction": (0.4, 0.6, 0.8), "corruption_fraction": (0.0, 0.2, 0.4)}
-"""For deeper networks: the cell of the histograms, and those around it."""
 
 FIGURES = {
     3: SweepFigure(
@@ -272,7 +265,7 @@ FIGURES = {
         "3-layer MLP: phases, input and output IPR by parameterisation",
         ("figure14",),
         partial(draw_diagrams, ipr_of=(0, -1)),
-        DEEP,
+        {"train_fraction": (0.4, 0.6, 0.8), "corruption_fraction": (0.0, 0.2, 0.4)},
         {"figure14": {"width": 200}},
         chosen="wd, lr and steps",
     ),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
@@ -80,12 +82,22 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 PRINT_PER_INCH = 22
 """Characters of small print; Matplotlib's own wrapping leaves no margin."""
 
+ENTRY_INCHES = 1.4
+"""Width of a legend's entry at most."""
+
+
+def legend(figure: Figure, handles: Sequence[Artist], **look: Any) -> None:
+    """Add one legend above all panels, in as many lines as its entries need; none without any."""
+    if handles:
+        lines = ceil(len(handles) * ENTRY_INCHES / figure.get_figwidth())
+        ncols = ceil(len(handles) / lines)
+        figure.legend(handles=handles, loc="outside upper center", ncols=ncols, **look)
+
 
 def finish(figure: Figure, print_: str, axes: Axes | None = None) -> Figure:
-    """Add one legend above all panels, taken from `axes`, and the small print below."""
+    """Add the legend of `axes` above all panels, and the small print below."""
     if axes is not None:
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+        legend(figure, axes.get_legend_handles_labels()[0])
     whole = [item.replace(" ", NO_BREAK) for item in print_.split(" · ")]
     width = round(PRINT_PER_INCH * figure.get_figwidth())
     lines = textwrap.fill(f"{NO_BREAK}· ".join(whole), width).replace(NO_BREAK, " ")
