@@ -119,6 +119,19 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(
         assert setting in words, setting
 
 
+def test_histograms_say_at_which_steps_their_networks_settled(store, tmp_path):
+    (grid,) = figures.grids(figures.load(13), "quick").values()
+    base = grid.base.replace(width=24, steps=30, modulus=31)
+    axes = {"dropout": (0, 0.1), "train_fraction": (0.6,), "corruption_fraction": (0, 0.5)}
+    data = sweep(Grid(base=base, axes=axes, seeds=3), store, workers=1, progress=False)
+    data.settled_at[:] = np.nan
+    data.settled_at[1] = [700, np.nan, 900]
+    path = tmp_path / "figure.svg"
+    figures.draw_sweeps(figures.load(13).draw, [data], path)
+    assert path.read_text().count(">step ") == 1
+    assert ">step 700–900<" in path.read_text()
+
+
 MINIBATCH = {"steps": {8000}, "batch_size": {64}, "learning_rate": {0.005}}
 CURVES = MINIBATCH | {"train_fraction": {0.4, 0.5, 0.8}, "corruption_fraction": {0.3}}
 SETTINGS = {

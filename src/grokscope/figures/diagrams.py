@@ -133,7 +133,10 @@ LAYERS = {"first": "input", "last": "output"}
 
 
 def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: Mapping[str, float]) -> None:
-    """IPR of a layer's live units at a train and a corruption fraction, over all seeds."""
+    """IPR of a layer's live units at a train and a corruption fraction, over all seeds.
+
+    IPR still grows when a phase is settled, so the panel says at which step that was.
+    """
     cell = panel.sel(at, method="nearest")
     counts = cell.ipr_histogram.isel(layer=layer).sum("seed", min_count=1).values
     if np.isfinite(counts).all():
@@ -142,6 +145,10 @@ def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: Mapping[str, 
     else:
         axes.text(0.5, 0.5, "not trained", transform=axes.transAxes, ha="center", fontsize=7)
     where = f"α = {float(cell.train_fraction):g}, ξ = {float(cell.corruption_fraction):g}"
+    stopped = sorted(cell.settled_at.dropna("seed").values.tolist())
+    if ends := dict.fromkeys([*stopped[:1], *stopped[-1:]]):
+        words = f"step {'–'.join(f'{step:g}' for step in ends)}"
+        axes.text(0.97, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=7)
     axes.set(title=where, xlabel="IPR", xlim=(0, 1))
 
 

@@ -74,7 +74,8 @@ FIGURES = {
         ("figure12",),
         draw_embeddings,
         quick_axes={"depth": (1, 2)},
-        quick_base={"figure12": {"steps": 1500}},
+        quick_base={"figure12": {"steps": 1000}},
+        quick_settle=False,
         chosen="wd, lr and steps",
     ),
     15: Figure(
