@@ -20,6 +20,7 @@ from grokscope.diagram import (
     phase_diagram,
 )
 from grokscope.errors import ConfigError, StoreError
+from grokscope.figures.diagrams import edges
 from grokscope.grid import Grid
 from grokscope.phases import Phase, classify
 from grokscope.refine import UNKNOWN
@@ -151,6 +152,11 @@ def test_only_cells_between_ascending_numbers_are_inferred_and_none_that_failed(
     few = np.full((2, 2, 1), M)
     few[0, 0] = UNKNOWN
     assert phase_diagram(made(few, words)).inferred.sum() == 0
+
+
+def test_cells_of_uneven_values_are_drawn_of_one_size():
+    assert edges(np.array([0.1, 0.3, 0.5, 0.9])) == pytest.approx([0, 0.2, 0.4, 0.7, 1.1])
+    assert edges(np.array([0.02, 0.05, 0.2, 0.6])).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]
 
 
 def test_one_seed_has_no_interval_and_gaps_no_boundary():

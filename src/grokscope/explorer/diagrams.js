@@ -24,10 +24,12 @@ const axisOf = (more) => ({ gridcolor: css("--line"), zerolinecolor: css("--line
 const CONFIG = { displayModeBar: false, responsive: true };
 
 function values(name) { return data.dimensions[dimension(name)].values; }
-function positions(name) { // numbers where they ascend, else 0, 1, …
-  const all = values(name);
-  const ascend = all.every((v, i) => typeof v === "number" && (!i || v > all[i - 1]));
-  return ascend && all.length > 1 ? all : all.map((_, i) => i);
+const UNEVEN = 4; // as in the figures
+function positions(name) { // numbers where they ascend nearly evenly, else 0, 1, …
+  const all = values(name), gaps = all.slice(1).map((v, i) => v - all[i]);
+  const scale = all.every((v) => typeof v === "number") && Math.min(...gaps) > 0
+    && Math.max(...gaps) <= UNEVEN * Math.min(...gaps);
+  return scale && all.length > 1 ? all : all.map((_, i) => i);
 }
 function ticks(name) {
   return positions(name) === values(name) ? {} : { tickvals: positions(name), ticktext: values(name).map(plain) };

@@ -51,9 +51,17 @@ def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
     return ", ".join(words)
 
 
+UNEVEN = 4
+"""How many times the smallest gap between an axis's values the largest may be on a scale: on one of
+0.02, 0.05, 0.2 and 0.6 the first two could not be told apart."""
+
+
 def is_scale(values: np.ndarray) -> bool:
-    """Whether an axis can have its values as a scale: several ascending numbers."""
-    return len(values) > 1 and ascends(values)
+    """Whether an axis can have its values as a scale: several ascending numbers, nearly even."""
+    if len(values) < 2 or not ascends(values):
+        return False
+    gaps = np.diff(values)
+    return bool(gaps.max() <= UNEVEN * gaps.min())
 
 
 def positions(values: np.ndarray) -> np.ndarray:
