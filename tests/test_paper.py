@@ -7,6 +7,7 @@ from grokscope import figures
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
 from grokscope.diagram import grid_of
+from grokscope.errors import ConfigError
 from grokscope.figures import FAMILIES
 from grokscope.grid import Grid
 from grokscope.mnist import FOLDER
@@ -117,6 +118,25 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(
     settings += {26: ["cross-entropy"], 27: ["relu"], 30: ["relu"]}.get(number, [])
     for setting in settings:
         assert setting in words, setting
+
+
+def test_figure_12_has_every_coordinate_of_every_network_and_names_what_all_share(store, tmp_path):
+    figure = figures.load(12)
+    (grid,) = figures.grids(figure, "quick").values()
+    base = grid.base.replace(modulus=31, width=16, steps=20)
+    data = sweep(Grid(base=base, axes=dict(grid.axes)), store, workers=1, progress=False)
+    assert (data.ipr_histogram.isel(layer=0).sum("ipr_bin") == 16).all()
+    path = tmp_path / "figure.svg"
+    figures.draw_sweeps(figure.draw, [data], path, figures.quick_note(figure))
+    words = path.read_text()
+    for setting in (
+        "p = 31 · Transformer · N = 16",
+        "8 heads, tied, 2 blocks: test",
+        "steps = 3000",
+    ):
+        assert setting in words, setting
+    with pytest.raises(ConfigError, match="Use figure12"):
+        figures.draw_sweeps(figure.draw, [data.isel(depth=0, drop=True)], path)
 
 
 def test_histograms_say_at_which_steps_their_networks_settled(store, tmp_path):

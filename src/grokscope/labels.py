@@ -39,8 +39,8 @@ NORMS = {None: "", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
 
 def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list[str]:
     """What the experiments share, in words, except for the settings named."""
-    documents = [_words(experiment) for experiment in experiments]
     varied = set(without)  # leaves, such as width, or whole parts, such as optimizer
+    documents = [_words(experiment, varied) for experiment in experiments]
     left_out = {p for p in documents[0] if {p.partition(".")[0], p.rpartition(".")[2]} & varied}
     return [
         words
@@ -49,13 +49,13 @@ def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list
     ]
 
 
-def _words(experiment: Experiment) -> dict[str, str]:
+def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
     shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
     words = {
-        "task": task.title,
-        "model": _model_words(model),
+        "task": "" if varied & set(type(task).model_fields) else task.title,
+        "model": _model_words(model, varied),
         "model.activation": shown.get("activation", ""),
         "model.width": f"N = {shown['width']}" if "width" in shown else "",
         "model.normalization": NORMS.get(experiment.normalization, str(experiment.normalization)),
@@ -78,21 +78,26 @@ def _words(experiment: Experiment) -> dict[str, str]:
     return words
 
 
-def _model_words(model: Any) -> str:
+def _model_words(model: Any, varied: set[str]) -> str:
     match model:
         case TwoLayer():
             return "two layers"
         case DeepMLP():
-            lazy = ", lazy" if model.parameterization == "lazy" else ""
-            return f"{model.depth}-layer ReLU MLP{lazy}"
+            kind = "ReLU MLP"
+            details = {"parameterization": ", lazy" if model.parameterization == "lazy" else ""}
         case ImageMLP():
-            return f"{model.depth}-layer ReLU MLP"
+            kind, details = "ReLU MLP", {}
         case Transformer():
-            tied = ", tied" if model.tied else ""
-            standard = ", standard scaling" if model.scaling == "standard" else ""
-            return f"{model.depth}-layer Transformer, {model.heads} heads{tied}{standard}"
+            kind = "Transformer"
+            details = {
+                "heads": f", {model.heads} heads",
+                "tied": ", tied" if model.tied else "",
+                "scaling": ", standard scaling" if model.scaling == "standard" else "",
+            }
         case _:
             return _place(model.code)
+    layers = "" if "depth" in varied else f"{model.depth}-layer "
+    return layers + kind + "".join(details[name] for name in details if name not in varied)
 
 
 def _place(reference: str) -> str:
