@@ -3,7 +3,8 @@
 Each cell is trained in full; where the rule would have stopped it is read off its curves, since a
 settled run is bit for bit the beginning of the full one (tests/test_settle.py). `--train STORE
 GRID ...` trains the cells drawn from those grids (half a minute to three minutes a cell and core)
-and writes the outcome of each beside this file; without, the outcomes there are summarised.
+and writes the outcome of each beside this file; without, the outcomes there are summarised. So are
+those of the sweeps that are shipped in full.
 """
 
 import itertools
@@ -13,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grokscope import Experiment, classify, has_settled, load_grid, train_missing
+from grokscope import Experiment, classify, has_settled, load_grid, load_sweep, train_missing
+from grokscope.archives import archived_run
+from grokscope.diagram import grid_of
 from grokscope.store import find
 
 OUTCOME = Path(__file__).with_name("settle.csv")
@@ -25,6 +28,9 @@ SEEN = 78
 
 EACH = 6
 """Cells drawn from every other grid, with the rule as it was chosen on Figure 3's."""
+
+IN_FULL = ("figure12",)
+"""Sweeps in `results` whose networks were all trained for all their steps."""
 
 
 def figure3_cells():
@@ -109,6 +115,14 @@ def measured(name, store):
     return [outcome(name, number, find(store, cell)) for number, cell in enumerate(chosen)]
 
 
+def shipped(name):
+    """The outcomes of all networks of a sweep in `results`."""
+    sweep = load_sweep(OUTCOME.parents[1] / "results" / f"{name}.nc")
+    grid = grid_of(sweep)
+    cells = enumerate(grid.cells())
+    return [outcome(name, number, archived_run(sweep, grid, at)) for number, (at, _) in cells]
+
+
 def main():
     table = pd.read_csv(OUTCOME)
     if "--train" in sys.argv:
@@ -124,6 +138,8 @@ def main():
     for name, rows in table[~first].groupby("grid", sort=False):
         summarise(rows, name)
     summarise(table[~first], "all others")
+    for name in IN_FULL:
+        summarise(pd.DataFrame(shipped(name)), f"{name}, all networks shipped")
 
 
 if __name__ == "__main__":

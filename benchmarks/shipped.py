@@ -90,7 +90,7 @@ def main():
     for path in sorted(RESULTS.glob("*.nc")):
         sweep = load_sweep(path)
         phases, data = phase_diagram(sweep).phase, sweep.isel(seed=0)
-        if phases.ndim < 2:
+        if "corruption_fraction" not in phases.dims:
             continue
         steps = data.coords.get("steps", xr.DataArray(grid_of(data).base.steps))
         settled, rightly = stopped_rightly(sweep)

@@ -43,6 +43,16 @@ def test_an_accuracy_that_may_cross_a_threshold_has_not_settled():
     assert settled(EXPERIMENT.replace(settle_caution=0.1), train=1.0, test=0.97 + wave)
 
 
+def test_a_network_that_learns_ever_faster_has_not_settled():
+    """A straight line from .01 to .04 ends at .16, the same growth four times over beyond .9."""
+    rising = 0.04 * 4.0 ** ((STEPS - 400) / 200)
+    assert not settled(train=rising, test=0.0)
+    assert settled(train=rising[::-1], test=0.0)
+    assert settled(train=0.04, test=0.0)
+    assert not settled(train=np.where(STEPS < 300, 0, 0.04), test=0.0), "from nothing at all"
+    assert settled(train=0.0, test=0.0)
+
+
 def test_shrinking_weights_have_not_settled_whatever_the_accuracies():
     falling = 10 * np.exp(-STEPS / 1000)
     assert not settled(train=0.7, test=1.0, norm=falling)

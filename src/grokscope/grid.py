@@ -333,7 +333,7 @@ _slow_relu = partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu", l
 GRIDS = {
     "figure3a": partial(_diagram, "weight_decay", DECAYS),
     "figure3b": partial(_diagram, "dropout", DROPOUTS),
-    "figure7a": partial(_transformer, "weight_decay", (0, 3, 8), seeds=3),
+    "figure7a": partial(_transformer, "weight_decay", (0, 3, 5), seeds=3),
     "figure7b": partial(_deep, "weight_decay", (0, 3, 8), seeds=3),
     "figure12": _embeddings,
     "figure13": partial(_transformer, "dropout", (0, 0.05, 0.1, 0.2)),

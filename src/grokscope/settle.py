@@ -31,7 +31,8 @@ def has_settled(
     left as it ranged over in the second half of the steps so far, times `settle_caution`. The run
     has settled if even then
 
-    - both accuracies stay in the same phase of Table 2, however they combine;
+    - both accuracies stay in the same phase of Table 2, however they combine, and though training
+      accuracy go on growing by the factor that it grew by: slow learners are ever faster;
     - the weights (geometric mean of the matrices' norms) do not change by the factor
       `settle_shrink`, and, if it has generalised, are not on their way down (`FALL`): a network
       that forgets is shrinking long before it shows, and ever faster;
@@ -72,7 +73,11 @@ def has_settled(
         move = np.ptp(recent) * ahead
         return move, recent[-1] + move * np.array([-1, 1])
 
-    train, test = np.meshgrid(reach(train_accuracy)[1], reach(test_accuracy)[1])
+    low, high = reach(train_accuracy)[1]
+    recent = np.asarray(train_accuracy, float)[start:]
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # of none at all
+        high = np.fmax(high, recent[-1] * (recent[-1] / recent.min()) ** ahead)
+    train, test = np.meshgrid([low, high], reach(test_accuracy)[1])
     peak = np.maximum(np.max(test_accuracy), test)
     phases = set(classify(train, test, peak, experiment.corruption_fraction).flat)
     if len(phases) > 1:
