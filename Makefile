@@ -28,7 +28,7 @@ notebook: .venv/test  ## the tutorial as a notebook, run
 
 pictures: .venv/core  ## the documentation's diagrams, from the sweeps in results
 	$(BIN)/grokscope phases results/figure3a.nc --out docs/images/figure3a.png
-	for n in 3 7 9 10 11 12 13 16 26 27 28 29 30 31 32; do \
+	for n in 3 7 9 10 11 12 13 14 16 26 27 28 29 30 31 32; do \
 	    $(BIN)/grokscope figure $$n --from results --out docs/images/figure$$n.png || exit 1; done
 
 bench: .venv/bench  ## print every speed and memory ratio

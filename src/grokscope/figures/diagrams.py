@@ -156,7 +156,7 @@ def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: Mapping[str, 
     stopped = sorted(cell.settled_at.dropna("seed").values.tolist())
     if ends := dict.fromkeys([*stopped[:1], *stopped[-1:]]):
         words = f"step {'–'.join(f'{step:g}' for step in ends)}"
-        axes.text(0.97, 0.95, words, transform=axes.transAxes, ha="right", va="top", fontsize=7)
+        axes.text(0.5, 0.95, words, transform=axes.transAxes, ha="center", va="top", fontsize=7)
     axes.set(title=where, xlabel="IPR", xlim=(0, 1))
 
 
