@@ -19,6 +19,7 @@ from grokscope.archives import archived_run
 from grokscope.diagram import grid_of
 from grokscope.store import find
 
+RESULTS = Path(__file__).parents[1] / "results"
 OUTCOME = Path(__file__).with_name("settle.csv")
 DRAWS = {2: 120, 3: 80}
 """Cells drawn from Figure 3, by seed of the draw."""
@@ -117,7 +118,7 @@ def measured(name, store):
 
 def shipped(name):
     """The outcomes of all networks of a sweep in `results`."""
-    sweep = load_sweep(OUTCOME.parents[1] / "results" / f"{name}.nc")
+    sweep = load_sweep(RESULTS / f"{name}.nc")
     grid = grid_of(sweep)
     cells = enumerate(grid.cells())
     return [outcome(name, number, archived_run(sweep, grid, at)) for number, (at, _) in cells]

@@ -11,7 +11,6 @@ the cells of each figure's quick scale took, which `figures.py` times from an em
 """
 
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,9 +22,7 @@ from grokscope.archives import archived_run
 from grokscope.diagram import DONE, PHASES, grid_of, phase_diagram
 from grokscope.figures import FAMILIES, SweepFigure, load
 from grokscope.refine import UNKNOWN
-from settle import OUTCOME, curves_of
-
-RESULTS = Path(__file__).parents[1] / "results"
+from settle import OUTCOME, RESULTS, curves_of
 
 
 def refined(phases):

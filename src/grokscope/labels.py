@@ -38,7 +38,11 @@ NORMS = {None: "", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
 
 
 def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list[str]:
-    """What the experiments share, in words, except for the settings named."""
+    """What the experiments share, in words, except for the settings named.
+
+    >>> words_of([Experiment()], without=["modulus", "width"])[:2]
+    ['two layers', 'quadratic']
+    """
     varied = set(without)  # leaves, such as width, or whole parts, such as optimizer
     documents = [_words(experiment, varied) for experiment in experiments]
     left_out = {p for p in documents[0] if {p.partition(".")[0], p.rpartition(".")[2]} & varied}

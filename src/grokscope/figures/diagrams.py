@@ -153,9 +153,10 @@ def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: Mapping[str, 
     else:
         axes.text(0.5, 0.5, "not trained", transform=axes.transAxes, ha="center", fontsize=7)
     where = f"α = {float(cell.train_fraction):g}, ξ = {float(cell.corruption_fraction):g}"
-    stopped = sorted(cell.settled_at.dropna("seed").values.tolist())
-    if ends := dict.fromkeys([*stopped[:1], *stopped[-1:]]):
-        words = f"step {'–'.join(f'{step:g}' for step in ends)}"
+    stopped = cell.settled_at.dropna("seed").values
+    if stopped.size:
+        ends = np.unique([stopped.min(), stopped.max()])
+        words = "step " + "–".join(f"{step:g}" for step in ends)
         axes.text(0.5, 0.95, words, transform=axes.transAxes, ha="center", va="top", fontsize=7)
     axes.set(title=where, xlabel="IPR", xlim=(0, 1))
 
