@@ -1,7 +1,9 @@
-"""Every test runs with array shapes and types checked at each call."""
+"""Every test runs with array shapes and types checked at each call; some need a browser."""
 
+import shutil
 from pkgutil import iter_modules
 
+import pytest
 from jaxtyping import install_import_hook
 
 import grokscope
@@ -11,3 +13,17 @@ WITHOUT_ARRAYS = {"parts", "config", "grid"}
 
 MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__main__"}
 install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A real headless Chromium; without one the tests that need it are skipped."""
+    from playwright.sync_api import sync_playwright
+
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        pytest.skip("needs Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()

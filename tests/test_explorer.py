@@ -29,9 +29,6 @@ from grokscope.refine import UNKNOWN
 from grokscope.store import read_dataset, write_dataset
 from grokscope.summaries import IPR_BINS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
-
 OURS = ("file:", "data:", "blob:", "http://127.0.0.1")
 AXES = {
     "weight_decay": [0, 5, 15],
@@ -60,16 +57,6 @@ def sweep(seeds=2, missing=0.3, shape=AXES):
         summary |= {"failed_at": 7 if rng.random() < 0.05 else None}
         found.append(None if rng.random() < missing and not on_lattice else summary)
     return as_dataset(grid, found, [False] * len(found))
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from grokscope.claims import Claim, Verdict, claims
 from grokscope.cli import main
 from grokscope.config import Experiment
 from grokscope.figures import FAMILIES, Figure, load
+from grokscope.intervals import Interval
 from grokscope.report import Section, page
 
 HOSTILE = "<script>alert(1)</script>"
@@ -28,6 +29,23 @@ def test_strings_are_text_and_every_picture_has_words():
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)", text)  # nothing from elsewhere
     assert "Not made yet." in text
     assert "1 supported, 0 contradicted" in text
+
+
+@pytest.mark.parametrize("width", [1200, 760, 390])
+def test_no_verdict_lies_beside_the_page(width, browser, tmp_path):
+    units = {"high": Interval(0.0588, 0.00397, 0.114), "low": Interval(-23.1, -123.4, 123.4)}
+    found = {
+        name: package.Finding(Verdict.UNDECIDED, units[kind], 12345, 99.0, "", ("figure26a",))
+        for name, kind in zip(claims(), ["high", "low"] * len(claims()), strict=False)
+    }
+    path = tmp_path / "report.html"
+    path.write_text(page([], claims(), found), "utf-8")
+    tab = browser.new_page(viewport={"width": width, "height": 900})
+    tab.goto(path.as_uri())
+    assert len(tab.query_selector_all(".verdict")) == len(claims())
+    table = "document.querySelector('.table')"
+    assert tab.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
+    tab.close()
 
 
 @pytest.fixture

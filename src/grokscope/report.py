@@ -38,13 +38,13 @@ img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--l
 nav a { margin-right: .8rem; white-space: nowrap; } a { color: inherit; }
 .table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
-.verdict { font-weight: 600; white-space: nowrap; }
-.supported::before { content: "✓ "; } .contradicted::before { content: "✗ "; } .undecided::before { content: "? "; }
+td:first-child { min-width: 14rem; } .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.verdict { font-weight: 600; }
+.supported::before { content: "✓\\a0"; } .contradicted::before { content: "✗\\a0"; } .undecided::before { content: "?\\a0"; }
 code { font-size: .9em; overflow-wrap: anywhere; }
-@media (max-width: 45rem) {
+@media (max-width: 62rem) {
   thead { display: none; } tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
-  td { display: block; border: 0; padding: .05rem 0; } td.number { white-space: normal; }
+  td { display: block; border: 0; padding: .05rem 0; }
   td[data-label]::before { content: attr(data-label) ": "; color: var(--quiet); }
 }
 """
@@ -152,7 +152,7 @@ def page(
         f"{sum(finding.verdict == verdict for finding in found.values())} {verdict}"
         for verdict in Verdict
     )
-    made = datetime.now(UTC).isoformat(timespec="minutes")
+    made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     versions = {"grokscope": version("grokscope")} | environment()
     cost = span(math.fsum(finding.seconds for finding in found.values()))
     names = "".join(f'<a href="#figure-{s.number}">{_name(s.number)}</a> ' for s in sections)
@@ -200,14 +200,14 @@ def _figure(section: Section) -> str:
 
 def _row(name: str, claim: Claim, finding: Finding) -> str:
     low, high = finding.interval.low, finding.interval.high
-    estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}], n = {finding.n:,}"
-    estimate += f" {claim.unit}"
+    estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}]"
+    basis = f"n = {finding.n:,} {claim.unit}"
     if finding.missing:
-        estimate = f"needs {finding.missing}"
+        estimate, basis = "", f"needs {finding.missing}"
     elif not finding.n:
-        estimate = "nothing to judge by"
+        estimate, basis = "", "nothing to judge by"
     elif finding.coarse:
-        estimate += f", coarse {' and '.join(finding.coarse)}"
+        basis += f", coarse {' and '.join(finding.coarse)}"
     holds = f"{'>' if claim.side == 'above' else '<'} {claim.bound:g}"
     cost = span(finding.seconds) if finding.seconds else "none"
     kind = finding.verdict.name.lower()
@@ -215,7 +215,8 @@ def _row(name: str, claim: Claim, finding: Finding) -> str:
         f'<tr id="claim-{escape(name)}"><td>{escape(claim.says)} <span class="quiet">'
         f"({escape(claim.section)}; {escape(name)})</span></td>"
         f'<td data-label="measured">{escape(claim.statistic)}</td>'
-        f'<td class="number" data-label="estimate">{escape(estimate)}</td>'
+        f'<td data-label="estimate"><span class="number">{escape(estimate)}</span> '
+        f'<span class="quiet">{escape(basis)}</span></td>'
         f'<td data-label="holds if">{escape(holds)} <span class="quiet">({escape(claim.why)})</span></td>'
         f'<td class="number" data-label="cost">{cost}</td>'
         f'<td class="verdict {kind}">{finding.verdict}</td></tr>\n'
