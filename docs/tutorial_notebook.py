@@ -1,5 +1,6 @@
 """The tutorial as a notebook, made from its page: `make notebook` runs it and keeps the outputs."""
 
+import base64
 import doctest
 import re
 from collections.abc import Iterator
@@ -95,10 +96,20 @@ def _code(block: Block) -> Iterator[str]:
 
 
 def _prose(text: str) -> list[nbformat.NotebookNode]:
-    """A Markdown cell, if there is anything to read; links without words show their page."""
+    """A Markdown cell, if there is anything to read; links without words show their page.
+
+    Its pictures are within it, so that the notebook may be taken elsewhere.
+    """
     text = re.sub(r"\[\]\((\S+?)\)", r"[\1](\1)", text.strip())
     text = re.sub(r"\nIt is a notebook too: .*", "", text)
-    return [v4.new_markdown_cell(text)] if text else []
+    names = re.findall(r"\]\(images/(\S+?)\)", text)
+    pictures = {name: (PAGE.parent / "images" / name).read_bytes() for name in names}
+    attached = {
+        name: {"image/png": base64.b64encode(picture).decode()}
+        for name, picture in pictures.items()
+    }
+    text = text.replace("](images/", "](attachment:")
+    return [v4.new_markdown_cell(text, attachments=attached)] if text else []
 
 
 if __name__ == "__main__":

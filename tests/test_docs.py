@@ -1,5 +1,6 @@
 """The documentation is complete, its links resolve, and its shell examples run."""
 
+import base64
 import inspect
 import os
 import re
@@ -97,8 +98,22 @@ def test_the_tutorial_runs_as_a_notebook(monkeypatch):
     made = as_notebook(TUTORIAL.read_text("utf-8"))
     nbclient.NotebookClient(made, timeout=300).execute()
     kept = nbformat.read(NOTEBOOK, as_version=4)
-    sources = [[(cell.cell_type, cell.source) for cell in one.cells] for one in (made, kept)]
+    sources = [
+        [(cell.cell_type, cell.source, cell.get("attachments")) for cell in one.cells]
+        for one in (made, kept)
+    ]
     assert sources[0] == sources[1], "the page has changed: run `make notebook`"
+
+
+def test_the_notebook_brings_its_pictures():
+    cells = nbformat.read(NOTEBOOK, as_version=4).cells
+    shown = [
+        (cell, target) for cell in cells for target in re.findall(r"!\[.*?\]\((.*?)\)", cell.source)
+    ]
+    assert len(shown) == TUTORIAL.read_text("utf-8").count("![")
+    for cell, target in shown:
+        picture = cell.attachments[target.removeprefix("attachment:")]["image/png"]
+        assert base64.b64decode(picture).startswith(b"\x89PNG")
 
 
 def test_the_tutorial_names_its_run_and_picture():
