@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from grokscope.explorer.page import page
 from grokscope.explorer.payload import details, overview
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
+from grokscope.figures.diagrams import UNEVEN
 from grokscope.refine import UNKNOWN
 from grokscope.store import read_dataset, write_dataset
 from grokscope.summaries import IPR_BINS
@@ -421,3 +423,8 @@ def test_the_command_writes_a_page_or_serves_until_it_is_told(trained, tmp_path,
         assert json.loads(answer.read())["missing"] == 0
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == 0
+
+
+def test_figures_and_page_draw_uneven_values_alike():
+    script = (Path(grokscope.__file__).parent / "explorer/diagrams.js").read_text("utf-8")
+    assert f"const UNEVEN = {UNEVEN};" in script
