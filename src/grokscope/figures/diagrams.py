@@ -204,7 +204,6 @@ def draw_diagrams(
                     phase_panel(axes, diagram, place, found)
                 elif kind in ipr_of:
                     histogram_panel(axes, data.isel(place), kind, ipr_at)
-                    axes.label_outer()
                     continue
                 else:
                     mean = data[kind].mean("seed").isel(place)
