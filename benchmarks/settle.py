@@ -129,9 +129,9 @@ def main():
     if "--train" in sys.argv:
         store, *names = sys.argv[sys.argv.index("--train") + 1 :]
         rows = pd.DataFrame([row for name in names for row in measured(name, Path(store))])
-        table = pd.concat([table[~table.grid.isin(names)], rows])
-        table = table.astype({"batch_size": float}).astype({"batch_size": "Int64"})  # 64, not 64.0
-        table.to_csv(OUTCOME, index=False, float_format="%.6g")
+        table = pd.concat([table[~table.grid.isin(names)], rows]).astype({"batch_size": float})
+        written = table.astype({"batch_size": "Int64"})  # 64, not 64.0
+        written.to_csv(OUTCOME, index=False, float_format="%.6g")
     first = table.grid == "figure3"
     summarise(table[table.seen == 1], "Figure 3, cells seen when the rule was chosen")
     summarise(table[first & (table.seen == 0)], "Figure 3, cells not seen then")
