@@ -1,6 +1,7 @@
 """The claims: each is whole, and judged by its interval alone."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from grokscope.claims import (
     Claim,
     Evidence,
     Share,
+    Size,
     Verdict,
     chosen,
     claims,
@@ -21,14 +23,15 @@ from grokscope.claims import (
 from grokscope.cli import main
 from grokscope.config import Experiment
 from grokscope.data import make_dataset
-from grokscope.diagram import NUMBERS, as_dataset
+from grokscope.diagram import NUMBERS, as_dataset, collect
 from grokscope.errors import ConfigError
 from grokscope.figures import figure_of, grids
-from grokscope.grid import GRIDS, Grid
+from grokscope.grid import GRIDS, Grid, load_grid
 from grokscope.phases import Phase
 from grokscope.prune import pruning_curve, pruning_order
 from grokscope.record import final_network
 from grokscope.run import train
+from grokscope.store import write_dataset
 from grokscope.summaries import IPR_BINS
 from grokscope.sweeps import sweep
 
@@ -51,6 +54,10 @@ def made_up(sample, bound=0.5, side="above"):
         ([], "above", Verdict.UNDECIDED),
         ([0.5, 0.5], "above", Verdict.UNDECIDED),
         ([0.5, 0.5], "below", Verdict.UNDECIDED),
+        (Size([0.8, -0.7, 0.6, -0.9]), "below", Verdict.UNDECIDED),
+        (Size([0.1, -0.2, 0.1, -0.1]), "below", Verdict.SUPPORTED),
+        (Size([-0.8, -0.9, -0.85]), "above", Verdict.SUPPORTED),
+        (Size([-0.8, -0.9, -0.85]), "below", Verdict.CONTRADICTED),
         (Share(4, 4), "above", Verdict.SUPPORTED),
         (Share(3, 3), "above", Verdict.UNDECIDED),
         (Share(0, 4), "above", Verdict.CONTRADICTED),
@@ -65,6 +72,37 @@ def test_a_claim_whose_sweep_is_missing_is_undecided_and_says_so():
     claim = ALL["sublinear"]
     finding = judge(claim, Evidence([], {}))
     assert (finding.verdict, finding.missing) == (Verdict.UNDECIDED, "sweep figure32")
+
+
+def test_a_size_is_that_of_the_mean_and_not_a_mean_of_sizes():
+    interval = judge(made_up(Size([0.3, -0.3, 0.2, -0.2])), Evidence([], {})).interval
+    assert (interval.estimate, interval.low) == (0, 0)
+    up, down = (judge(made_up(Size([s * 2, s * 3])), Evidence([], {})) for s in (1, -1))
+    assert up.interval == down.interval
+
+
+def test_networks_without_a_value_leave_a_claim_undecided():
+    claim = replace(made_up([2.0, 2.1, np.nan, np.nan]), experiments={"run": Experiment()})
+    finding = judge(claim, Evidence([], {}))
+    assert finding.verdict == Verdict.UNDECIDED
+    assert finding.missing == "a value of every network, which 2 of 4 have not"
+
+
+def test_sweeps_without_a_finished_run_decide_nothing(tmp_path):
+    for name, claim in ALL.items():
+        sweeps = {one: collect(load_grid(one).every(4), tmp_path) for one in claim.sweeps}
+        if sweeps:
+            assert judge(claim, Evidence([], sweeps)).verdict == Verdict.UNDECIDED, name
+
+
+def test_a_damaged_export_is_told_and_the_other_claims_are_judged(tmp_path):
+    (tmp_path / "figure3a.nc").write_bytes(b"not a sweep")
+    write_dataset(tmp_path / "figure3b.nc", collect(load_grid("figure3b").every(4), tmp_path))
+    names, said = ["forgetting-at-20", "confusion-at-high-dropout"], []
+    found = verify(names, store=tmp_path, results=tmp_path, train_sweeps=False, show=said.append)
+    assert found[names[0]].missing == "sweep figure3a"
+    assert not found[names[1]].missing.startswith("sweep")
+    assert "figure3a.nc" in said[0]
 
 
 def test_there_are_thirty_claims_and_each_is_whole():
@@ -261,7 +299,7 @@ def test_the_command_prints_a_table_or_json_and_its_exit_code_says_it(
     with pytest.raises(SystemExit) as ended:
         main(["verify", "--json"])
     assert ended.value.code == 3
-    assert json.loads(capsys.readouterr().out)[0]["verdict"] == "contradicted"
+    assert json.loads(capsys.readouterr().out)["claims"][0]["verdict"] == "contradicted"
     with pytest.raises(SystemExit) as ended:
         main(["verify", "--only", "nothing"])
     assert ended.value.code == 2

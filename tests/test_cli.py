@@ -217,3 +217,13 @@ def test_help_and_import_leave_the_heavy_parts_alone():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--weight-decay" in done.stdout
+
+
+def test_a_folder_that_was_removed_is_told_in_one_line(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = "import os, sys; os.rmdir(os.getcwd()); from grokscope.cli import main; main(['list'])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=gone, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("grokscope: ")

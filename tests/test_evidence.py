@@ -25,7 +25,7 @@ SMALL = SMALL.replace(modulus=41, width=200)
 def test_quality_by_counting_pairs(rows):
     evidence = np.array([float(value) for value, _ in rows])
     wrong = np.array([is_wrong for _, is_wrong in rows])
-    found = quality(evidence, wrong)
+    found = quality(evidence, wrong, is_margin=True)
     if wrong.all() or not wrong.any():
         assert np.isnan(list(found.values())).all()
         return

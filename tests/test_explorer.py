@@ -45,7 +45,7 @@ def sweep(seeds=2, missing=0.3, shape=AXES):
     rng = np.random.default_rng(0)
     found = []
     for index, _ in grid.cells():
-        train, test, peak = rng.choice([0.2, 0.66, 0.8, 0.9, 0.95, 1.0], 3)
+        train, test, peak = rng.choice([0.2, 0.66, 0.8, 0.89996, 0.9, 0.95, 1.0], 3)
         last = [size - 1 for size in grid.sizes.values()]
         on_lattice = all(index[i] % 4 == 0 or index[i] == last[i] for i in (1, 2))
         summary = dict.fromkeys(
@@ -58,7 +58,8 @@ def sweep(seeds=2, missing=0.3, shape=AXES):
         summary |= {"ipr_counts": {"hidden": [1] * IPR_BINS}}
         summary |= {"failed_at": 7 if rng.random() < 0.05 else None}
         found.append(None if rng.random() < missing and not on_lattice else summary)
-    return as_dataset(grid, found, [False] * len(found))
+    failed = [summary is None and bool(rng.random() < 0.3) for summary in found]
+    return as_dataset(grid, found, failed)
 
 
 @pytest.fixture
@@ -115,9 +116,13 @@ def set_slider(tab, name, value):
     )
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_its_phases_are_the_package_s_for_any_thresholds(open_page, tmp_path, seeds):
-    data = sweep(seeds)
+WORDS = {"optimizer": ["adam", "sgd", "adamw"], "corruption_fraction": [0, 0.1, 0.2, 0.3]}
+"""Between words lies nothing, so that no gap is filled."""
+
+
+@pytest.mark.parametrize(("seeds", "shape"), [(1, AXES), (3, AXES), (1, WORDS)])
+def test_its_phases_are_the_package_s_for_any_thresholds(open_page, tmp_path, seeds, shape):
+    data = sweep(seeds, shape=shape)
     tab = open_page(written(tmp_path, data))
     for thresholds in ({}, {"generalizes": 0.81}, {"memorizes": 0.66, "slack": 0.2}):
         for name, value in thresholds.items():
@@ -302,10 +307,28 @@ def test_where_no_grid_is_named_the_page_grows_with_its_store(open_page, serve, 
     grokscope.sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
     tab = open_page(serve(open_source(tmp_path)))
     assert "4 of 4 networks trained" in tab.locator("#state").text_content()
+    before = tab.evaluate("detailsOf(3).then((d) => d.digest)")
     axes["train_fraction"] = [0.5, 0.6, 0.7]
     grokscope.sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
     until(tab, "$('state').textContent.startsWith('6 of 6')")
     assert tab.evaluate("$('diagrams').data[0].y.length") == 3
+    after = open_source(tmp_path).run(3)
+    assert tab.evaluate("detailsOf(3).then((d) => d.digest)") == after.digest != before
+
+
+def test_what_the_server_cannot_read_is_said_and_the_page_stays(serve, trained, tmp_path):
+    def refuse():
+        raise ConfigError("`source` must hold one sweep, got two.")
+
+    source = open_source(trained[0])
+    address = serve(source._replace(dataset=refuse))
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{address}overview")
+    assert refused.value.code == 503
+    assert json.loads(refused.value.read()) == {"error": "`source` must hold one sweep, got two."}
+    with pytest.raises(urllib.error.HTTPError) as unknown:
+        urllib.request.urlopen(f"{address}cell/{'9' * 5000}")
+    assert unknown.value.code == 404
 
 
 def test_the_store_stays_as_it_is_whatever_is_in_it(trained, tmp_path):
@@ -345,10 +368,12 @@ def test_absent_settings_marks_and_many_panels(open_page, tmp_path):
         "train_fraction": [0.5, 0.7],
         "corruption_fraction": [0, 0.3],
     }
-    data = sweep(seeds=1, missing=0, shape=axes).assign_attrs(created="/*CELLS*/")
-    tab = open_page(written(tmp_path, data, {0: {}}))
+    data = sweep(seeds=1, missing=0, shape=axes)
+    shown = overview(data) | {"title": "/*CELLS*/"}
+    (tmp_path / "page.html").write_text(page(shown, {0: {}}), "utf-8")
+    tab = open_page((tmp_path / "page.html").as_uri())
     assert tab.evaluate("data.dimensions[0].values[0]") == "none"
-    assert tab.evaluate("data.created") == "/*CELLS*/"
+    assert tab.locator("#title").text_content() == "/*CELLS*/"
     for width in (1280, 400):
         tab.set_viewport_size({"width": width, "height": 900})
         until(tab, f"$('diagrams').clientWidth < {width}")

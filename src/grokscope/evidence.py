@@ -100,14 +100,23 @@ def best_neurons(network: Network, dataset: Dataset, run: Run) -> Bool[np.ndarra
 QUALITIES = ("auroc", "precision", "recall", "precision_at_wrong")
 
 
-def quality(evidence: Float[np.ndarray, "example"], is_wrong: np.ndarray) -> dict[str, float]:
+def qualities(found: xr.Dataset) -> dict[str, dict[str, float]]:
+    """The `quality` of each kind of evidence in an audit; only margins say which labels to flag."""
+    kinds = [name for name in EVIDENCE if name in found]
+    wrong = found.is_wrong.values
+    return {name: quality(found[name].values, wrong, "margin" in name) for name in kinds}
+
+
+def quality(
+    evidence: Float[np.ndarray, "example"], is_wrong: np.ndarray, is_margin: bool = False
+) -> dict[str, float]:
     """How well evidence finds the wrong labels; NaN if none or all are wrong.
 
     Returns:
         `auroc`, the chance that a wrong label has more evidence than a right one (Mann and
-        Whitney's U; half for ties); `precision` and `recall` of those with positive evidence, a
-        network that prefers another label, where that is a margin; `precision_at_wrong`, of as
-        many of the strongest as are wrong, which is the recall too.
+        Whitney's U; half for ties); `precision` and `recall`, if it is a margin, of those above
+        zero, where the network prefers another label; `precision_at_wrong`, of as many of the
+        strongest as are wrong, which is the recall too.
 
     >>> quality(np.array([3.0, 2.0, -1.0, -2.0]), np.array([True, False, True, False]))["auroc"]
     0.75
@@ -118,11 +127,10 @@ def quality(evidence: Float[np.ndarray, "example"], is_wrong: np.ndarray) -> dic
     u = stats.mannwhitneyu(evidence[is_wrong], evidence[~is_wrong]).statistic
     flagged = evidence > 0
     strongest = np.argsort(-evidence, kind="stable")[:n_wrong]
-    hits = float((flagged & is_wrong).sum())
     found = (
         float(u / n_wrong / (len(is_wrong) - n_wrong)),
-        float(hits / flagged.sum()) if flagged.any() else float("nan"),
-        hits / n_wrong,
+        float(is_wrong[flagged].mean()) if is_margin and flagged.any() else float("nan"),
+        float(flagged[is_wrong].mean()) if is_margin else float("nan"),
         float(is_wrong[strongest].mean()),
     )
     return dict(zip(QUALITIES, found, strict=True))

@@ -136,7 +136,7 @@ def _of_sweeps(
         return Section(number, figure.title, None, f"needs {how}, and its export")
     hours = math.fsum(float(one.seconds.sum()) for one in data) / 3600
     is_shipped = all((results / f"{name}.nc").exists() for name in found)
-    how = f"--from {results.name}" if is_shipped else f"--scale {scale}"
+    how = f"--from {results}" if is_shipped else f"--scale {scale}"
     made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
     quick = "" if is_shipped or scale == "paper" else figures.quick_note(figure)
     note = figures.note_of(figure, quick)

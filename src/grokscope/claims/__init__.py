@@ -13,17 +13,14 @@ import numpy as np
 import xarray as xr
 
 from grokscope.config import Experiment
-from grokscope.errors import ConfigError
-from grokscope.figures import Scale, quick_name, sweep_data
+from grokscope.errors import ConfigError, StoreError
+from grokscope.figures import QUICK_STEPS, Scale, quick_name, sweep_data
 from grokscope.intervals import Interval, mean_interval, share_interval
 from grokscope.store import Run
 
 SEEDS = 4
 """Networks for a statement about one setting: the fewest whose 95 % Wilson interval lies above one
 half if all of them agree."""
-
-QUICK_STEPS = 1000
-"""Half the paper's steps, for networks whose phase is decided by then (measured: step 750)."""
 
 
 class Verdict(StrEnum):
@@ -39,6 +36,15 @@ class Share(NamedTuple):
 
     hits: int
     trials: int
+
+
+class Size(NamedTuple):
+    """Values of either sign; what counts is how far their mean is from zero.
+
+    The mean of their sizes would be above zero by chance alone.
+    """
+
+    values: Sequence[float]
 
 
 class Evidence(NamedTuple):
@@ -65,7 +71,7 @@ class Claim:
         bound: the threshold, chosen before looking.
         side: on which side of the bound the statement holds.
         why: why this bound.
-        measure: the statistic, a value for each network or cell, or a share of them.
+        measure: the statistic, a value for each network or cell, a share of them, or a size.
         experiments: what it needs trained with `SEEDS` seeds, by the names that `measure` uses.
         sweeps: names of sweeps that it needs.
         all_steps: whether the quick scale keeps all of the paper's steps.
@@ -78,7 +84,7 @@ class Claim:
     bound: float | int
     side: Literal["above", "below"]
     why: str
-    measure: Callable[[Evidence], Sequence[float] | Share]
+    measure: Callable[[Evidence], Sequence[float] | Share | Size]
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     sweeps: tuple[str, ...] = ()
     all_steps: bool = False
@@ -134,8 +140,9 @@ def experiments_of(claim: Claim, scale: Scale, seed: int) -> dict[str, Experimen
 def judge(claim: Claim, evidence: Evidence) -> Finding:
     """The verdict: where the whole 95 % interval of the statistic lies.
 
-    Of shares it is Wilson's, of values Student's. A claim whose sweeps are missing, or have not
-    what it compares, is undecided, and so is one of which nothing can be measured.
+    Of shares it is Wilson's, of values Student's, which has no width if all are equal. A claim
+    whose sweeps are missing, or have not what it compares, is undecided; so is one of which nothing
+    can be measured, or not in every network trained for it: one that never learned says something.
     """
     lacking = [name for name in claim.sweeps if name not in evidence.sweeps]
     nothing = Interval(np.nan, np.nan, np.nan)
@@ -151,11 +158,23 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
     if isinstance(sample, Share):
         interval, n = share_interval(*sample), sample.trials
     else:
-        values = np.asarray(sample, float)
-        values = values[np.isfinite(values)]
-        interval, n = mean_interval(values), len(values)
+        values = np.asarray(sample.values if isinstance(sample, Size) else sample, float)
+        known = values[np.isfinite(values)]
+        if claim.experiments and len(known) < len(values):
+            lacking = f"a value of every network, which {len(values) - len(known)} of "
+            lacking += f"{len(values)} have not"
+            return Finding(Verdict.UNDECIDED, nothing, 0, seconds, lacking)
+        interval, n = mean_interval(known), len(known)
+        if isinstance(sample, Size):
+            interval = _size(interval)
     coarse = tuple(evidence.coarse[name] for name in claim.sweeps if name in evidence.coarse)
     return Finding(_verdict(interval, claim), interval, n, seconds, coarse=coarse)
+
+
+def _size(interval: Interval) -> Interval:
+    """The interval of a mean's distance from zero."""
+    low, high = sorted((abs(interval.low), abs(interval.high)))
+    return Interval(abs(interval.estimate), 0.0 if interval.low < 0 < interval.high else low, high)
 
 
 def _verdict(interval: Interval, claim: Claim) -> Verdict:
@@ -187,7 +206,8 @@ def verify(
         progress: whether to show a progress bar, if on a terminal.
         train_sweeps: whether a sweep that is not in `results` is trained; at the quick scale a
             coarse one. Claims that lack one are undecided.
-        show: called with a line about each sweep that is looked for elsewhere than in `results`.
+        show: called with a line about each sweep that is looked for elsewhere than in `results`,
+            or cannot be read: claims that need it are undecided.
 
     Raises:
         ConfigError: if a name is unknown, or the store cannot be written.
@@ -210,7 +230,11 @@ def verify(
     for name in names:
         if train_sweeps and name in trained:
             show(f"{name} is not in {results}: its {scale} sweep, from {store}")
-        data = sweep_data(name, scale, store, results, train_sweeps, workers, progress)
+        try:
+            data = sweep_data(name, scale, store, results, train_sweeps, workers, progress)
+        except StoreError as error:
+            show(str(error))
+            continue
         if data is not None:
             sweeps[name] = data
     coarse = {name: quick_name(name) for name in trained} if scale == "quick" else {}

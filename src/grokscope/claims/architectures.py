@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from grokscope.claims import Claim, Evidence
+from grokscope.claims import Claim, Evidence, Size
 from grokscope.claims.diagrams import CELLS, GENERALIZED, ROWS, WD0, by_sweep, chosen, grows
+from grokscope.errors import ConfigError
 from grokscope.phases import Phase
 
 
@@ -16,11 +15,14 @@ def ipr_grows(name: str, more: dict, less: dict, layer: int = 0, size: bool = Fa
     or the size of that difference.
     """
 
-    def differences(evidence: Evidence) -> Sequence[float]:
-        counts = evidence.sweeps[name].ipr_histogram.isel(layer=layer)
+    def differences(evidence: Evidence) -> Sequence[float] | Size:
+        sweep = evidence.sweeps[name]
+        if "ipr_histogram" not in sweep:
+            raise ConfigError(f"networks of {name}")
+        counts = sweep.ipr_histogram.isel(layer=layer)
         mean = (counts * counts.ipr_bin).sum("ipr_bin") / counts.sum("ipr_bin")
-        found = (chosen(mean, more) - chosen(mean, less)).values.ravel()
-        return (np.abs(found) if size else found).tolist()
+        found = (chosen(mean, more) - chosen(mean, less)).values.ravel().tolist()
+        return Size(found) if size else found
 
     return differences
 

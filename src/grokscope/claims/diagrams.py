@@ -228,7 +228,7 @@ CLAIMS: dict[str, Claim] = {
     "multiplication": by_sweep(
         "App. P, Fig. 31",
         "Multiplication behaves almost as addition does.",
-        "share of cells in the same phase",
+        "share of the trained cells, most of them beside borders, in the same phase",
         0.9,
         "above",
         "all but those beside a border",
@@ -290,7 +290,7 @@ CLAIMS: dict[str, Claim] = {
         "its share of wd 0's cells",
         0.02,
         "below",
-        "no more than one cell of 323, by Wilson's interval",
+        "no more than one cell of 323, by Wilson's interval; none of 189 would do",
         lambda e: share(trained(wide(e, "figure29"), **WD0), (Phase.PARTIAL_INVERSION,)),
         CELLS,
         "figure29",

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from grokscope.claims import Claim
-from grokscope.claims.networks import each, in_phase, live_ipr
+from grokscope.claims.networks import each, in_phase, live_ipr, size_of_each
 from grokscope.config import Experiment
 from grokscope.intervals import rank_correlation
 from grokscope.neurons import contributions
@@ -64,7 +64,7 @@ CLAIMS: dict[str, Claim] = {
         0.05,
         "below",
         "weight decay 5 moves it by .15",
-        each(lambda runs: abs(_mean_ipr(runs["norm"]) - _mean_ipr(runs["plain"]))),
+        size_of_each(lambda runs: _mean_ipr(runs["norm"]) - _mean_ipr(runs["plain"])),
         {"norm": BATCH_NORM, "plain": ADAM},
         all_steps=True,
     ),
@@ -86,7 +86,7 @@ CLAIMS: dict[str, Claim] = {
         0.2,
         "below",
         "weak, by the usual words for ρ",
-        each(lambda runs: abs(_rho(runs["run"]))),
+        size_of_each(lambda runs: _rho(runs["run"])),
         {"run": LAYER_NORM},
         all_steps=True,
     ),

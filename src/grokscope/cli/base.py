@@ -10,7 +10,7 @@ import sys
 import warnings
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -49,10 +49,10 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # α in a terminal that has only ASCII
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # where the user's own code is; workers inherit it
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
+        if os.getcwd() not in sys.path:
+            sys.path.append(os.getcwd())  # where the user's own code is; workers inherit it
         code = app(arguments or ["--help"], prog_name="grokscope", standalone_mode=False)
     except typer.TyperException as error:
         known = [
@@ -102,6 +102,25 @@ def value_of(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def known_scale(text: str) -> Literal["quick", "paper"]:
+    """An option's text as the scale of a figure or of the evidence: quick or paper."""
+    if text not in ("quick", "paper"):
+        raise ConfigError(f"`scale` must be quick or paper, got {text!r}. Use quick for a look.")
+    return text
+
+
+def page_path(name: str, path: Path) -> Path:
+    """An option's path as that of an HTML file which can be written."""
+    from grokscope.store import require_writable
+
+    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
+        raise ConfigError(
+            f"`{name}` must be a file that ends in .html, got {str(path)!r}. Use page.html."
+        )
+    require_writable(path.parent, name)
+    return path
 
 
 def whole(name: str, text: str, least: int = 0) -> int:

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import CONTRADICTED, RUNS, Json, Store, app
+from grokscope.cli.base import CONTRADICTED, RUNS, Json, Store, app, known_scale, page_path
 from grokscope.cli.sweeps import Workers, positive
 from grokscope.cli.tables import console, jsonable
-from grokscope.errors import ConfigError
 
 TrainSweeps = Annotated[
     bool,
@@ -47,17 +46,15 @@ def verify(
 
     Example: [bold]grokscope verify --only coexistence --only prune-low[/bold]
     """
-    if scale not in ("quick", "paper"):
-        raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
     from grokscope.claims import Verdict, chosen, verify
 
     claims = chosen(only or [])
     found = verify(
-        [*claims], scale, store, results, positive("workers", workers),
+        [*claims], known_scale(scale), store, results, positive("workers", workers),
         train_sweeps=train_sweeps, show=_to_stderr,
     )  # fmt: skip
     if as_json:
-        document = [
+        each = [
             {
                 "name": name, "section": claim.section, "says": claim.says,
                 "statistic": claim.statistic, "bound": claim.bound, "side": claim.side,
@@ -69,7 +66,7 @@ def verify(
             }
             for name, claim in claims.items()
         ]  # fmt: skip
-        print(json.dumps(jsonable(document)))
+        print(json.dumps(jsonable({"claims": each})))
     else:
         _print(claims, found)
     if any(finding.verdict == Verdict.CONTRADICTED for finding in found.values()):
@@ -95,18 +92,11 @@ def report(
     Example: [bold]grokscope report --out report.html[/bold]
     """
     from grokscope.report import report as write_report
-    from grokscope.store import require_writable
 
-    if scale not in ("quick", "paper"):
-        raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
-    if out.suffix.lower() not in (".html", ".htm") or out.is_dir():
-        raise ConfigError(
-            f"`out` must be a file that ends in .html, got {str(out)!r}. Use report.html."
-        )
-    require_writable(out.parent, "out")
     found = write_report(
-        out, scale, store, results, positive("workers", workers), _to_stderr, train_sweeps
-    )
+        page_path("out", out), known_scale(scale), store, results, positive("workers", workers),
+        _to_stderr, train_sweeps,
+    )  # fmt: skip
     verdicts = {name: str(finding.verdict) for name, finding in found.items()}
     print(json.dumps({"report": str(out), "verdicts": verdicts}) if as_json else f"report   {out}")
 
@@ -142,7 +132,7 @@ def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:
         table.add_row(
             name,
             words,
-            estimate if finding.n else "-",
+            Text(estimate) if finding.n else "-",
             f"{sign} {claim.bound:g}",
             f"{finding.n:,}\n{claim.unit}" if finding.n else "-",
             span(finding.seconds) if finding.seconds else "-",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import Json, app, whole
+from grokscope.cli.base import Json, app, page_path, whole
 from grokscope.cli.sweeps import Every, Seeds, Settle, requested_grid
 from grokscope.errors import ConfigError
 
@@ -47,14 +47,10 @@ def explore(
     from grokscope.explorer.server import make_server
     from grokscope.explorer.source import open_source
     from grokscope.progress import progress_bar
-    from grokscope.store import require_writable, write_whole
+    from grokscope.store import write_whole
 
     if export is not None:
-        if export.suffix.lower() not in (".html", ".htm") or export.is_dir():
-            raise ConfigError(
-                f"`export` must be a file that ends in .html, got {str(export)!r}. Use page.html."
-            )
-        require_writable(export.parent, "export")
+        page_path("export", export)
     opened = open_source(source, requested_grid(source, grid, seeds, settle, every))
     if export is not None:
         cells, data = {}, opened.dataset()

@@ -209,8 +209,8 @@ def audit(
 
     Example: [bold]grokscope audit 61cef3[/bold]
     """
-    from grokscope.evidence import EVIDENCE, quality
     from grokscope.evidence import audit as audited
+    from grokscope.evidence import qualities
     from grokscope.figures import check_path, style
     from grokscope.figures.evidence import draw_audit
 
@@ -221,18 +221,21 @@ def audit(
     found = audited(opened)
     with style.context():
         style.save(draw_audit(opened, found), path)
-    kinds = [name for name in EVIDENCE if name in found]
-    wrong = found.is_wrong.values
-    qualities = {name: quality(found[name].values, wrong) for name in kinds}
-    strongest = found.isel(example=(-found[kinds[-1]].values).argsort(kind="stable")[:count])
+    of_each = qualities(found)
+    best = [*of_each][-1]
+    strongest = found.isel(example=(-found[best].values).argsort(kind="stable")[:count])
     if as_json:
         listed = [
             {name: strongest[name].values[i].item() for name in ("example", *found.data_vars)}
             for i in range(strongest.sizes["example"])
         ]
-        document = {"phase": opened.phase(), "wrong": int(wrong.sum()), "evidence": qualities}
+        document = {
+            "phase": opened.phase(),
+            "wrong": int(found.is_wrong.sum()),
+            "evidence": of_each,
+        }
         document |= {"kept": found.attrs.get("kept"), "strongest": listed, "picture": str(path)}
         print(json.dumps(jsonable(document)))
         return
-    print_audit(opened, found, qualities, strongest, kinds[-1])
+    print_audit(opened, found, of_each, strongest, best)
     print(f"picture  {path}")

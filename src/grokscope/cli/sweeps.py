@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import RUNS, Json, Store, app, whole
+from grokscope.cli.base import RUNS, Json, Store, app, known_scale, whole
 from grokscope.cli.tables import (
     print_phases,
     print_status,
@@ -299,8 +299,7 @@ def figure(
     """
     from grokscope import figures
 
-    if scale not in ("quick", "paper"):
-        raise ConfigError(f"`scale` must be quick or paper, got {scale!r}. Use quick for a look.")
+    scale = known_scale(scale)
     chosen = figures.load(int(number) if number.isdecimal() else number)
     of_sweeps = isinstance(chosen, figures.SweepFigure)
     if (settle or refine or results) and not of_sweeps:

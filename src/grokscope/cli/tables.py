@@ -151,16 +151,11 @@ def print_audit(
     for name in ("evidence", "AUROC", "precision", "recall", "precision at the number of wrong"):
         table.add_column(name, justify="left" if name == "evidence" else "right", no_wrap=True)
     for name, values in qualities.items():
-        is_margin = "margin" in name
-        cells = [
-            f"{value:.3f}" if value == value and (is_margin or key not in ("precision", "recall"))
-            else "-"
-            for key, value in values.items()
-        ]  # fmt: skip
+        cells = [f"{value:.3f}" if value == value else "-" for value in values.values()]
         table.add_row(NAMES[name], *cells)
     console().print(table)
-    if kept := found.attrs.get("kept"):
-        print(f"pruned to {kept} of {found.attrs['neurons']} neurons")
+    if "kept" in found.attrs:
+        print(f"pruned to {found.attrs['kept']} of {found.attrs['neurons']} neurons")
     listed = Table(title=f"most suspicious by {NAMES[by]}", box=None, pad_edge=False)
     listed.title_justify = "left"
     for name in ("example", "inputs", "label", "suggested", "true", "evidence"):

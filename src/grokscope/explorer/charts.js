@@ -9,7 +9,7 @@ function drawCharts(charts) {
 }
 
 async function drawPinned() {
-  const wanted = state.pins.slice(), found = await Promise.all(wanted.map(detailsOf));
+  const wanted = state.pins.slice(), found = await Promise.all(wanted.map((cell) => detailsOf(cell).catch(() => null)));
   if (wanted.join() !== state.pins.join()) return; // pinned anew meanwhile
   const pins = $("pins");
   pins.replaceChildren(...wanted.map((cell, i) => {
@@ -17,7 +17,7 @@ async function drawPinned() {
     swatch.className = "swatch";
     swatch.style.background = PIN_COLORS[i];
     const seeds = seedCount(), seed = seeds > 1 ? `, seed ${values("seed")[cell % seeds]}` : "";
-    button.append(swatch, `${LETTERS[i]}: ${describeCell(cell)}${seed}${found[i] ? "" : " (nothing stored)"} ✕`);
+    button.append(swatch, `${LETTERS[i]}: ${describeCell(cell)}${seed}${found[i] ? `, run ${found[i].digest.slice(0, 8)}` : " (nothing stored)"} ✕`);
     button.addEventListener("click", () => pin(cell));
     button.setAttribute("aria-label", `Unpin ${LETTERS[i]}: ${describeCell(cell)}${seed}`);
     return button;

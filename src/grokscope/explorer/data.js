@@ -30,12 +30,19 @@ async function detailsOf(cell) {
       unpacked = unpacked || ($("cells").textContent.trim() ? packedCells() : Promise.resolve({}));
       details.set(cell, (await unpacked)[cell] || null);
     } else {
-      const found = await (await fetch(`cell/${cell}`)).json();
-      if (!found) return null; // it may be trained later
+      const of = data.shape.join(), found = await asked(`cell/${cell}`);
+      if (!found || of !== data.shape.join()) return null; // it may be trained later, or is another by now
       details.set(cell, found);
     }
   }
   return details.get(cell);
+}
+
+// What the server has to say; what it refuses is thrown.
+async function asked(path) {
+  const found = await (await fetch(path)).json();
+  if (found && found.error) throw new Error(found.error);
+  return found;
 }
 
 const strides = () => data.shape.map((_, i) => data.shape.slice(i + 1).reduce((a, b) => a * b, 1));

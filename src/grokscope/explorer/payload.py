@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokscope.diagram import FAILED, MISSING, PHASES, grid_of
+from grokscope.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
 from grokscope.grid import ABSENT
 from grokscope.labels import AXIS_LABELS, COLORS, PALE, words_of
 from grokscope.lean import without_weights
@@ -19,10 +19,15 @@ from grokscope.store import Run
 from grokscope.summaries import IPR_BINS
 from grokscope.tasks import ModularTask
 
-CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "uncorrupted_accuracy")
+CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
+
+PRUNED = CURVES[1:]
 
 SHOWN = (*SCORES, "peak_test_accuracy", "mean_ipr", "dead_neurons", "settled_at", "failed_at")
 """What of `diagram.NUMBERS` the page has for every cell."""
+
+DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
+"""What thresholds are compared with, and so is not rounded."""
 
 NEURONS = 4
 """How many neurons' weights are shown, evenly spaced by IPR, where the weights are stored."""
@@ -32,6 +37,7 @@ def overview(data: xr.Dataset) -> dict[str, Any]:
     """A sweep's dataset for the page: dimensions, a number a cell for each name in `SHOWN`.
 
     Cells are in the order of the grid, the last dimension fastest; what is missing is None.
+    `plane` says whether gaps may be filled from cells around them, `failed` which cells never are.
     """
     grid = grid_of(data)
     names = [str(dim) for dim in data.status.dims]
@@ -47,13 +53,17 @@ def overview(data: xr.Dataset) -> dict[str, Any]:
     xi = np.array([e.corruption_fraction for _, e in grid.cells()])
     return {
         "title": ", ".join(_shared(data)),
-        "created": data.attrs.get("created", ""),
         "dimensions": dimensions,
         "shape": list(shape),
-        "corruption": _rounded(xi),
-        "cells": {name: _rounded(data[name].values) for name in SHOWN if name in data},
+        "plane": has_plane([data[name].values for name in names[:-1]]),
+        "corruption": xi.tolist(),
+        "cells": {
+            name: (_plain if name in DECISIVE else _rounded)(data[name].values)
+            for name in SHOWN
+            if name in data
+        },
         "missing": int((data.status.values == MISSING).sum()),
-        "failed": int((data.status.values == FAILED).sum()),
+        "failed": np.flatnonzero(data.status.values == FAILED).tolist(),
         "phases": [
             {"name": "Diverged" if phase is None else phase.title, "color": COLORS[phase]}
             for phase in PHASES
@@ -73,10 +83,8 @@ def details(run: Run) -> dict[str, Any]:
     data = run.dataset
     found: dict[str, Any] = {
         "digest": run.digest,
-        "seconds": round(float(data.attrs["seconds"]), 1),
         "steps": data.step.values.tolist(),
         "curves": {name: _rounded(data[name].values) for name in CURVES},
-        "mean_ipr": _rounded(data.mean_ipr.values),
         "norms": {
             str(name): _rounded(data.norm.sel(matrix=name).values) for name in data.matrix.values
         },
@@ -94,7 +102,7 @@ def details(run: Run) -> dict[str, Any]:
                 "share": _rounded(lean.pruned.values / lean.pruned.values.max()),
                 **{
                     name: _rounded(lean[f"pruned_{name}"].sel(first=first).values)
-                    for name in CURVES
+                    for name in PRUNED
                 },
             }
             for first in lean["first"].values
@@ -135,5 +143,10 @@ def _word(value: Any) -> Any:
 
 def _rounded(values: Any) -> list[float | None]:
     """Numbers with four digits; None for NaN, which JSON has not."""
+    return [None if value is None else float(f"{value:.4g}") for value in _plain(values)]
+
+
+def _plain(values: Any) -> list[float | None]:
+    """Numbers as they are; None for NaN."""
     flat = np.asarray(values, float).ravel().tolist()
-    return [float(f"{value:.4g}") if math.isfinite(value) else None for value in flat]
+    return [value if math.isfinite(value) else None for value in flat]

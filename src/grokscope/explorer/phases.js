@@ -61,9 +61,13 @@ function makeDiagram() {
     return state.seed === null ? mostFrequent(own) : own[state.seed];
   });
   const shape = data.shape.slice(0, -1);
-  if (shape.length < 2) return { codes: trained, inferred: trained.map(() => false) };
+  if (!data.plane) return { codes: trained, inferred: trained.map(() => false) };
   const [rows, columns] = shape.slice(-2), panels = [];
   for (let p = 0; p < n; p += rows * columns) panels.push(enclosed(trained.slice(p, p + rows * columns), rows, columns));
   const all = panels.flat();
+  for (const cell of data.failed) { // it cannot be known, whatever is around it
+    const i = Math.floor(cell / seeds), isOf = state.seed === null || cell % seeds === state.seed;
+    if (isOf && trained[i] === UNKNOWN) all[i] = UNKNOWN;
+  }
   return { codes: all, inferred: all.map((code, i) => code !== UNKNOWN && trained[i] === UNKNOWN) };
 }

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from typing import Any
 
+from grokscope.errors import ConfigError, StoreError
+
 LOOPBACK = "127.0.0.1"
+
+CELL = re.compile(r"/cell/([0-9]{1,9})")
 
 
 def make_server(
@@ -21,7 +26,8 @@ def make_server(
     """A server of three things: `/`, `/overview` and `/cell/N`; the caller runs and closes it.
 
     Requests that name another host are refused while it serves this machine only, so that no page
-    from elsewhere can read it through a name of its own.
+    from elsewhere can read it through a name of its own. What the two functions refuse, as when a
+    second sweep comes into the store, is answered with status 503 and `{"error": the reason}`.
 
     Args:
         page: the page.
@@ -42,17 +48,22 @@ def make_server(
             elif self.path == "/":
                 self._answer(page, "text/html; charset=utf-8")
             elif self.path == "/overview":
-                self._answer(json.dumps(overview(), allow_nan=False), "application/json")
-            elif self.path.startswith("/cell/") and self.path[6:].isdecimal():
-                self._answer(
-                    json.dumps(cell(int(self.path[6:])), allow_nan=False), "application/json"
-                )
+                self._answer_with(overview)
+            elif asked := CELL.fullmatch(self.path):
+                self._answer_with(lambda: cell(int(asked[1])))
             else:
                 self.send_error(404)
 
-        def _answer(self, text: str, kind: str) -> None:
+        def _answer_with(self, make: Callable[[], Any]) -> None:
+            try:
+                found, status = make(), 200
+            except (ConfigError, StoreError, OSError) as error:
+                found, status = {"error": str(error)}, 503
+            self._answer(json.dumps(found, allow_nan=False), "application/json", status)
+
+        def _answer(self, text: str, kind: str, status: int = 200) -> None:
             content = text.encode()
-            self.send_response(200)
+            self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.send_header("Cache-Control", "no-store")

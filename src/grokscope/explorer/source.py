@@ -59,16 +59,17 @@ def open_source(source: Path, grid: Grid | None = None) -> Source:
 def _of_store(store: Path, given: Grid | None) -> Source:
     """A store that may grow; if no grid is given, so may the grid that is found in it."""
     grid = _with_axis(grid_in(store, mend=False) if given is None else given)
-    data = open_sweep(grid, store, mend=False)
+    seen = grid, open_sweep(grid, store, mend=False)  # replaced at once: cells are read meanwhile
 
     def now() -> xr.Dataset:
-        nonlocal grid, data
-        if given is None:
-            grid = grid_in(store, mend=False)
+        nonlocal seen
+        grid = grid_in(store, mend=False) if given is None else given
         data = collect(grid, store, mend=False)
+        seen = grid, data
         return data
 
     def stored(cell: int) -> Run | None:
+        grid, data = seen
         index = _index(data, cell)
         return None if index is None else find(store, grid.cell(index), mend=False)
 

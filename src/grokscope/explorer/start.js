@@ -6,8 +6,8 @@ function showOverview(found) {
   data = found;
   document.title = `grokscope: ${data.title}`;
   $("title").textContent = data.title;
-  const done = data.corruption.length - data.missing - data.failed, number = (n) => n.toLocaleString("en");
-  $("state").textContent = `${number(done)} of ${number(data.corruption.length)} networks trained${data.failed ? `, ${number(data.failed)} failed` : ""}`;
+  const failed = data.failed.length, done = data.corruption.length - data.missing - failed, number = (n) => n.toLocaleString("en");
+  $("state").textContent = `${number(done)} of ${number(data.corruption.length)} networks trained${failed ? `, ${number(failed)} failed` : ""}`;
 }
 
 function redraw() {
@@ -19,19 +19,20 @@ function redraw() {
 
 async function poll() {
   try {
-    const found = await (await fetch("overview")).json(), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
+    const found = await asked("overview"), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
     const regrown = differs("dimensions"), changed = differs("cells"); // a grid that was not named grows with its sweep
     showOverview(found);
-    if (regrown) { state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
-  } catch {
-    $("state").textContent = "The server does not answer; what is here stays.";
+    if (regrown) { details.clear(); state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
+  } catch (error) {
+    const why = error instanceof TypeError ? "The server does not answer" : error.message; // what fetch throws
+    $("state").textContent = `${why.replace(/\.$/, "")}; what is here stays.`;
   }
   setTimeout(poll, POLL);
 }
 
 async function start() {
   $("controls").addEventListener("submit", (event) => event.preventDefault());
-  showOverview(embedded || await (await fetch("overview")).json());
+  showOverview(embedded || await asked("overview"));
   addSaveButtons();
   redraw();
   const plot = $("diagrams");
