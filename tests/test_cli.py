@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,9 @@ from hypothesis import strategies as st
 from grokscope.cli import main
 from grokscope.cli.runs import _setting_options
 from grokscope.config import Experiment
+from grokscope.diagram import collect
+from grokscope.grid import Grid
+from grokscope.store import write_dataset
 
 TINY = ["--modulus", "7", "--width", "16", "--steps", "20", "--corruption-fraction", "0.3"]
 
@@ -227,3 +231,25 @@ def test_a_folder_that_was_removed_is_told_in_one_line(tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("grokscope: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["explore", "SWEEP", "--no-browser", "--host", ""], "`host`"),
+        (["explore", "SWEEP", "--no-browser", "--host", "192.0.2.1"], "`host` and `port`"),
+        (["status", "figure3a", "--store", "a-file"], "`store`"),
+        (["verify", "--from", "nowhere"], "`from`"),
+        (["report", "--from", "nowhere"], "`from`"),
+        (["show", "SWEEP"], "a sweep's export"),
+        (["train", "--steps", "2147483647", "--measure-every", "1"], "`measure_every`"),
+    ],
+)
+def test_what_would_go_wrong_later_is_refused_at_once(here, capsys, arguments, field):
+    Path("a-file").touch()
+    sweep = collect(Grid(axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.5]}), Path("none"))
+    write_dataset(Path("sweep.nc"), sweep)
+    assert call(*("sweep.nc" if word == "SWEEP" else word for word in arguments)) == 2
+    said = capsys.readouterr().err
+    assert field in said
+    assert said.count("\n") == 1

@@ -378,3 +378,14 @@ def test_a_logger_is_called_at_every_measurement():
     assert [step for step, _ in lines] == run.experiment.schedule
     assert lines[-1][1]["test_accuracy"] == float(run.final.test_accuracy)
     assert json.dumps(lines)
+
+
+def test_an_error_in_own_code_is_one_line_that_says_where(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine.py").write_text("def bad(m, n):\n    raise KeyError('x')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "--operation", "mine:bad", "--modulus", "7", "--width", "8"])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said == "grokscope: `mine.py`, line 2, raised KeyError: 'x'. Mend the file.\n"

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import inspect
 import sys
+import traceback
 import types
 from collections.abc import Iterable
 from functools import cache
@@ -157,6 +158,19 @@ def _imported(tree: ast.AST) -> list[str]:
         for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     ]  # fmt: skip
+
+
+def own_code_in(error: BaseException) -> str | None:
+    """Where in the user's code an error was raised: file and line; None if it was not in there."""
+    frames = [
+        (frame, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if MARK in frame.f_globals.get("__name__", "")
+    ]
+    if not frames:
+        return None
+    frame, line = frames[-1]
+    return f"`{Path(frame.f_code.co_filename).name}`, line {line},"
 
 
 def packages_of(references: Iterable[str]) -> dict[str, str]:

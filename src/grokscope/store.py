@@ -255,6 +255,10 @@ def open_run(path: str | Path) -> Run:
         raise StoreError(f"`{path}` must be a run file, got none. Train it with `grokscope train`.")
     dataset = read_dataset(path)
     schema = dataset.attrs.pop("schema_version", None)
+    if schema is None and "grid" in dataset.attrs:
+        raise StoreError(
+            f"`{path}` must be a run file, got a sweep's export. Use `grokscope phases {path}`."
+        )
     if schema != SCHEMA:
         raise StoreError(
             f"`{path}` must be of schema version {SCHEMA}, got {schema}. "

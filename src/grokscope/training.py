@@ -65,6 +65,9 @@ CPU_OPTIONS: dict[str, Any] = {
 ENSEMBLE_ON_ACCELERATOR = 32
 """Networks trained together where one alone would leave the device idle; on a CPU it is one."""
 
+OTHER_NUMBERS = 64
+"""About how many numbers a measurement has besides one for each unit."""
+
 NEVER = np.iinfo(np.int32).max
 
 
@@ -213,13 +216,13 @@ def train_steps(
         ConfigError: if the experiments do not share one static shape.
     """
     first = experiments[0]
+    for experiment in experiments:
+        require_memory(experiment)
     if len({ensemble_key(experiment) for experiment in experiments}) > 1:
         raise ConfigError(
             "an ensemble must share loss, optimizer, training-set size, batch size, schedule and "
             "network shape, got experiments that differ in one. Train them one by one."
         )
-    for experiment in experiments:
-        require_memory(experiment)
     static = _static(first)
     members = [_prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
     alone = len(members) == 1
@@ -269,7 +272,7 @@ def _key(experiment: Experiment, stream: str) -> PRNGKeyArray:
 
 
 def require_memory(experiment: Experiment) -> None:
-    """Refuse a network that cannot fit, because XLA ends the process when memory runs out.
+    """Refuse a network or measurements that cannot fit: out of memory, XLA ends the process.
 
     Raises:
         ConfigError: with what it needs at least and what this machine has.
@@ -287,6 +290,13 @@ def require_memory(experiment: Experiment) -> None:
             f"`width` must let the network fit in memory, got {model.widest}, which with "
             f"{task.n_inputs} inputs needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
             "Use a smaller one."
+        )
+    measured = 8 * (experiment.steps // experiment.measure_every) * (model.widest + OTHER_NUMBERS)
+    if needed + measured > there:
+        raise ConfigError(
+            f"`measure_every` must let the measurements fit in memory, got "
+            f"{experiment.measure_every}, which in {experiment.steps} steps needs "
+            f"{measured / 1e9:.0f} GB of {there / 1e9:.0f}. Use a larger one."
         )
 
 

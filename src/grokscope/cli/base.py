@@ -69,14 +69,18 @@ def main(arguments: list[str] | None = None) -> None:
             )
         where = f"`{error.filename}` " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", BAD_INPUT)
-    except RuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):  # how XLA says it
-            raise
-        _fail(OUT_OF_MEMORY, BAD_INPUT)
     except (ConfigError, StoreError) as error:
         _fail(str(error), BAD_INPUT)
     except WorkerError as error:
         _fail(str(error), FAILED)
+    except Exception as error:
+        from grokscope.plugins import own_code_in
+
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error):  # as XLA says it
+            _fail(OUT_OF_MEMORY, BAD_INPUT)
+        if (place := own_code_in(error)) is None:
+            raise
+        _fail(f"{place} raised {type(error).__name__}: {error}. Mend the file.", BAD_INPUT)
     if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
         _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
     sys.exit(code or 0)
@@ -127,6 +131,7 @@ def whole(name: str, text: str, least: int = 0) -> int:
     """An option's text as a whole number."""
     if not text.strip().isdecimal() or len(text) > 10 or int(text) < least:
         raise ConfigError(
-            f"`{name}` must be a whole number from {least}, got {text!r}. Use {least}."
+            f"`{name}` must be a whole number from {least}, of ten digits at most, got {text!r}. "
+            f"Use {least}."
         )
     return int(text)

@@ -13,6 +13,9 @@ import typer
 from grokscope.cli.base import CONTRADICTED, RUNS, Json, Store, app, known_scale, page_path
 from grokscope.cli.sweeps import Workers, positive
 from grokscope.cli.tables import console, jsonable
+from grokscope.errors import ConfigError
+
+RESULTS = Path("results")
 
 TrainSweeps = Annotated[
     bool,
@@ -33,9 +36,7 @@ def verify(
         str, typer.Option(help="paper, or quick: half the steps where they decide nothing.")
     ] = "quick",
     store: Store = RUNS,
-    results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = Path(
-        "results"
-    ),
+    results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = RESULTS,
     train_sweeps: TrainSweeps = True,
     workers: Workers = None,
     as_json: Json = False,
@@ -50,7 +51,7 @@ def verify(
 
     claims = chosen(only or [])
     found = verify(
-        [*claims], known_scale(scale), store, results, positive("workers", workers),
+        [*claims], known_scale(scale), store, _exports(results), positive("workers", workers),
         train_sweeps=train_sweeps, show=_to_stderr,
     )  # fmt: skip
     if as_json:
@@ -80,9 +81,7 @@ def report(
         str, typer.Option(help="paper, or quick: fewer steps for what is trained.")
     ] = "quick",
     store: Store = RUNS,
-    results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = Path(
-        "results"
-    ),
+    results: Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")] = RESULTS,
     train_sweeps: TrainSweeps = True,
     workers: Workers = None,
     as_json: Json = False,
@@ -94,15 +93,23 @@ def report(
     from grokscope.report import report as write_report
 
     found = write_report(
-        page_path("out", out), known_scale(scale), store, results, positive("workers", workers),
+        page_path("out", out), known_scale(scale), store, _exports(results),
+        positive("workers", workers),
         _to_stderr, train_sweeps,
     )  # fmt: skip
     verdicts = {name: str(finding.verdict) for name, finding in found.items()}
     print(json.dumps({"report": str(out), "verdicts": verdicts}) if as_json else f"report   {out}")
 
 
+def _exports(results: Path) -> Path:
+    """A folder of exported sweeps; only the one that is not asked for may not be there."""
+    if results != RESULTS and not results.is_dir():
+        raise ConfigError(f"`from` must be a folder of exported sweeps, got {str(results)!r}.")
+    return results
+
+
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(f"grokscope: {line}", file=sys.stderr)
 
 
 def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:

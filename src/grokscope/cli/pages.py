@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from grokscope.cli.base import Json, app, page_path, whole
-from grokscope.cli.sweeps import Every, Seeds, Settle, requested_grid
+from grokscope.cli.sweeps import Every, Seeds, Settled, requested_grid
 from grokscope.errors import ConfigError
 
 LAST_PORT = 65535
@@ -25,7 +25,7 @@ def explore(
         str | None,
         typer.Option(metavar="GRID", help="Which sweep of the store (default found out from it)."),
     ] = None,
-    settle: Settle = False,
+    settle: Settled = False,
     seeds: Seeds = None,
     every: Every = None,
     export: Annotated[
@@ -75,7 +75,15 @@ def explore(
         raise ConfigError(
             f"`port` must be at most {LAST_PORT}, got {number}. Use 0 for a free one."
         )
-    server = make_server(page(), lambda: overview(opened.dataset()), cell_details, host, number)
+    if not host:
+        raise ConfigError("`host` must be an address, got none. Use 127.0.0.1.")
+    try:
+        server = make_server(page(), lambda: overview(opened.dataset()), cell_details, host, number)
+    except OSError as error:
+        raise ConfigError(
+            f"`host` and `port` must be an address and a port to serve at, got {host}:{number} "
+            f"({error.strerror}). Leave them out for a free one on this machine."
+        ) from None
     address = f"http://{host}:{server.server_port}/"
     print(json.dumps({"address": address}) if as_json else f"page     {address}", flush=True)
     if not as_json:

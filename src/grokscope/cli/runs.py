@@ -149,7 +149,7 @@ def prune(
     run: RunName,
     store: Store = RUNS,
     first: Annotated[
-        str, typer.Option(help="Which to remove first: lowest, highest, random, or both ends.")
+        str, typer.Option(help="Which to remove first: lowest, highest or random; or both.")
     ] = "both",
     seed: Annotated[str, typer.Option(metavar="N", help="Seed of the random order.")] = "0",
     layer: Annotated[

@@ -30,6 +30,7 @@ Seeds = Annotated[
 Settle = Annotated[
     bool, typer.Option("--settle", help="Stop a run once its phase can no longer change.")
 ]
+Settled = Annotated[bool, typer.Option("--settle", help="The sweep was run with --settle.")]
 Every = Annotated[
     str | None,
     typer.Option(metavar="N", help="Only every N-th row and column, and the last: a first look."),
@@ -168,7 +169,7 @@ def sweep(
 def status(
     grid: GridName,
     store: Store = RUNS,
-    settle: Settle = False,
+    settle: Settled = False,
     seeds: Seeds = None,
     every: Every = None,
     as_json: Json = False,
@@ -179,6 +180,8 @@ def status(
     """
     from grokscope.sweeps import open_sweep
 
+    if store.exists() and not store.is_dir():
+        raise ConfigError(f"`store` must be a folder of runs, got the file {str(store)!r}.")
     _print_status(open_sweep(named_grid(grid, seeds, settle, every), store), store, as_json)
 
 
@@ -205,7 +208,7 @@ def phases(
         str | None,
         typer.Option(metavar="GRID", help="Which sweep of the store (default found out from it)."),
     ] = None,
-    settle: Settle = False,
+    settle: Settled = False,
     seeds: Seeds = None,
     every: Every = None,
     out: Annotated[

@@ -46,6 +46,7 @@ def draw_audit(run: Run, found: xr.Dataset) -> Canvas:
             last.plot(hits / wrong.sum(), precision, color=color, ls=dashes, label=shown)
     last.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
     last.set_title("of finding wrong labels")
-    last.legend(loc="lower left", fontsize=6)
+    if wrong.any():
+        last.legend(loc="lower left", fontsize=6)
     kept = f"{found.attrs['kept']} of {found.attrs['neurons']} neurons kept" if found.attrs else ""
     return style.finish(figure, style.small_print([run], kept))
