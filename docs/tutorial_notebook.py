@@ -102,11 +102,9 @@ def _prose(text: str) -> list[nbformat.NotebookNode]:
     """
     text = re.sub(r"\[\]\((\S+?)\)", r"[\1](\1)", text.strip())
     text = re.sub(r"\nIt is a notebook too: .*", "", text)
-    names = re.findall(r"\]\(images/(\S+?)\)", text)
-    pictures = {name: (PAGE.parent / "images" / name).read_bytes() for name in names}
     attached = {
-        name: {"image/png": base64.b64encode(picture).decode()}
-        for name, picture in pictures.items()
+        name: {"image/png": base64.b64encode((PAGE.parent / "images" / name).read_bytes()).decode()}
+        for name in re.findall(r"\]\(images/(\S+?)\)", text)
     }
     text = text.replace("](images/", "](attachment:")
     return [v4.new_markdown_cell(text, attachments=attached)] if text else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -161,9 +162,9 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
         values = np.asarray(sample.values if isinstance(sample, Size) else sample, float)
         known = values[np.isfinite(values)]
         if claim.experiments and len(known) < len(values):
-            lacking = f"a value of every network, which {len(values) - len(known)} of "
-            lacking += f"{len(values)} have not"
-            return Finding(Verdict.UNDECIDED, nothing, 0, seconds, lacking)
+            without = f"{len(values) - len(known)} of {len(values)}"
+            needed = f"a value of every network, which {without} have not"
+            return Finding(Verdict.UNDECIDED, nothing, 0, seconds, needed)
         interval, n = mean_interval(known), len(known)
         if isinstance(sample, Size):
             interval = _size(interval)
@@ -206,8 +207,10 @@ def verify(
         progress: whether to show a progress bar, if on a terminal.
         train_sweeps: whether a sweep that is not in `results` is trained; at the quick scale a
             coarse one. Claims that lack one are undecided.
-        show: called with a line about each sweep that is looked for elsewhere than in `results`,
-            or cannot be read: claims that need it are undecided.
+        show: called with a line about each sweep that is looked for elsewhere than in `results`.
+
+    Warns:
+        UserWarning: of a sweep that cannot be read; claims that need it are undecided.
 
     Raises:
         ConfigError: if a name is unknown, or the store cannot be written.
@@ -233,7 +236,7 @@ def verify(
         try:
             data = sweep_data(name, scale, store, results, train_sweeps, workers, progress)
         except StoreError as error:
-            show(str(error))
+            warnings.warn(str(error), stacklevel=2)
             continue
         if data is not None:
             sweeps[name] = data

@@ -106,17 +106,16 @@ def _kept_at_half(runs: Mapping[str, Run]) -> float:
     return float(curve.test_accuracy.sel(pruned=len(runs["run"].neuron_ipr) // 2))
 
 
-def _above_clean(runs: Mapping[str, Run]) -> float:
-    clean = 1 - runs["run"].experiment.corruption_fraction
-    return abs(final(runs["run"], "train_accuracy") - clean)
+def _from_clean(run: Run, accuracy: float) -> float:
+    """How far an accuracy is from 1 - ξ, that of a network which is right in spite of its labels."""
+    return abs(accuracy - (1 - run.experiment.corruption_fraction))
 
 
 def _plateau(runs: Mapping[str, Run]) -> float:
     """Distance of training accuracy from 1 - ξ where pruning has removed memorisation best."""
     curve = pruning_curves(runs["run"], ("lowest",), stride=STRIDE).isel(first=0)
     best = int(np.argmax(curve.test_accuracy.values - curve.corrupted_accuracy.values))
-    clean = 1 - runs["run"].experiment.corruption_fraction
-    return abs(float(curve.train_accuracy[best]) - clean)
+    return _from_clean(runs["run"], float(curve.train_accuracy[best]))
 
 
 def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -262,7 +261,7 @@ CLAIMS: dict[str, Claim] = {
         0.03,
         "below",
         "some 'corrupted' labels are right by chance (.004)",
-        each(_above_clean),
+        each(lambda runs: _from_clean(runs["run"], final(runs["run"], "train_accuracy"))),
         {"run": DECAY_15},
     ),
     "corrects": Claim(

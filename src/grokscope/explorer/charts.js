@@ -9,7 +9,7 @@ function drawCharts(charts) {
 }
 
 async function drawPinned() {
-  const wanted = state.pins.slice(), found = await Promise.all(wanted.map((cell) => detailsOf(cell).catch(() => null)));
+  const wanted = state.pins.slice(), found = await Promise.all(wanted.map((cell) => detailsOf(cell).catch(tell)));
   if (wanted.join() !== state.pins.join()) return; // pinned anew meanwhile
   const pins = $("pins");
   pins.replaceChildren(...wanted.map((cell, i) => {

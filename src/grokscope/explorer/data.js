@@ -13,7 +13,7 @@ let codes = null; // a phase code for each cell and seed
 let diagram = null; // {codes, inferred} for each cell
 let state = null;
 let cursor = null; // a cell: its place along every dimension
-const details = new Map();
+let details = new Map(); // of the sweep as it is: a new one when it has grown
 
 const embedded = JSON.parse($("overview").textContent || "null");
 let unpacked = null;
@@ -25,17 +25,23 @@ async function packedCells() {
 }
 
 async function detailsOf(cell) {
-  if (!details.has(cell)) {
+  const known = details;
+  if (!known.has(cell)) {
     if (embedded) {
       unpacked = unpacked || ($("cells").textContent.trim() ? packedCells() : Promise.resolve({}));
-      details.set(cell, (await unpacked)[cell] || null);
+      known.set(cell, (await unpacked)[cell] || null);
     } else {
-      const of = data.shape.join(), found = await asked(`cell/${cell}`);
-      if (!found || of !== data.shape.join()) return null; // it may be trained later, or is another by now
-      details.set(cell, found);
+      const found = await asked(`cell/${cell}`);
+      if (!found) return null; // it may be trained later
+      known.set(cell, found);
     }
   }
-  return details.get(cell);
+  return known.get(cell);
+}
+
+function tell(error) {
+  const why = error instanceof TypeError ? "The server does not answer" : error.message; // what fetch throws
+  $("state").textContent = `${why.replace(/\.$/, "")}; what is here stays.`;
 }
 
 // What the server has to say; what it refuses is thrown.

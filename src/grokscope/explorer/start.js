@@ -22,10 +22,9 @@ async function poll() {
     const found = await asked("overview"), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
     const regrown = differs("dimensions"), changed = differs("cells"); // a grid that was not named grows with its sweep
     showOverview(found);
-    if (regrown) { details.clear(); state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
+    if (regrown) { details = new Map(); state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
   } catch (error) {
-    const why = error instanceof TypeError ? "The server does not answer" : error.message; // what fetch throws
-    $("state").textContent = `${why.replace(/\.$/, "")}; what is here stays.`;
+    tell(error);
   }
   setTimeout(poll, POLL);
 }
