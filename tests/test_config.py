@@ -183,7 +183,7 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
         ({"name": "sgd"}, "ambiguous. Use one of `task.name`, `model.name`, `optimizer.name`"),
         (
             {"optimizer": "Adam", "learning_rate": 1},
-            "be one of adamw, adam, sgd, own, got 'Adam'",
+            "be one of adamw, adam, sgd, your own as my_code:name, got 'Adam'",
         ),
         ({"self": 1}, "`self` is not a setting"),
         ({"seeds": {"width": 3}}, "another model. Choose model two_layer"),

@@ -87,6 +87,13 @@ def test_own_operation_is_the_table(module):
     assert f"modular {module}:squares, p = 7" in style.words_of([experiment])
 
 
+def test_own_operation_may_be_one_written_in_c(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "inC.py").write_text("import numpy as np\nf = np.maximum\n")
+    task = BASE.replace(operation="inC:f").task
+    assert modular_table(task).tolist() == [[max(m, n) for n in range(7)] for m in range(7)]
+
+
 def test_own_corruption_gives_the_wrong_labels_and_stays_nested(module):
     data = make_dataset(BASE.replace(corruption=f"{module}:shifted"))
     wrong = data.is_corrupted
@@ -255,13 +262,59 @@ def test_code_in_several_files_or_broken_is_refused(tmp_path, monkeypatch, sourc
         ({"operation": "bad:f"}, "def f(m, n): return m / 2", "must return a whole number"),
         ({"corruption": "bad:f"}, "def f(a, n, r): return a + n", "must return 49 labels from 0"),
         ({"measures": "bad:f"}, "def f(a, b): return [1, 2]", "must return a number"),
+        ({"optimizer": "bad:f"}, "f = max", "`arguments` must be given for bad:f"),
+        ({"optimizer": "bad:f"}, "def f(): return None", "must return an Optax transformation"),
+        ({"operation": "bad:f"}, "def f(m): return m", r"must take 2 arguments, got f\(m\)"),
+        ({"operation": "os:getcwd"}, "", r"`os:getcwd` must take 2 arguments, got getcwd\(\)"),
+        ({"corruption": "bad:f"}, "def f(a): return a", r"must take 3 arguments, got f\(a\)"),
+        ({"measures": "bad:f"}, "def f(): return 1.0", r"must take 2 arguments, got f\(\)"),
     ],
 )
-def test_code_that_returns_nonsense_is_refused(tmp_path, monkeypatch, values, body, message):
+def test_functions_that_take_or_return_something_else_are_refused(
+    tmp_path, monkeypatch, values, body, message
+):
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "bad.py").write_text(body)
     with pytest.raises(ConfigError, match=message):
         train(BASE.replace(**values), progress=False)
+
+
+NETWORK = """
+import jax.numpy as jnp
+from grokscope import Network
+
+class f(Network):
+    W: object
+
+    @classmethod
+    def init(cls, key, n_inputs, n_labels):
+        return cls(jnp.zeros((n_inputs, n_labels)))
+
+"""
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ("", "must have a method __call__.*NotImplementedError"),
+        ("def __call__(self): return self.W", "must have a method __call__.*TypeError"),
+        ("def __call__(self, inputs): return self.W[0]", r"must give logits \[2, 7\].* got \[7\]"),
+        (
+            "def __call__(self, inputs): return self.W[inputs[:, 0]]\n"
+            "    def in_training(self, inputs, *rest): return self(inputs)",
+            r"must give logits \[2, 7\] of two examples by in_training, got \[7\]",
+        ),
+        ("def layers(self): return {}", "`layers` must be a property.* got BoundMethod"),
+        ("@classmethod\n    def init(cls, *sizes): return 3", "must be made by init .* got int"),
+        ("@classmethod\n    def init(cls): return 3", "must be a network that can be made, got: f"),
+    ],
+)
+def test_what_is_no_network_is_refused(tmp_path, monkeypatch, methods, message):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "bad.py").write_text(NETWORK + "    " + methods)
+    with pytest.raises(ConfigError, match=message) as error:
+        train(BASE.replace(model="bad:f"), progress=False)
+    assert "\n" not in str(error.value)
 
 
 def test_a_run_records_the_packages_that_own_code_imports(module):

@@ -211,7 +211,10 @@ def load_sweep(path: str | Path) -> xr.Dataset:
         ConfigError: if it is no sweep.
     """
     if not Path(path).is_file():
-        raise StoreError(f"`{path}` must be a sweep's netCDF file, got none. Export one to it.")
+        raise StoreError(
+            f"`{path}` must be a folder of runs or a sweep's netCDF file, got neither. "
+            "Train a sweep first."
+        )
     data = read_dataset(Path(path))
     grid_of(data)
     return data

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int, Shaped
 from grokscope.config import Experiment, count
 from grokscope.errors import ConfigError
 from grokscope.mnist import read_mnist
-from grokscope.plugins import MARK, is_reference, load
+from grokscope.plugins import MARK, call, is_reference
 from grokscope.tasks import MNIST, ModularTask, OwnTask, counted, own_arrays
 
 
@@ -58,7 +58,7 @@ def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
     if not is_reference(task.operation):
         combine = {"addition": np.add, "multiplication": np.multiply}[task.operation]
         return (combine(m, n) % task.modulus).astype(np.int32)
-    values = np.asarray(load(task.operation)(m, n))
+    values = np.asarray(call(task.operation, m, n))
     if values.shape not in ((), m.shape) or values.dtype.kind not in "iu":
         raise ConfigError(
             f"`{task.operation.partition(MARK)[0]}` must return a whole number for each pair of "
@@ -133,7 +133,7 @@ def _own_labels(
     code: str, labels: Int[np.ndarray, "example"], n_labels: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "example"]:
     """What a user's function gives every example in place of its label, should it be corrupted."""
-    drawn = np.asarray(load(code)(labels, n_labels, rng))
+    drawn = np.asarray(call(code, labels, n_labels, rng))
     if (
         drawn.shape != labels.shape
         or drawn.dtype.kind not in "iu"

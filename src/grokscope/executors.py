@@ -192,12 +192,14 @@ def dask_executor(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client
+        from distributed.comm import resolve_address
     except ImportError:
         raise ConfigError(
             "`scheduler` must have Dask to talk to, got no such package. "
             "Install it with: pip install 'grokscope[dask]'."
         ) from None
     try:
+        resolve_address(address)  # a client refused for its address takes 40 s to end
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         reason = str(error).partition("\n")[0]

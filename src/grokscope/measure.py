@@ -7,19 +7,21 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
+from grokscope.architectures import OwnModel
 from grokscope.config import Experiment
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
 from grokscope.models.network import Layer, Network
-from grokscope.plugins import MARK, load
+from grokscope.plugins import MARK, call, own_code_in
 from grokscope.spectrum import ipr, residue_order
 from grokscope.tasks import ModularTask
-from grokscope.training import CPU_OPTIONS, LOSSES, tile_size, tiled
+from grokscope.training import CPU_OPTIONS, LOSSES, model_shapes, tile_size, tiled
 
 SCORES = {
     "train_loss": "mean loss on the training examples, against the given labels",
@@ -186,6 +188,11 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
                     f"`{kind}` must have names that nothing else in a run has, got {name!r}. "
                     "Give it another."
                 )
+    if not isinstance(model.layers, dict):
+        raise ConfigError(
+            f"`layers` must be a property, a dict of names and layers, got "
+            f"{type(model.layers).__name__}. Write @property above it."
+        )
     shapes = {}
     for layer in model.layers.values():
         for name in (*layer.vectors, layer.outgoing, *([layer.gamma] if layer.gamma else [])):
@@ -208,6 +215,42 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
             f"`layers` must name matrices of one shape, {n_residues} residues by units, got "
             f"{wrong[0]} {list(shapes[wrong[0]])}. Store it so, or leave it out."
         )
+
+
+def require_logits(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse a network of the user's own that gives no logits, before anything is compiled.
+
+    Raises:
+        ConfigError: if in evaluation or in training it cannot be called as `Network` says, or gives
+            something else.
+    """
+    if not isinstance(experiment.model, OwnModel):
+        return
+    inputs, expected = jnp.asarray(dataset.inputs[:2]), (2, dataset.n_labels)
+
+    def evaluated(model: Any) -> Any:
+        shared = model.shared()
+        return model(inputs) if shared is None else model(inputs, shared)
+
+    def trained(model: Any) -> Any:
+        return model.in_training(inputs, None, 0.0, model.shared())[0]
+
+    place, model = experiment.model.code.partition(MARK)[0], model_shapes(experiment)
+    for method, logits in (("__call__", evaluated), ("in_training", trained)):
+        try:
+            shape = getattr(eqx.filter_eval_shape(logits, model), "shape", ())
+        except Exception as error:
+            if own_code_in(error):
+                raise
+            raise ConfigError(
+                f"`{place}` must have a method {method} as in grokscope.Network, got "
+                f"{type(error).__name__}: {error}. Mend the class."
+            ) from None
+        if shape != expected:
+            raise ConfigError(
+                f"`{place}` must give logits {list(expected)} of two examples by {method}, got "
+                f"{list(shape)}. Mend the class."
+            )
 
 
 def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:
@@ -252,7 +295,7 @@ def own_name(code: str) -> str:
 
 def _own(code: str, model: Network, dataset: Dataset) -> float:
     """What a user's measure returns."""
-    value = np.asarray(load(code)(model, dataset))
+    value = np.asarray(call(code, model, dataset))
     if value.size != 1 or value.dtype.kind not in "biuf":
         raise ConfigError(
             f"`{code.partition(MARK)[0]}` must return a number, got {value.dtype} "

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
+from grokscope.errors import ConfigError
 from grokscope.parts import Part
-from grokscope.plugins import is_reference, load
+from grokscope.plugins import MARK, call, is_reference
 
 Scalar = Float[Array, ""] | float
 
@@ -84,7 +85,13 @@ def make_optimizer(kind: Kind, settings: Mapping[str, Any]) -> optax.GradientTra
     """The optimiser of a kind; settings may be traced. `AdamW`, `Adam`, `SGD`, or the user's."""
     name, fixed = kind
     if is_reference(name):
-        return load(name)(**dict(fixed), **settings)
+        made = call(name, **dict(fixed), **settings)
+        if not isinstance(made, optax.GradientTransformation):
+            raise ConfigError(
+                f"`{name.partition(MARK)[0]}` must return an Optax transformation, got "
+                f"{type(made).__name__}. Mend the function."
+            )
+        return made
     rest = {key: settings[key] for key in settings if key != "weight_decay"}
     penalty = optax.add_decayed_weights(settings["weight_decay"])
     if name == "adamw":

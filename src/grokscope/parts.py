@@ -290,7 +290,7 @@ def _explain(part: type[Part], error: ValidationError) -> ConfigError:
     rules = [item for item in field.metadata if isinstance(item, Rule)] if field else []
     must, remedy = rules[0] if rules else Rule("must be a table of settings", "Leave it out.")
     if tags := first.get("ctx", {}).get("expected_tags"):
-        kinds = tags.replace("'", "")
+        kinds = tags.replace("'own'", "your own as my_code:name").replace("'", "")
         must, remedy = f"must be one of {kinds}", f"Use {kinds.partition(',')[0]}."
     got = "nothing" if first["type"] == "missing" else first["input"]
     if tags and isinstance(got, Mapping):

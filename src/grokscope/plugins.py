@@ -87,6 +87,24 @@ def load(reference: str) -> Any:
     return found
 
 
+def call(reference: str, *arguments: Any, **settings: Any) -> Any:
+    """What the function of a reference returns.
+
+    Raises:
+        ConfigError: if it does not take these arguments.
+    """
+    function = load(reference)
+    signature = _signature(function)
+    try:
+        signature.bind(*arguments, **settings)
+    except TypeError:
+        raise ConfigError(
+            f"`{reference.partition(MARK)[0]}` must take {len(arguments)} arguments, got "
+            f"{function.__name__}{signature}. Mend the function."
+        ) from None
+    return function(*arguments, **settings)
+
+
 @cache
 def _module(module: str, digest: str) -> types.ModuleType:
     path = _find(module)
@@ -190,4 +208,12 @@ def packages_of(references: Iterable[str]) -> dict[str, str]:
 
 def settings_of(function: Any, skip: int = 0) -> dict[str, inspect.Parameter]:
     """The arguments of a user's function that are settings: all but the first `skip`."""
-    return dict(list(inspect.signature(function).parameters.items())[skip:])
+    return dict(list(_signature(function).parameters.items())[skip:])
+
+
+def _signature(function: Any) -> inspect.Signature:
+    """What a function takes: anything, if it is one of those written in C that do not say."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        return inspect.signature(lambda *arguments, **settings: None)

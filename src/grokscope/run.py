@@ -23,6 +23,7 @@ from grokscope.measure import (
     measure,
     measured_layers,
     named_arrays,
+    require_logits,
     require_measurable,
 )
 from grokscope.models.network import Network
@@ -144,6 +145,8 @@ def train_ensemble(
     for experiment in experiments:
         require_measurable(experiment, model_shapes(experiment))
     members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
+    for member in members:
+        require_logits(member.experiment, member.dataset)
     before = 0
     for step, networks, failures in train_steps(experiments, [m.dataset for m in members]):
         for member, network, failed_at in zip(members, networks, failures, strict=True):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from grokscope.errors import ConfigError
 from grokscope.parts import PARTS, Own, OwnCode, Part, Rule
-from grokscope.plugins import MARK, load
+from grokscope.plugins import MARK, call
 
 
 class ModularTask(Part):
@@ -113,7 +113,7 @@ def own_arrays(task: Own) -> Any:
     """
     import numpy as np  # here, as looking at a configuration needs none of it
 
-    arrays = load(task.code)(**task.settings)
+    arrays = call(task.code, **task.settings)
     try:
         found = [np.asarray(array) for array in arrays] if isinstance(arrays, tuple | list) else []
     except ValueError:  # ragged

@@ -187,12 +187,18 @@ def model_shapes(experiment: Experiment) -> Network:
 @lru_cache(maxsize=256)  # asked for by every cell of a sweep
 def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
     try:
-        return eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
+        made = eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
     except TypeError as error:
         raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
+    if not isinstance(made, Network):
+        raise ConfigError(
+            f"`model` must be made by init as a grokscope.Network, got {type(made).__name__}. "
+            "Derive its class from grokscope.Network, and return it."
+        )
+    return made
 
 
-def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> Network:
+def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> Any:
     if isinstance(model, OwnModel):
         return load(model.code).init(key, n_inputs, n_labels, **model.settings)
     settings = model.model_dump(exclude={"name", "dropout"})

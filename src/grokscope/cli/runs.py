@@ -84,6 +84,11 @@ def _train(
         if not equals:
             raise ConfigError(f"`set` must be NAME=VALUE, got {item!r}. Use --set width=64.")
         given[name] = value_of(text)
+    if config and not config.is_file():
+        raise ConfigError(
+            f"`config` must be a TOML file of settings, got {str(config)!r}, which is none. "
+            "Write one with --print-toml."
+        )
     base = Experiment.from_toml(config) if config else Experiment()
     experiment = base.replace(**given)
     if print_toml:
