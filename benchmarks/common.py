@@ -63,6 +63,17 @@ def our_steps(experiment: Experiment, steps: int):
     return run, steps
 
 
+def torch_pairs(data):
+    """A dataset's training pairs side by side and its given labels, one-hot, for PyTorch."""
+    import torch
+
+    def one_hot(values):
+        values = torch.as_tensor(values[: data.n_train].astype("int64"))
+        return torch.nn.functional.one_hot(values, data.n_labels).flatten(1).float()
+
+    return one_hot(data.inputs), one_hot(data.given_labels)
+
+
 def torch_steps(experiment: Experiment, steps: int):
     """Steps in plain PyTorch: dense one-hot input, autograd, AdamW."""
     import torch
@@ -70,10 +81,7 @@ def torch_steps(experiment: Experiment, steps: int):
     torch.set_num_threads(1)
     data = make_dataset(experiment)
     p, n = data.n_labels, data.n_train
-    one_hot = torch.nn.functional.one_hot
-    inputs = torch.as_tensor(data.inputs[:n].astype("int64"))
-    x = one_hot(inputs, p).flatten(1).float()
-    y = one_hot(torch.as_tensor(data.given_labels[:n].astype("int64")), p).float()
+    x, y = torch_pairs(data)
     first = torch.nn.Linear(2 * p, experiment.model.width, bias=False)
     second = torch.nn.Linear(experiment.model.width, p, bias=False)
     for weights in (first.weight, second.weight):

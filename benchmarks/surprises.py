@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from common import torch_pairs
 from grokscope import load_grid
 from grokscope.data import make_dataset
 from grokscope.run import train
@@ -23,12 +24,8 @@ def torch_accuracies(experiment):
     torch.set_num_threads(1)
     torch.manual_seed(0)
     data, width = make_dataset(experiment), experiment.model.width
-    p, n = data.n_labels, data.n_train
-    one_hot = torch.nn.functional.one_hot
-    x = one_hot(torch.as_tensor(data.inputs[:n].astype("int64")), p).flatten(1).float()
-    labels = torch.as_tensor(data.given_labels[:n].astype("int64"))
-    y = one_hot(labels, p).float()
-    sizes = [2 * p, width, width, p]
+    x, y = torch_pairs(data)
+    sizes = [x.shape[1], width, width, y.shape[1]]
     matrices = [torch.nn.Linear(*pair, bias=False) for pair in pairwise(sizes)]
     for matrix in matrices:
         torch.nn.init.normal_(matrix.weight, 0, (2 / matrix.in_features) ** 0.5)
@@ -41,7 +38,7 @@ def torch_accuracies(experiment):
         logits = network(x)
         loss = torch.nn.functional.mse_loss(logits, y)
         if step in SHOWN:
-            yield (logits.argmax(1) == labels).float().mean().item(), loss.item()
+            yield (logits.argmax(1) == y.argmax(1)).float().mean().item(), loss.item()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

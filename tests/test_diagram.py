@@ -257,7 +257,7 @@ def test_an_export_that_cannot_be_is_refused(store, tmp_path, name):
 
 def test_files_that_are_no_sweep_are_refused(store, tmp_path):
     path = tmp_path / "sweep.nc"
-    with pytest.raises(StoreError, match="got none"):
+    with pytest.raises(StoreError, match="got neither"):
         load_sweep(path)
     path.write_bytes(b"nothing of ours")
     with pytest.raises(StoreError, match="must be a file of grokscope"):

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from grokscope.diagram import DONE, MISSING, NUMBERS, as_table, collect, grid_of
-from grokscope.errors import ConfigError, StoreError
+from grokscope.errors import StoreError
 from grokscope.grid import Grid
 from grokscope.lean import without_weights
 from grokscope.record import described
@@ -20,7 +20,7 @@ from grokscope.store import (
     Run,
     find,
     read_dataset,
-    require_writable,
+    require_file,
     run_path,
     save,
     write_dataset,
@@ -177,30 +177,16 @@ def export(data: xr.Dataset, path: Path) -> None:
         ConfigError: if the path ends in something else, or its folder cannot be written.
         OSError: if it cannot be written; no part of it is left behind.
     """
-    check_format(path)
-    if path.suffix == ".nc":
+    require_file(path, "export", FORMATS)
+    if path.suffix.lower() == ".nc":
         numbers = [name for name, v in data.variables.items() if v.dtype.kind in "iuf"]
         write_dataset(path, data, encoding=dict.fromkeys(numbers, COMPRESSION))
         return
     table = as_table(data)
-    if path.suffix == ".csv":
+    if path.suffix.lower() == ".csv":
         write_whole(path, table.to_csv(index=False).encode())
     else:
         write_whole(path, table.to_parquet(index=False))
-
-
-def check_format(path: Path) -> None:
-    """Refuse a file to export to that could not be written.
-
-    Raises:
-        ConfigError: if its ending is none of `FORMATS`, or its folder cannot be written.
-    """
-    if path.suffix not in FORMATS or path.is_dir():
-        raise ConfigError(
-            f"`export` must be a file that ends in {', '.join(FORMATS)}, got {str(path)!r}. "
-            "Use sweep.nc."
-        )
-    require_writable(path.parent, "export")
 
 
 def load_sweep(path: str | Path) -> xr.Dataset:

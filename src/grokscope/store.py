@@ -184,6 +184,20 @@ def require_writable(folder: Path, name: str) -> None:
         ) from None
 
 
+def require_file(path: Path, name: str, endings: tuple[str, ...]) -> None:
+    """Refuse a file that could not be written, or has another ending, before work is spent on it.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
+    if path.suffix.lower() not in endings or path.is_dir():
+        raise ConfigError(
+            f"`{name}` must be a file that ends in {', '.join(endings)}, got {str(path)!r}. "
+            f"Use {name}{endings[0]}."
+        )
+    require_writable(path.parent, name)
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file under a temporary name beside it, flush it to disk, then rename it.
 

@@ -39,6 +39,8 @@ RunName = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 RUNS = Path("runs")
+PAGES = (".html", ".htm")
+"""Endings of what is written to be opened in a browser."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -113,18 +115,6 @@ def known_scale(text: str) -> Literal["quick", "paper"]:
     if text not in ("quick", "paper"):
         raise ConfigError(f"`scale` must be quick or paper, got {text!r}. Use quick for a look.")
     return text
-
-
-def page_path(name: str, path: Path) -> Path:
-    """An option's path as that of an HTML file which can be written."""
-    from grokscope.store import require_writable
-
-    if path.suffix.lower() not in (".html", ".htm") or path.is_dir():
-        raise ConfigError(
-            f"`{name}` must be a file that ends in .html, got {str(path)!r}. Use page.html."
-        )
-    require_writable(path.parent, name)
-    return path
 
 
 def whole(name: str, text: str, least: int = 0) -> int:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import CONTRADICTED, RUNS, Json, Store, app, known_scale, page_path
+from grokscope.cli.base import CONTRADICTED, PAGES, RUNS, Json, Store, app, known_scale
 from grokscope.cli.sweeps import Workers, positive
 from grokscope.cli.tables import console, jsonable
 from grokscope.errors import ConfigError
@@ -91,9 +91,11 @@ def report(
     Example: [bold]grokscope report --out report.html[/bold]
     """
     from grokscope.report import report as write_report
+    from grokscope.store import require_file
 
+    require_file(out, "out", PAGES)
     found = write_report(
-        page_path("out", out), known_scale(scale), store, _exports(results),
+        out, known_scale(scale), store, _exports(results),
         positive("workers", workers),
         _to_stderr, train_sweeps,
     )  # fmt: skip

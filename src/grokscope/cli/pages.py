@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import Json, app, page_path, whole
+from grokscope.cli.base import PAGES, Json, app, whole
 from grokscope.cli.sweeps import Every, Seeds, Settled, requested_grid
 from grokscope.errors import ConfigError
 
@@ -47,10 +47,10 @@ def explore(
     from grokscope.explorer.server import make_server
     from grokscope.explorer.source import open_source
     from grokscope.progress import progress_bar
-    from grokscope.store import write_whole
+    from grokscope.store import require_file, write_whole
 
     if export is not None:
-        page_path("export", export)
+        require_file(export, "export", PAGES)
     opened = open_source(source, requested_grid(source, grid, seeds, settle, every))
     if export is not None:
         cells, data = {}, opened.dataset()

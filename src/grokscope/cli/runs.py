@@ -137,12 +137,13 @@ def show(
 
     Example: [bold]grokscope show 61cef3[/bold]
     """
-    from grokscope.figures import check_path, style
+    from grokscope.figures import FORMATS, style
     from grokscope.figures.overview import draw_overview
+    from grokscope.store import require_file
 
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}.png"
-    check_path(path)
+    require_file(path, "out", FORMATS)
     chosen = None if neurons is None else [whole("neurons", n) for n in neurons.split(",")]
     with style.context():
         style.save(draw_overview(opened, chosen), path)
@@ -169,14 +170,15 @@ def prune(
 
     Example: [bold]grokscope prune 61cef3 --first lowest[/bold]
     """
-    from grokscope.figures import check_path, style
+    from grokscope.figures import FORMATS, style
     from grokscope.figures.overview import draw_pruning_curves
     from grokscope.prune import neurons_required
     from grokscope.run import pruning_curves
+    from grokscope.store import require_file
 
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-pruned.png"
-    check_path(path)
+    require_file(path, "out", FORMATS)
     orders = ("lowest", "highest") if first == "both" else (first,)
     both = pruning_curves(opened, orders, whole("seed", seed), layer=layer)
     curves = {order: both.sel(first=order) for order in orders}
@@ -216,12 +218,13 @@ def audit(
     """
     from grokscope.evidence import audit as audited
     from grokscope.evidence import qualities
-    from grokscope.figures import check_path, style
+    from grokscope.figures import FORMATS, style
     from grokscope.figures.evidence import draw_audit
+    from grokscope.store import require_file
 
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-audit.png"
-    check_path(path)
+    require_file(path, "out", FORMATS)
     count = whole("top", top)
     found = audited(opened)
     with style.context():

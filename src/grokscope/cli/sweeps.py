@@ -233,16 +233,17 @@ def phases(
     from grokscope import archives, figures
     from grokscope.figures.diagrams import draw_diagrams
     from grokscope.progress import progress_bar
+    from grokscope.store import require_file
     from grokscope.stored_grids import grid_in
     from grokscope.sweeps import open_sweep
 
     if out is not None:
-        figures.check_path(out)
+        require_file(out, "out", figures.FORMATS)
     elif accuracies:
         raise ConfigError("`accuracies` must go with a picture to draw them in. Give --out.")
     if export is not None:
-        archives.check_format(export)
-    if details and (export is None or export.suffix != ".nc" or not source.is_dir()):
+        require_file(export, "export", archives.FORMATS)
+    if details and (export is None or export.suffix.lower() != ".nc" or not source.is_dir()):
         raise ConfigError(
             "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
         )
@@ -301,6 +302,7 @@ def figure(
     Example: [bold]grokscope figure 1 --scale quick[/bold]
     """
     from grokscope import figures
+    from grokscope.store import require_file
 
     scale = known_scale(scale)
     chosen = figures.load(int(number) if number.isdecimal() else number)
@@ -315,7 +317,7 @@ def figure(
     root_seed, processes = whole("seed", seed), positive("workers", workers)
     suffix = "" if scale == "paper" else f"-{scale}"
     path = out or Path("figures") / f"figure{number}{suffix}.png"
-    figures.check_path(path)
+    require_file(path, "out", figures.FORMATS)
     if of_sweeps:
         from grokscope import archives, sweeps
 

@@ -286,19 +286,3 @@ def draw(figure: Figure, runs: list[Run], path: Path) -> None:
     note = note_of(figure, "" if steps == full else f"quick (paper: {full} steps)")
     with style.context():
         style.save(figure.draw(runs, style.small_print(runs, note)), path)
-
-
-def check_path(path: Path) -> None:
-    """Refuse an output file that could not be written, before anything is trained.
-
-    Raises:
-        ConfigError: if the ending is none of `FORMATS`, or the place cannot be written.
-    """
-    from grokscope.store import require_writable
-
-    if path.suffix.lower() not in FORMATS or path.is_dir():
-        raise ConfigError(
-            f"`out` must be a file that ends in {', '.join(FORMATS)}, got {str(path)!r}. "
-            "Use figure.png."
-        )
-    require_writable(path.parent, "out")
