@@ -192,7 +192,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
     """
     try:
         from distributed import Client
-        from distributed.comm import resolve_address
+        from distributed.comm.addressing import resolve_address
     except ImportError:
         raise ConfigError(
             "`scheduler` must have Dask to talk to, got no such package. "
