@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokscope.diagram import DONE, MISSING, NUMBERS, as_table, collect, grid_of
+from grokscope.diagram import DONE, MISSING, NUMBERS, as_table, collect, grid_of, is_whole
 from grokscope.errors import StoreError
 from grokscope.grid import Grid
 from grokscope.lean import without_weights
@@ -73,11 +73,16 @@ def archive(
             if variable.dtype.kind in "iuf":
                 _put(packed, str(name), shape, index, variable.values)
         advance(1)
+    room: dict[str, int] = {}  # networks may differ in width, and their arrays share dimensions
+    for name, values in packed.items():
+        for dim, length in zip(layout[name].dims, values.shape[len(shape) :], strict=True):
+            room[str(dim)] = max(room.get(str(dim), 0), length)
     for name, like in layout.items():
         inner = [RUN + str(dim) for dim in like.dims]
         if name in packed:
             attrs = like.attrs | {"dtype": str(like.dtype)}
-            data[RUN + name] = (*dims, *inner), packed[name], attrs
+            lengths = tuple(room[str(dim)] for dim in like.dims)
+            data[RUN + name] = (*dims, *inner), _padded(packed[name], (*shape, *lengths)), attrs
         elif all(maker[-1].get(name) == like.values.tolist() for maker in makers):
             data[RUN + name] = inner, like.values, like.attrs  # names, the same in every run
     data["run_maker"] = (
@@ -97,13 +102,15 @@ def _put(
     kind = np.float32 if values.dtype == np.float32 else np.float64  # integers up to 2⁵³ fit
     array = packed.get(name, np.empty((*shape, *(0 for _ in values.shape)), kind))
     inner = array.shape[len(shape) :]
-    room = [max(pair) for pair in zip(inner, values.shape, strict=True)]
-    if tuple(room) != inner:
-        larger = np.full((*shape, *room), np.nan, kind)
-        larger[(..., *(slice(length) for length in inner))] = array
-        array = larger
+    array = _padded(array, (*shape, *map(max, inner, values.shape)))
     array[(*index, *(slice(length) for length in values.shape))] = values
     packed[name] = array
+
+
+def _padded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The array with room for a larger shape; the rest is NaN."""
+    room = [(0, length - there) for length, there in zip(shape, array.shape, strict=True)]
+    return np.pad(array, room, constant_values=np.nan) if array.shape != shape else array
 
 
 def restore(data: xr.Dataset, store: str | Path) -> int:
@@ -113,6 +120,11 @@ def restore(data: xr.Dataset, store: str | Path) -> int:
         StoreError: if the dataset holds no runs but only what they ended with.
     """
     grid, store = grid_of(data), Path(store)
+    if not is_whole(data):
+        raise StoreError(
+            "the dataset must be a whole sweep's to be restored, got a selection of it. "
+            "Select from what is restored."
+        )
     if "run_maker" not in data:
         raise StoreError(
             "the sweep's file must hold its runs to go on from, got one with their ends alone. "
@@ -170,13 +182,14 @@ def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:
 FORMATS = (".nc", ".csv", ".parquet")
 
 
-def export(data: xr.Dataset, path: Path) -> None:
+def export(data: xr.Dataset, path: str | Path) -> None:
     """Write a sweep's dataset as netCDF (.nc), or as a table with a row a run (.csv, .parquet).
 
     Raises:
         ConfigError: if the path ends in something else, or its folder cannot be written.
         OSError: if it cannot be written; no part of it is left behind.
     """
+    path = Path(path)
     require_file(path, "export", FORMATS)
     if path.suffix.lower() == ".nc":
         numbers = [name for name, v in data.variables.items() if v.dtype.kind in "iuf"]

@@ -27,6 +27,7 @@ from grokscope.parts import (
     Rule,
     Seeds,
     Settle,
+    alike,
     kind_name,
     unknown,
 )
@@ -50,8 +51,10 @@ def _named(default: str) -> BeforeValidator:
 
 
 def _measures(value: Any) -> Any:
-    """One function or several, each with the hash of its source; none is absent."""
-    if value is None or isinstance(value, str) or callable(value):
+    """One function or several, as a list or with commas, each with its source's hash; or none."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if value is None or callable(value):
         value = [] if value is None else [value]
     if not isinstance(value, list | tuple):
         return value
@@ -276,8 +279,12 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         recounted: dict[str, Any] = {}
         for name, value in values.items():
             part, leaf = _locate(document, name)
-            is_whole = type(value) is int and isinstance(document[part].get(leaf), float)
-            document[part][leaf] = float(value) if is_whole else value
+            present = document[part].get(leaf)
+            if document[part].get("name") == "own":
+                value = alike(leaf, value, present)
+            elif type(value) is int and isinstance(present, float):
+                value = float(value)
+            document[part][leaf] = value
             if part == "task" and leaf not in COUNTED_SETTINGS:
                 recounted = document[part]
         for name in COUNTED_SETTINGS if recounted else ():
@@ -374,6 +381,7 @@ def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
         f"{part}.{leaf}" for part in PARTS if isinstance(document[part], Mapping)
         for leaf in document[part]
     ]  # fmt: skip
+    name = "seeds.seed" if name == "seed" else name  # the user's code may have a seed of its own
     found = [path for path in paths if name in (path, path.partition(".")[2])]
     if len(found) == 1:
         part, _, leaf = found[0].partition(".")

@@ -19,6 +19,7 @@ from grokscope.grid import Grid
 from grokscope.intervals import mean_interval
 from grokscope.measure import SCORES
 from grokscope.phases import Phase, classify
+from grokscope.plugins import MARK, is_reference
 from grokscope.refine import UNKNOWN, enclosed
 from grokscope.store import failures
 from grokscope.summaries import IPR_BINS, Summary, summaries
@@ -130,7 +131,12 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:
-    """Axis values as netCDF can hold them: "none" for None beside words, NaN beside numbers."""
+    """Axis values as netCDF can hold them: "none" for None beside words, NaN beside numbers.
+
+    The user's code is named without the hash of its source, which the grid holds, if that is plain.
+    """
+    plain = [v.partition(MARK)[0] if is_reference(v) else v for v in values]
+    values = plain if len(set(plain)) == len(values) else values
     if any(isinstance(value, str | bool) for value in values):
         return np.array([str(value).lower() if value is None else str(value) for value in values])
     return np.array([np.nan if value is None else value for value in values])
@@ -151,6 +157,15 @@ def ascends(values: np.ndarray) -> bool:
     return values.dtype.kind in "iuf" and bool((np.diff(values) > 0).all())
 
 
+def is_whole(dataset: xr.Dataset) -> bool:
+    """Whether a sweep's dataset has all cells of its grid, in the grid's order."""
+    grid = grid_of(dataset)
+    return dataset.status.dims == tuple(grid.sizes) and all(
+        np.array_equal(dataset[name].values.astype(str), _coordinate(values).astype(str))
+        for name, values in grid.values.items()
+    )
+
+
 def grid_of(dataset: xr.Dataset) -> Grid:
     """The grid that a dataset is of.
 
@@ -168,9 +183,12 @@ def grid_of(dataset: xr.Dataset) -> Grid:
 def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
     """The code in `PHASES` of every run, `UNKNOWN` where there is none; thresholds of `classify`.
 
+    The seed's dimension is there and the last, also of a selection of one seed.
+
     >>> phase_codes(collect(Grid(axes={"weight_decay": [0, 5]}), "no store")).values.tolist()
     [[-1], [-1]]
     """
+    dataset = _by_seed(dataset)
     corruption = dataset.coords.get(
         "corruption_fraction", grid_of(dataset).base.corruption_fraction
     )
@@ -186,6 +204,13 @@ def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
         codes[phases == phase] = code
     codes[np.isfinite(dataset.failed_at.values)] = PHASES.index(None)
     return like.copy(data=codes).rename("phase")
+
+
+def _by_seed(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with the seed as the last dimension of what has a value for each run."""
+    seeds = dataset if "seed" in dataset.dims else dataset.expand_dims("seed")
+    last = [name for name, v in seeds.data_vars.items() if set(v.dims) == set(seeds.status.dims)]
+    return seeds.assign({name: seeds[name].transpose(..., "seed") for name in last})
 
 
 def most_frequent(codes: np.ndarray) -> np.ndarray:
@@ -208,6 +233,9 @@ def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: f
     >>> diagram.phase.values.tolist(), diagram.frequency.dims
     ([-1, -1], ('weight_decay', 'code'))
     """
+    if not 0 < confidence < 1:
+        raise ConfigError(f"`confidence` must lie between 0 and 1, got {confidence}. Use 0.95.")
+    dataset = _by_seed(dataset)
     codes = phase_codes(dataset, **thresholds)
     counts = np.stack([(codes.values == code).sum(axis=-1) for code in range(len(PHASES))], axis=-1)
     runs = counts.sum(axis=-1)
@@ -317,6 +345,7 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     >>> as_table(collect(Grid(axes={"weight_decay": [0, 5]}), "no store")).status.tolist()
     ['missing', 'missing']
     """
+    dataset = _by_seed(dataset)
     diagram = phase_diagram(dataset, **thresholds)
     codes = phase_codes(dataset, **thresholds)
     codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from itertools import product
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,13 +14,33 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from grokscope.config import Experiment, digest, read_toml
 from grokscope.errors import ConfigError
-from grokscope.parts import Part, Rule
+from grokscope.parts import Part, Rule, plain
+from grokscope.plugins import identified, is_reference
 
 ABSENT = "none"
 """How TOML, which has no None, names the value of an absent setting on an axis."""
 
 LARGEST = 1_000_000
 """Cells of the largest grid that is accepted: more is a slip of the keyboard."""
+
+
+MAY_BE_CODE = ("task", "operation", "corruption", "model", "optimizer", "measures")
+"""Axes on which the user's own code may be; a grid holds the hash of its source."""
+
+RESERVED = (
+    *("train_loss", "test_loss", "train_accuracy", "test_accuracy", "corrupted_accuracy"),
+    *("corrected_accuracy", "uncorrupted_accuracy", "peak_test_accuracy", "mean_ipr", "norm"),
+    *("dead_neurons", "neurons_required", "last_step", "seconds", "failed_at", "settled_at"),
+    *("has_weights", "ipr_histogram", "status", "matrix", "layer", "ipr_bin", "phase", "inferred"),
+    *("runs", "frequency", "low", "high", "code", "seed"),
+)
+"""What the datasets of a sweep call things of their own: no axis and no measure has such a name,
+nor one that begins with run_ or norm_."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a sweep's datasets have something of their own by a name."""
+    return name in RESERVED or name.startswith(("run_", "norm_"))
 
 
 def _values(name: str, values: Any) -> tuple[Any, ...]:
@@ -30,21 +51,27 @@ def _values(name: str, values: Any) -> tuple[Any, ...]:
             raise ConfigError(
                 f"axis `{name}` must have start, stop and num, got {values}. {remedy}"
             )
-        try:
-            num = min(int(values["num"]), LARGEST + 1)
-            step = (values["stop"] - values["start"]) / max(num - 1, 1)
-            values = [values["start"] + step * place for place in range(num)]
-        except (TypeError, ValueError):
-            raise ConfigError(f"axis `{name}` must hold numbers, got {values}. {remedy}") from None
+        start, stop, num = (values[key] for key in ("start", "stop", "num"))
+        ends = all(isinstance(end, int | float) and isfinite(end) for end in (start, stop))
+        if not ends or not isinstance(num, int):
+            raise ConfigError(
+                f"axis `{name}` must hold numbers, a whole number of them, got {values}. {remedy}"
+            )
+        steps = max(min(num, LARGEST + 1) - 1, 1)
+        values = [start + (stop - start) * place / steps for place in range(min(num, steps + 1))]
+        if isinstance(start, int) and (stop - start) % steps == 0:
+            values = [round(value) for value in values]
     values = getattr(values, "tolist", lambda: values)()  # of a NumPy array
     if not isinstance(values, list | tuple | range) or not values:
         raise ConfigError(f"axis `{name}` must have at least one value, got {values!r}. {remedy}")
     scalars = [getattr(value, "item", lambda value=value: value)() for value in values]
+    if name.rpartition(".")[2] in MAY_BE_CODE:
+        scalars = [identified(name, v) if is_reference(v) else v for v in scalars]
     for value in scalars:
         if not isinstance(value, int | float | str | None):
             raise ConfigError(f"axis `{name}` must hold plain values, got {value!r}. {remedy}")
     return tuple(
-        round(value, 12) if isinstance(value, float) else None if value == ABSENT else value
+        plain(value) if isinstance(value, float) else None if value == ABSENT else value
         for value in scalars
     )
 
@@ -106,6 +133,11 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         if "seed" in leaves:
             raise ConfigError("axis `seed` must be given as seeds. Use seeds = 3 beside the axes.")
         for name in leaves:
+            if is_reserved(name):
+                raise ConfigError(
+                    f"axis `{name}` must have a name that nothing else in a sweep has. Rename that "
+                    "argument of your code."
+                )
             if leaves.count(name) > 1:
                 raise ConfigError(
                     f"axis `{name}` must be given once, got it under two names. Use one of them."
@@ -298,7 +330,7 @@ _deep = partial(_diagram, model="deep_mlp", learning_rate=0.001, steps=5000)
 def _embeddings() -> Grid:
     """Figure 12's Transformers: depth, heads and weight tying at one setting."""
     base = _transformer("weight_decay", (0,)).base
-    base = base.replace(train_fraction=0.8, corruption_fraction=0.2, weight_decay=3)
+    base = base.replace(train_fraction=0.8, corruption_fraction=0.2, weight_decay=3, steps=4000)
     axes = {"heads": (8, 4), "tied": (False, True), "depth": (1, 2, 3)}
     return Grid(base=base, axes=axes)  # type: ignore[arg-type]
 

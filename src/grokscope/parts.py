@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -33,6 +34,15 @@ class Rule(NamedTuple):
 def _plain(value: float) -> float:
     # 0.1 + 0.2 and 0.3 are one experiment, not two: twelve decimals are far finer than any sweep.
     return round(value, 12) + 0.0
+
+
+def plain(value: float) -> float:
+    """A float to fourteen digits: the same for what should be the same number, however small.
+
+    >>> plain(0.1 + 0.2), plain(1.23456e-9)
+    (0.3, 1.23456e-09)
+    """
+    return float(f"{value:.14g}") + 0.0
 
 
 Number = Annotated[float, AfterValidator(_plain)]
@@ -104,10 +114,12 @@ class Own(Part):
         if is_new:
             settings = cls._with_defaults(code, settings)
         for name, value in settings.items():
-            if not isinstance(value, bool | int | float | str | None):
+            if not isinstance(value, bool | int | float | str | None) or (
+                isinstance(value, float) and not math.isfinite(value)
+            ):
                 raise ConfigError(
-                    f"`{name}` must be a number, a word, true, false or none, got {value!r}. "
-                    f"Change it, or what {code.partition(MARK)[0]} takes."
+                    f"`{name}` must be a finite number, a word, true, false or none, got "
+                    f"{value!r}. Change it, or what {code.partition(MARK)[0]} takes."
                 )
         return {**values, **settings, "code": code}
 
@@ -124,14 +136,32 @@ class Own(Part):
             value = given.get(name, parameter.default)
             if value is parameter.empty:
                 raise ConfigError(f"`{name}` must be given for {place}, got nothing. Set it.")
-            of_float = isinstance(parameter.default, float) and type(value) is int
-            settings[name] = _plain(value) if of_float or isinstance(value, float) else value
+            settings[name] = alike(name, value, parameter.default)
         return settings
 
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments for the code."""
         return dict(self.model_extra or {})
+
+
+def alike(name: str, value: Any, like: Any) -> Any:
+    """A setting of the user's code as a plain value of the kind of its default or present one.
+
+    Raises:
+        ConfigError: if it is a word where a number was.
+
+    >>> alike("scale", 2, 0.5), alike("n", 3.0, 1), alike("n", 0.5, 1), alike("flag", 1, True)
+    (2.0, 3, 0.5, True)
+    """
+    value = value.item() if getattr(value, "shape", None) == () else value
+    if isinstance(value, str) and isinstance(like, float):
+        raise ConfigError(f"`{name}` must be a number, got {value!r}. Use {like:g}.")
+    if type(value) is int and isinstance(like, float):
+        return float(value)
+    if isinstance(value, float):
+        return int(value) if type(like) is int and value.is_integer() else plain(value)
+    return bool(value) if isinstance(like, bool) and value in (0, 1) else value
 
 
 # Bounds where float32, in which the optimiser computes, would round a setting to a useless one.

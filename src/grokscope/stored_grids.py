@@ -77,7 +77,7 @@ def grid_in(store: str | Path, mend: bool = True) -> Grid:
     }
     seeds = sorted(varied.pop("seeds.seed"))
     axes: dict[str, list[Any]] = {
-        name: sorted(values, key=lambda value: (value is not None, value))
+        name: sorted(values, key=lambda value: (value is not None, isinstance(value, str), value))
         for name, values in varied.items()
         if len(values) > 1
     }
