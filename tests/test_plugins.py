@@ -11,16 +11,20 @@ import numpy as np
 import pytest
 
 import grokscope
+from grokscope.archives import archive
 from grokscope.cli import main
 from grokscope.config import Experiment, digest
 from grokscope.data import make_dataset, modular_table
+from grokscope.diagram import as_table, collect, grid_of, phase_diagram
 from grokscope.errors import ConfigError
 from grokscope.figures import style
-from grokscope.grid import Grid
+from grokscope.grid import Grid, is_reserved
 from grokscope.plugins import load
 from grokscope.record import final_network
 from grokscope.run import pruning_curves, train
 from grokscope.store import open_run
+from grokscope.stored_grids import grid_in
+from grokscope.sweeps import sweep
 
 CODE = """
 import jax
@@ -126,6 +130,97 @@ def test_own_optimizer_is_what_trains(module):
     assert not np.allclose(own.U, same.U, atol=1e-6)
 
 
+def test_small_and_whole_settings_are_kept(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    body = "def f(eps=1e-15, n=3, on=True, rate=1.0): pass"
+    (tmp_path / "kinds.py").write_text(body)
+    made = BASE.replace(optimizer="kinds:f")
+    assert made.optimizer.settings == {"eps": 1e-15, "n": 3, "on": True, "rate": 1.0}
+    assert digest(made.replace(n=3.0, on=1, rate=np.int64(1), eps=np.float64(1e-15))) == digest(
+        made
+    )
+    assert made.replace(n=0.5).optimizer.n == 0.5
+    with pytest.raises(ConfigError, match="`rate` must be a number, got 'fast'"):
+        made.replace(rate="fast")
+
+
+def test_a_grid_holds_the_source_of_own_code(module, tmp_path):
+    """So that neither it nor its export means other code once the file has changed or gone."""
+    grid = Grid(base=BASE, axes={"operation": ["addition", f"{module}:squares"]})
+    before = grid.digests
+    data = sweep(grid, tmp_path / "runs", workers=1, progress=False)
+    assert data.operation.values.tolist() == ["addition", f"{module}:squares"]
+    (tmp_path / f"{module}.py").write_text(CODE.replace("m**2", "m**3"))
+    again = Grid.from_toml(grid.to_toml())
+    assert again.digests == before == tuple(digest(cell) for _, cell in grid.cells())
+    assert Grid(base=BASE, axes=grid.axes | {"width": [8]}).digests == before
+    assert grid.replace(axes={"operation": ["addition", f"{module}:squares"]}).digests != before
+    (tmp_path / f"{module}.py").unlink()
+    assert (collect(grid_of(data), tmp_path / "runs").status == 1).all()
+    assert grid_in(tmp_path / "runs").digests == before
+
+
+def test_code_that_changes_its_arguments_changes_no_data(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    body = """
+def noise(labels, n_labels, rng):
+    labels += 1
+    labels %= n_labels
+    return labels
+
+def wipe(network, dataset):
+    dataset.given_labels[:] = 0
+    return 0.0
+"""
+    (tmp_path / "inplace.py").write_text(body)
+    data = make_dataset(BASE.replace(corruption="inplace:noise"))
+    assert np.array_equal(data.true_labels, data.inputs.sum(axis=1) % 7)
+    assert (data.given_labels != data.true_labels).sum() == data.is_corrupted.sum() > 0
+    with pytest.raises(ValueError, match="read-only"):
+        train(BASE.replace(measures="inplace:wipe"), progress=False)
+
+
+def test_a_seed_of_ones_own_leaves_seed_the_root(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "seeded.py").write_text(CODE)
+    base = Experiment(steps=4, task="seeded:blobs", model="image_mlp").replace(width=8)
+    assert (base.replace(seed=3).seeds.seed, base.replace(seed=3).task.seed) == (3, 0)
+    assert base.replace(**{"task.seed": 2}).task.seed == 2
+    data = sweep(Grid(base=base, axes={"n": [60, 90]}, seeds=2), tmp_path / "r", progress=False)
+    assert data.status.values.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["failed_at", "seconds", "norm_U", "phase", "seed", "weight_decay", "label", "pruned_loss"],
+)
+def test_measures_and_axes_take_no_name_of_a_sweep(tmp_path, monkeypatch, name):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "names.py").write_text(f"def {name}(model, dataset): return 1.0")
+    with pytest.raises(ConfigError, match="`measures` must have names that nothing else"):
+        train(BASE.replace(measures=f"names:{name}"), progress=False)
+    (tmp_path / "axes_.py").write_text(f"def f({name}=1.0): return 1.0")
+    if is_reserved(name) and name != "seed":
+        with pytest.raises(ConfigError, match=f"axis `{name}` must have a name"):
+            Grid(base=BASE.replace(optimizer="axes_:f"), axes={name: [1, 2]})
+
+
+def test_reserved_names_are_all_that_sweeps_have(tmp_path):
+    """Or an axis or a measure of that name would be lost."""
+    grid = Grid(base=BASE, axes={"width": [8, 12]})
+    sweep(grid, tmp_path, workers=1, progress=False)
+    data = archive(grid, tmp_path)
+    there = {*map(str, data.variables), *map(str, phase_diagram(data).variables), "code"}
+    there |= {*as_table(data).columns} - {"width"}
+    assert {name for name in there - {"width"} if not is_reserved(name)} == set()
+
+
+def test_several_measures_on_one_line(module):
+    (first, second) = BASE.replace(measures=f"{module}:largest,{module}:blobs").measures
+    assert first.startswith(f"{module}:largest@")
+    assert second.startswith(f"{module}:blobs@")
+
+
 def test_own_measure_is_in_run_summary_and_sweep(module):
     grid = Grid(base=BASE.replace(measures=f"{module}:largest"), axes={"width": [8, 12]})
     data = grokscope.sweep(grid, "runs", workers=1)
@@ -221,7 +316,9 @@ def test_the_function_itself_is_taken(module):
         ({"model": "OWN:squares"}, "must be a network with a class method init"),
         ({"model": "OWN:Sum", "depth": 3}, "a setting of another model"),
         ({"model": {"name": "own", "code": "OWN:Sum", "deep": 3}}, "`deep` is not a setting of"),
-        ({"model": {"name": "own", "code": "OWN:Sum", "width": [3]}}, "must be a number"),
+        ({"model": {"name": "own", "code": "OWN:Sum", "width": [3]}}, "must be a finite"),
+        ({"model": {"code": "OWN:Sum", "name": "own", "scale": "big"}}, "`scale` must be a number"),
+        ({"model": {"code": "OWN:Sum", "name": "own", "scale": np.nan}}, "must be a finite number"),
         ({"task": "OWN:squares"}, "`m` must be given for"),
         ({"corruption": 3}, "`corruption` must be a function as in my_noise:shifted"),
     ],
@@ -306,6 +403,10 @@ class f(Network):
         ),
         ("def layers(self): return {}", "`layers` must be a property.* got BoundMethod"),
         ("@classmethod\n    def init(cls, *sizes): return 3", "must be made by init .* got int"),
+        (
+            "@classmethod\n    def init(cls, *_): return cls(jnp.zeros(3, int))",
+            "must hold arrays of float32, got one of int32",
+        ),
         ("@classmethod\n    def init(cls): return 3", "must be a network that can be made, got: f"),
     ],
 )

@@ -106,7 +106,7 @@ def make_dataset(experiment: Experiment) -> Dataset:
         return np.concatenate([train[:n_train], test]).astype(train.dtype)
 
     given = np.where(is_corrupted, drawn[:n_train], labels[:n_train]).astype(np.int32)
-    return Dataset(
+    dataset = Dataset(
         inputs=with_test(inputs, test_inputs),
         true_labels=with_test(labels, test_labels),
         given_labels=with_test(given, test_labels),
@@ -114,6 +114,9 @@ def make_dataset(experiment: Experiment) -> Dataset:
         n_train=n_train,
         n_labels=n_labels,
     )
+    for array in (dataset.inputs, dataset.true_labels, dataset.given_labels, dataset.is_corrupted):
+        array.flags.writeable = False  # the user's measures are given them too
+    return dataset
 
 
 def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -133,7 +136,7 @@ def _own_labels(
     code: str, labels: Int[np.ndarray, "example"], n_labels: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "example"]:
     """What a user's function gives every example in place of its label, should it be corrupted."""
-    drawn = np.asarray(call(code, labels, n_labels, rng))
+    drawn = np.asarray(call(code, labels.copy(), n_labels, rng))  # which it may change in place
     if (
         drawn.shape != labels.shape
         or drawn.dtype.kind not in "iu"

@@ -35,12 +35,12 @@ RESERVED = (
     *("runs", "frequency", "low", "high", "code", "seed"),
 )
 """What the datasets of a sweep call things of their own: no axis and no measure has such a name,
-nor one that begins with run_ or norm_."""
+nor one that begins with run_, norm_ or pruned_."""
 
 
 def is_reserved(name: str) -> bool:
     """Whether a sweep's datasets have something of their own by a name."""
-    return name in RESERVED or name.startswith(("run_", "norm_"))
+    return name in RESERVED or name.startswith(("run_", "norm_", "pruned_"))
 
 
 def _values(name: str, values: Any) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from grokscope.architectures import OwnModel
 from grokscope.config import Experiment
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
+from grokscope.grid import is_reserved
 from grokscope.models.network import Layer, Network
 from grokscope.plugins import MARK, call, own_code_in
 from grokscope.spectrum import ipr, residue_order
@@ -162,8 +163,9 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
-DERIVED = ("norm", "mean_ipr", "dead_neurons", "ipr", "logits")
-AXES = ("step", "matrix", "vectors", "layer", "neuron", "residue", "first", "pruned")
+DERIVED = ("norm", "mean_ipr", "dead_neurons", "ipr", "logits", "neuron_ipr", "neuron_ipr_output")
+AXES = ("step", "matrix", "vectors", "layer", "neuron", "residue", "first", "pruned", "example",
+        "label")  # fmt: skip
 """Beside `SCORES`, names that a run has taken: of variables, and of coordinates."""
 
 
@@ -181,9 +183,12 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
     arrays = by_name(model)
     taken = [*SCORES, *DERIVED, *AXES, *arrays]
     measures = [own_name(code) for code in experiment.measures or ()]
+    settings = [leaf for part in experiment.model_dump().values() if isinstance(part, dict)
+                for leaf in part]  # fmt: skip
+    in_sweeps = {*filter(is_reserved, measures), *settings, *Experiment.model_fields}
     for kind, names in (("measures", measures), ("model", list(arrays))):
         for name in names:
-            if [*taken, *measures].count(name) > 1:
+            if [*taken, *measures].count(name) > 1 or (kind == "measures" and name in in_sweeps):
                 raise ConfigError(
                     f"`{kind}` must have names that nothing else in a run has, got {name!r}. "
                     "Give it another."

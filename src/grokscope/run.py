@@ -165,7 +165,7 @@ def train_ensemble(
 
 def pruning_curves(
     run: Run,
-    first: Sequence[str] = ("lowest", "highest"),
+    first: str | Sequence[str] = ("lowest", "highest"),
     seed: int = 0,
     stride: int | None = None,
     layer: str | None = None,
@@ -187,6 +187,12 @@ def pruning_curves(
         raise ConfigError(
             f"`run` must have finished to be pruned, got one that diverged at step "
             f"{run.failed_at}. Use a smaller learning rate."
+        )
+    first = (first,) if isinstance(first, str) else first
+    if not first or (stride is not None and stride < 1):
+        raise ConfigError(
+            f"`first` must name an order and `stride` be at least 1, got {first!r} and {stride!r}. "
+            "Leave them out."
         )
     network, dataset = final_network(run), make_dataset(run.experiment)
     layer = layer_named(network, layer)

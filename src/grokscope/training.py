@@ -195,6 +195,12 @@ def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
             f"`model` must be made by init as a grokscope.Network, got {type(made).__name__}. "
             "Derive its class from grokscope.Network, and return it."
         )
+    for leaf in jax.tree.leaves(made):
+        if leaf.dtype != jnp.float32:
+            raise ConfigError(
+                f"`model` must hold arrays of float32, got one of {leaf.dtype}. Keep what is not "
+                "trained in a field with eqx.field(static=True)."
+            )
     return made
 
 
