@@ -230,6 +230,34 @@ def test_an_archive_gives_every_run_back_bit_for_bit(store, tmp_path):
     )
 
 
+def test_a_selection_is_not_restored_under_other_settings(store, tmp_path):
+    data = archive(MIXED, store)
+    for selected in (data.isel(steps=[1]), data.isel(steps=[1, 0]), data.isel(seed=0)):
+        with pytest.raises(StoreError, match="must be a whole sweep's to be restored"):
+            restore(selected, tmp_path / "new")
+
+
+def test_a_diagram_goes_by_names_and_not_by_the_order_of_dimensions(store):
+    data = collect(MIXED, store)
+    whole = phase_diagram(data).phase
+    assert phase_diagram(data.isel(seed=0)).phase.drop_vars("seed", errors="ignore").equals(whole)
+    turned = phase_diagram(data.transpose("seed", "steps", ...)).phase
+    assert turned.transpose(*whole.dims).equals(whole)
+    assert len(as_table(data.isel(seed=0))) == 8
+    with pytest.raises(ConfigError, match="`confidence` must lie between 0 and 1"):
+        phase_diagram(data, confidence=2.0)
+
+
+def test_networks_of_several_kinds_and_widths_are_archived_together(tmp_path):
+    base = BASE.replace(width=12)
+    grid = Grid(base=base, axes={"model": ["two_layer", "transformer"], "steps": [20, 40]})
+    sweep(grid, tmp_path / "runs", workers=1, progress=False)
+    export(archive(grid, tmp_path / "runs"), str(tmp_path / "a.nc"))
+    assert restore(load_sweep(tmp_path / "a.nc"), tmp_path / "new") == 4
+    for path in (tmp_path / "runs").glob("*.nc"):
+        assert open_run(tmp_path / "new" / path.name).dataset.identical(open_run(path).dataset)
+
+
 def test_an_export_of_ends_alone_cannot_be_restored(store, tmp_path):
     path = tmp_path / "ends.nc"
     export(collect(MIXED, store), path)

@@ -58,6 +58,12 @@ def test_seeds_are_a_number_a_list_or_the_base_s():
     assert Grid(base=Experiment().replace(seed=9), axes=axes).root_seeds == (9,)
 
 
+def test_start_stop_and_num_give_whole_numbers_where_they_can():
+    axes = {"width": {"start": 8, "stop": 16, "num": 3}, "weight_decay": [1.23456e-9, 0.1 + 0.2]}
+    assert Grid(axes=axes).axes == {"width": (8, 12, 16), "weight_decay": (1.23456e-9, 0.3)}
+    assert Grid(axes={"corruption_fraction": {"start": 0, "stop": 1, "num": 3}}).size == 3
+
+
 def test_linspace_and_arrays_give_round_values():
     table = Grid(axes={"train_fraction": {"start": 0.1, "stop": 0.9, "num": 17}})
     array = Grid(axes={"train_fraction": np.linspace(0.1, 0.9, 17)})
@@ -151,6 +157,8 @@ IMPOSSIBLE = [
     ({"axes": {"width": [[8]]}}, "axis `width` must hold plain values"),
     ({"axes": {"width": {"start": 1}}}, "axis `width` must have start, stop and num"),
     ({"axes": {"width": {"start": "a", "stop": 2, "num": 3}}}, "axis `width` must hold numbers"),
+    ({"axes": {"width": {"start": 1, "stop": 2, "num": np.inf}}}, "axis `width` must hold numbers"),
+    ({"axes": {"width": {"start": 1, "stop": 2, "num": 2.7}}}, "axis `width` must hold numbers"),
     ({"axes": {"train_fraction": [0.5, 1.5]}}, "train_fraction = 1.5, seed = 0: `train_fraction`"),
     ({"axes": {"batch_size": [64, 9000]}}, "batch_size = 9000, seed = 0: `batch_size` must be at"),
     ({"axes": {"seed": [1]}}, "axis `seed` must be given as seeds"),

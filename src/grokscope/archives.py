@@ -63,13 +63,19 @@ def archive(
             for name, variable in dataset.variables.items()
             if variable.dtype.kind not in "iuf"
         }
+        for name, variable in dataset.variables.items():
+            layout.setdefault(str(name), variable)
+        others = {
+            str(name): variable.attrs
+            for name, variable in dataset.variables.items()
+            if variable.attrs != layout[str(name)].attrs or name in words
+        }
         maker = [dataset.attrs["grokscope_version"], dataset.attrs["environment"]]
-        maker += [*sorted(map(str, dataset.variables)), words]
+        maker += [*sorted(map(str, dataset.variables)), others, words]
         makers += [] if maker in makers else [maker]
         made[index] = makers.index(maker)
         created[index] = datetime.fromisoformat(dataset.attrs["created"]).timestamp()
         for name, variable in dataset.variables.items():
-            layout.setdefault(str(name), variable)
             if variable.dtype.kind in "iuf":
                 _put(packed, str(name), shape, index, variable.values)
         advance(1)
@@ -88,7 +94,9 @@ def archive(
     data["run_maker"] = (
         dims,
         made,
-        described("index in the attribute `makers`: version, environment, variables, words"),
+        described(
+            "index in the attribute `makers`: version, environment, variables, attributes, words"
+        ),
     )
     data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
     data["has_weights"] *= 0
@@ -147,7 +155,9 @@ def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run:
 def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:
     """What the run of one cell of an archive was saved from."""
     version, environment, *names = makers[int(cell.run_maker)]
-    words: dict[str, list[str]] = names.pop() if names and isinstance(names[-1], dict) else {}
+    # Behind the names are attributes that differ from run to run, and words; not in older files.
+    words: dict[str, list[str]] = names.pop() if isinstance(names[-1], dict) else {}
+    others: dict[str, dict] = names.pop() if isinstance(names[-1], dict) else {}
     packed = [RUN + name for name in names]
     lengths = {
         name: int(np.isfinite(cell[name].values).sum())
@@ -159,13 +169,14 @@ def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:
     for name in packed:
         own = name.removeprefix(RUN)
         if name not in cell:  # words that differ from run to run
-            variables[own] = [own], words[own]
+            variables[own] = [own], words[own], others.get(own, {})
             continue
         dims = [str(dim) for dim in cell[name].dims]
         values = cell[name].values[tuple(slice(lengths.get(dim)) for dim in dims)]
         attrs = dict(cell[name].attrs)
         if kind := attrs.pop("dtype", None):
             values = values.astype(kind)
+        attrs = others.get(own, attrs)
         variables[own] = [dim.removeprefix(RUN) for dim in dims], values, attrs
     created = datetime.fromtimestamp(float(cell.run_created), UTC)
     attrs = {

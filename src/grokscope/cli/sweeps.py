@@ -258,13 +258,13 @@ def phases(
     else:
         data = archives.load_sweep(source)
     written = {}
+    if export is not None:  # first: a sweep of one axis has no picture
+        archives.export(data, export)
+        written["export"] = str(export)
     if out is not None:
         draw = partial(draw_diagrams, with_accuracies=accuracies)
         figures.draw_sweeps(draw, [data], out)
         written["picture"] = str(out)
-    if export is not None:
-        archives.export(data, export)
-        written["export"] = str(export)
     print_phases(data, as_json, written)
 
 

@@ -273,6 +273,8 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     outer = codes.dims[:-2]
     rows = codes.dims[-2] if codes.ndim > 1 else None
     columns = codes.dims[-1]
+    labels = [short(value) for value in codes[rows].values.tolist()] if rows else []
+    margin = max([8, *map(len, labels)])
     places = codes.stack(panel=outer).panel.size if outer else 1
     flat = codes.values.reshape(places, -1, codes.sizes[columns])
     flat_inferred = inferred.values.reshape(flat.shape)
@@ -284,8 +286,7 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     for title, place, panel, pale in zip(titles, where, flat, flat_inferred, strict=True):
         screen.print(Text(title or "phases", style="bold"))
         for row in range(len(panel) - 1, -1, -1):
-            label = f"{short(codes[rows].values[row].item()):>8} " if rows else ""
-            line = Text(label)
+            line = Text(f"{labels[row]:>{margin}} " if rows else "")
             for code, small in zip(panel[row].tolist(), pale[row].tolist(), strict=True):
                 letter, look = LETTERS[names[code]] if code >= 0 else ("·", "dim")
                 line.append(f"{letter.lower() if small else letter} ", look)
@@ -297,7 +298,7 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
                     line.append(f"  {'|'.join(names_of)} {boundary.position:.3g} {ends}", "dim")
             screen.print(line)
         ends = codes[columns].values[[0, -1]].tolist()
-        screen.print(Text(f"{'':9}{columns} from {ends[0]} to {ends[1]}", style="dim"))
+        screen.print(Text(f"{'':{margin + 1}}{columns} from {ends[0]} to {ends[1]}", style="dim"))
     present = [names[code] for code in np.unique(flat) if code >= 0]
     key = "  ".join(f"{LETTERS[name][0]} {name.replace('_', ' ')}" for name in present)
     small = "  small: inferred" if flat_inferred.any() else ""
