@@ -132,7 +132,7 @@ def test_figure_12_has_every_coordinate_of_every_network_and_names_what_all_shar
     for setting in (
         "p = 31 · Transformer · N = 16",
         "8 heads, tied, 2 blocks: test",
-        "steps = 3000",
+        "steps = 4000",
     ):
         assert setting in words, setting
     with pytest.raises(ConfigError, match="Use figure12"):

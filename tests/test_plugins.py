@@ -13,12 +13,12 @@ import pytest
 import grokscope
 from grokscope.archives import archive
 from grokscope.cli import main
-from grokscope.config import Experiment, digest
+from grokscope.config import Experiment, digest, is_reserved
 from grokscope.data import make_dataset, modular_table
 from grokscope.diagram import as_table, collect, grid_of, phase_diagram
 from grokscope.errors import ConfigError
 from grokscope.figures import style
-from grokscope.grid import Grid, is_reserved
+from grokscope.grid import Grid
 from grokscope.plugins import load
 from grokscope.record import final_network
 from grokscope.run import pruning_curves, train

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import BeforeValidator, Field, model_validator
 
-from grokscope.config import Experiment, digest, read_toml
+from grokscope.config import Experiment, digest, is_reserved, read_toml
 from grokscope.errors import ConfigError
 from grokscope.parts import Part, Rule, plain
 from grokscope.plugins import identified, is_reference
@@ -26,21 +26,6 @@ LARGEST = 1_000_000
 
 MAY_BE_CODE = ("task", "operation", "corruption", "model", "optimizer", "measures")
 """Axes on which the user's own code may be; a grid holds the hash of its source."""
-
-RESERVED = (
-    *("train_loss", "test_loss", "train_accuracy", "test_accuracy", "corrupted_accuracy"),
-    *("corrected_accuracy", "uncorrupted_accuracy", "peak_test_accuracy", "mean_ipr", "norm"),
-    *("dead_neurons", "neurons_required", "last_step", "seconds", "failed_at", "settled_at"),
-    *("has_weights", "ipr_histogram", "status", "matrix", "layer", "ipr_bin", "phase", "inferred"),
-    *("runs", "frequency", "low", "high", "code", "seed"),
-)
-"""What the datasets of a sweep call things of their own: no axis and no measure has such a name,
-nor one that begins with run_, norm_ or pruned_."""
-
-
-def is_reserved(name: str) -> bool:
-    """Whether a sweep's datasets have something of their own by a name."""
-    return name in RESERVED or name.startswith(("run_", "norm_", "pruned_"))
 
 
 def _values(name: str, values: Any) -> tuple[Any, ...]:

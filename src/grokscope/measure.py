@@ -14,10 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from grokscope.architectures import OwnModel
-from grokscope.config import Experiment
+from grokscope.config import Experiment, is_reserved
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
-from grokscope.grid import is_reserved
 from grokscope.models.network import Layer, Network
 from grokscope.plugins import MARK, call, own_code_in
 from grokscope.spectrum import ipr, residue_order
