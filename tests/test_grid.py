@@ -151,8 +151,8 @@ def test_diagrams_share_the_panel_without_regularisation():
 
 IMPOSSIBLE = [
     ({"axes": {"widht": [1]}}, "widht = 1, seed = 0: `widht` is not a setting"),
-    ({"axes": {"width": []}}, "axis `width` must have at least one value"),
-    ({"axes": {"width": 3}}, "axis `width` must have at least one value"),
+    ({"axes": {"width": []}}, "axis `width` must list one value or more"),
+    ({"axes": {"width": 3}}, "axis `width` must list one value or more"),
     ({"axes": {"width": [8, 8]}}, "axis `width` must not repeat a value"),
     ({"axes": {"width": [[8]]}}, "axis `width` must hold plain values"),
     ({"axes": {"width": {"start": 1}}}, "axis `width` must have start, stop and num"),
@@ -168,8 +168,8 @@ IMPOSSIBLE = [
         "`zipped` axes must have equally many values",
     ),
     ({"axes": {"width": [1]}, "seeds": [-1]}, "seed = -1: `seed` must be a whole number"),
-    ({"axes": {"width": [1]}, "seeds": 0}, "axis `seeds` must have at least one value"),
-    ({"axes": {"width": [1]}, "seeds": "two"}, "axis `seeds` must have at least one value"),
+    ({"axes": {"width": [1]}, "seeds": 0}, "axis `seeds` must list one value or more"),
+    ({"axes": {"width": [1]}, "seeds": "two"}, "axis `seeds` must list one value or more"),
     ({"axes": [1]}, "`axes` must be a table"),
     ({}, "`axes` must be a table of settings and their values, got 'nothing'"),
     ({"axes": {"steps": {"start": 0, "stop": 1, "num": 10**9}}}, "`axes` must make at most"),

@@ -9,6 +9,7 @@ from importlib.metadata import version
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 import grokscope
 from grokscope.archives import archive
@@ -41,6 +42,12 @@ def shifted(labels, n_labels, rng):
 
 def descent(learning_rate=0.1, weight_decay=0.0, nesterov=True):
     return optax.sgd(learning_rate, momentum=0.5, nesterov=nesterov)
+
+def named(name="sgd"):
+    return optax.sgd(0.1)
+
+def counted(n_labels=3):
+    return blobs()
 
 def largest(network, dataset):
     return float(network(jnp.asarray(dataset.inputs)).max())
@@ -115,6 +122,26 @@ def test_own_network_trains_is_measured_and_pruned(module):
     curves = pruning_curves(run, stride=5)
     assert curves.pruned.values.tolist() == [0, 5, 10]
     assert float(curves.test_loss[0, 0]) == pytest.approx(float(run.final.test_loss), rel=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_features_that_are_not_those_of_the_logits_are_refused(module, factor, tmp_path):
+    without = train(BASE.replace(model=f"{module}:Sum"), progress=False)
+    assert pruning_curves(without).train_accuracy.values.std() > 0
+    source = (
+        (tmp_path / f"{module}.py").read_text()
+        + f"""
+    def features(self, inputs):
+        return {factor} * jnp.square(self.E[inputs].sum(axis=1))
+"""
+    )
+    (tmp_path / f"{module}.py").write_text(source)
+    run = train(BASE.replace(model=f"{module}:Sum"), progress=False)
+    if factor == 1:
+        xr.testing.assert_allclose(pruning_curves(run), pruning_curves(without))
+    else:
+        with pytest.raises(ConfigError, match="`features` must give the logits when multiplied"):
+            pruning_curves(run)
 
 
 def test_own_optimizer_is_what_trains(module):
@@ -320,6 +347,11 @@ def test_the_function_itself_is_taken(module):
         ({"model": {"code": "OWN:Sum", "name": "own", "scale": "big"}}, "`scale` must be a number"),
         ({"model": {"code": "OWN:Sum", "name": "own", "scale": np.nan}}, "must be a finite number"),
         ({"task": "OWN:squares"}, "`m` must be given for"),
+        (
+            {"optimizer": "OWN:named"},
+            "must take settings of other names than name, code, .*got name",
+        ),
+        ({"task": "OWN:counted"}, "must take settings of other names .*got n_labels"),
         ({"corruption": 3}, "`corruption` must be a function as in my_noise:shifted"),
     ],
 )

@@ -48,7 +48,7 @@ def _values(name: str, values: Any) -> tuple[Any, ...]:
             values = [round(value) for value in values]
     values = getattr(values, "tolist", lambda: values)()  # of a NumPy array
     if not isinstance(values, list | tuple | range) or not values:
-        raise ConfigError(f"axis `{name}` must have at least one value, got {values!r}. {remedy}")
+        raise ConfigError(f"axis `{name}` must list one value or more, got {values!r}. {remedy}")
     scalars = [getattr(value, "item", lambda value=value: value)() for value in values]
     if name.rpartition(".")[2] in MAY_BE_CODE:
         scalars = [identified(name, v) if is_reference(v) else v for v in scalars]

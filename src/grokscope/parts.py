@@ -97,6 +97,8 @@ class Own(Part):
     ] = Field(description="function or class of your own, as in my_code:name")
     fixed: ClassVar[int] = 0
     """How many arguments come before the settings."""
+    reserved: ClassVar[tuple[str, ...]] = ("name", "code", "n_examples", "n_inputs", "n_labels")
+    """What a part says of itself: arguments of its code have other names."""
 
     @classmethod
     def maker(cls, code: str) -> Any:
@@ -128,6 +130,11 @@ class Own(Part):
         """All settings of the code, with the given ones as numbers of the defaults' kind."""
         taken = settings_of(cls.maker(code), cls.fixed)
         place = code.partition(MARK)[0]
+        if clash := set(taken) & set(cls.reserved):
+            raise ConfigError(
+                f"`{place}` must take settings of other names than {', '.join(cls.reserved)}, got "
+                f"{min(clash)}. Rename it."
+            )
         if wrong := set(given) - set(taken):
             known = ", ".join(f"`{name}`" for name in taken) or "no settings"
             raise ConfigError(f"`{min(wrong)}` is not a setting of {place}. It takes {known}.")

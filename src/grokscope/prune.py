@@ -76,6 +76,7 @@ def pruning_curve(
         Variables over the dimension `pruned`, the number of neurons removed.
     """
     layer = layer_named(model, layer)
+    _require_features(model, dataset, layer)
     width = outgoing(model, layer).shape[1]
     n_labels = jax.eval_shape(model, jnp.asarray(dataset.inputs[:1])).shape[1]
     if loss not in LOSSES or dataset.n_labels != n_labels:
@@ -125,6 +126,20 @@ def layer_named(model: Network, layer: str | None) -> str:
 def adds_to_logits(model: Network, layer: str) -> bool:
     """Whether the layer's units add their terms to the logits: `features` times W, transposed."""
     return hasattr(model, "features") and model.layers[layer].outgoing == "W"
+
+
+def _require_features(model: Network, dataset: Dataset, layer: str) -> None:
+    """Refuse a network of the user's own whose `features` are not those of its logits."""
+    is_own = type(model).__module__.partition(".")[0] != __package__
+    if not is_own or not adds_to_logits(model, layer):
+        return
+    inputs = jnp.asarray(dataset.inputs[:TILE])
+    logits, terms = model(inputs), model.features(inputs) @ model.W.T  # type: ignore[attr-defined]
+    if terms.shape != logits.shape or jnp.abs(terms - logits).max() > 1e-3 * jnp.abs(logits).max():
+        raise ConfigError(
+            "`features` must give the logits when multiplied by W, transposed, got others. Mend "
+            "it, or leave it out: pruning then evaluates the network at every count."
+        )
 
 
 def outgoing(model: Network, layer: str) -> Array:
