@@ -70,7 +70,8 @@ def pruning_curve(
 
     Raises:
         ConfigError: if the order is not a permutation of the neurons, the loss or the layer is
-            unknown, or the dataset has another number of labels.
+            unknown, the dataset has another number of labels, or the `features` of an own network
+            are not those of its logits.
 
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
