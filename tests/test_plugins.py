@@ -1,10 +1,12 @@
 """A user's own operation, corruption, network, optimiser, measure and data; and what is refused."""
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
 from importlib.metadata import version
+from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -313,6 +315,23 @@ def test_a_run_opens_without_its_code_and_trains_only_with_it(module, tmp_path):
     source.write_text(CODE + "\n")
     assert "must be the code that the experiment was made with" in ask()
     assert open_run(path).experiment == experiment
+
+
+def test_status_says_which_runs_are_of_another_source(module, tmp_path, capsys):
+    def ask(*options):
+        with pytest.raises(SystemExit):
+            main(["status", "mine.toml", *options])
+        return capsys.readouterr().out
+
+    axes = {"operation": ["addition", f"{module}:squares"], "weight_decay": [0, 5]}
+    Path("mine.toml").write_text(Grid(base=BASE, axes=axes).to_toml())
+    sweep(Grid(base=BASE, axes=axes), "runs", workers=1, progress=False)
+    assert "4 done" in (before := ask())
+    assert "before a change" not in before
+    (tmp_path / f"{module}.py").write_text(CODE + "\n")
+    Path("mine.toml").write_text(re.sub("@[0-9a-f]{16}", "", Path("mine.toml").read_text()))
+    assert "2 of the missing are here, of your code as it was before a change" in ask()
+    assert json.loads(ask("--json"))["other_source"] == 2
 
 
 def test_another_source_is_another_experiment(module, tmp_path):

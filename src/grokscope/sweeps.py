@@ -29,6 +29,7 @@ from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import place
 from grokscope.grid import Grid, load_grid
 from grokscope.measure import require_measurable
+from grokscope.plugins import MARK, without_hashes
 from grokscope.progress import progress_bar, work_bar
 from grokscope.refine import UNKNOWN, follow_boundaries
 from grokscope.runner import Show, complete
@@ -42,6 +43,7 @@ from grokscope.store import (
     run_path,
 )
 from grokscope.stored_grids import record_grid
+from grokscope.summaries import summaries
 from grokscope.training import model_shapes, n_weights
 
 RUN_BYTES = 60_000
@@ -226,6 +228,19 @@ def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:
         settings = ", ".join(f"{name} = {v}" for name, v in grid.settings(index).items())
         failed[settings] = reasons.get(digest(grid.cell(index)), "unknown")
     return failed
+
+
+def of_other_source(data: xr.Dataset, store: Path) -> int:
+    """How many of a sweep's missing cells a store has of another source of the user's own code."""
+    grid = grid_of(data)
+    documents = [
+        grid.cell(tuple(index)).canonical_json()
+        for index in np.argwhere(data.status.values == MISSING).tolist()
+    ]
+    if not any(MARK in document for document in documents):
+        return 0
+    stored = {without_hashes(run["experiment"]) for run in summaries(store, mend=False).values()}
+    return sum(without_hashes(document) in stored for document in documents)
 
 
 class Estimate(NamedTuple):
