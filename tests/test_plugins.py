@@ -452,6 +452,11 @@ class f(Network):
             "    def in_training(self, inputs, *rest): return self(inputs)",
             r"must give logits \[2, 7\] of two examples by in_training, got \[7\]",
         ),
+        (
+            "def shared(self): return self.W\n"
+            "    def __call__(self, inputs, shared): return shared[inputs[:, 0]]",
+            "must have a method __call__.*TypeError: .*'shared'",
+        ),
         ("def layers(self): return {}", "`layers` must be a property.* got BoundMethod"),
         ("@classmethod\n    def init(cls, *sizes): return 3", "must be made by init .* got int"),
         (

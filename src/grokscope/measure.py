@@ -232,6 +232,9 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
         return
     inputs, expected = jnp.asarray(dataset.inputs[:2]), (2, dataset.n_labels)
 
+    def alone(model: Any) -> Any:
+        return model(inputs)
+
     def evaluated(model: Any) -> Any:
         shared = model.shared()
         return model(inputs) if shared is None else model(inputs, shared)
@@ -240,7 +243,11 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
         return model.in_training(inputs, None, 0.0, model.shared())[0]
 
     place, model = experiment.model.code.partition(MARK)[0], model_shapes(experiment)
-    for method, logits in (("__call__", evaluated), ("in_training", trained)):
+    for method, logits in (
+        ("__call__", alone),
+        ("__call__", evaluated),
+        ("in_training", trained),
+    ):
         try:
             shape = getattr(eqx.filter_eval_shape(logits, model), "shape", ())
         except Exception as error:

@@ -46,7 +46,7 @@ class Network(eqx.Module):
         return None
 
     def __call__(self, inputs: Shaped[Array, "example *feature"]) -> Float[Array, "example label"]:
-        """Logits in evaluation. Takes its `shared()` as well if there is any."""
+        """Logits in evaluation. If it has `shared()`, an optional second argument takes that."""
         raise NotImplementedError
 
     def in_training(
