@@ -43,7 +43,7 @@ def test_any_reader_of_netcdf_opens_it_and_finds_units_and_descriptions(run, tmp
         assert all(v.attrs["units"] == "1" for v in dataset.data_vars.values())
         assert dataset.attrs["digest"] == digest(EXPERIMENT)
         assert json.loads(dataset.attrs["experiment"])["steps"] == 20
-        assert "jax" in json.loads(dataset.attrs["environment"])
+        assert {"jax", "instructions"} <= json.loads(dataset.attrs["environment"]).keys()
     assert run.dataset.sizes == {
         "step": 3, "matrix": 3, "vectors": 3, "neuron": 8, "residue": 11
     }  # fmt: skip

@@ -136,6 +136,7 @@ def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
     imports.
     """
     packages = ("jax", "jaxlib", "equinox", "optax", "numpy")
+    extensions: Any = np.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore[index]
     return (
         packages_of(own_code)
         | {name: version(name) for name in packages}
@@ -143,8 +144,10 @@ def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "machine": platform.machine(),
+            "instructions": " ".join(extensions.get("found", ())),
             "device": jax.devices()[0].device_kind,
             "threads": os.environ.get("NPROC", "all"),
+            "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "byte_order": sys.byteorder,
         }
     )
