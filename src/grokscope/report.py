@@ -116,7 +116,8 @@ def _picture(draw: Callable[[Path], None]) -> bytes:
 
 def _of_runs(number: int | str, figure: Figure, runs: list[Run], scale: Scale) -> Section:
     seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs)
-    made = f"{len(runs)} networks, {seconds:.0f} s of training · grokscope figure {number}"
+    networks = "1 network" if len(runs) == 1 else f"{len(runs)} networks"
+    made = f"{networks}, {seconds:.0f} s of training · grokscope figure {number}"
     made += f" --scale {scale}" if scale == "quick" else ""
     picture = _picture(lambda path: figures.draw(figure, runs, path))
     return Section(number, figure.title, picture, made)

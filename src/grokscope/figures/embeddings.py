@@ -47,7 +47,6 @@ def draw_layers(runs: list[Run], small_print: str) -> Canvas:
     figure, grid = style.panels(2, 3, height=1.95)
     accuracy_panel(grid[0, 0], run, f"(a) {style.title(run, runs)}")
     grid[0, 0].set_ylabel("accuracy")
-    grid[0, 0].legend()
     for row, (layer, name) in zip(
         grid[:, 1:].T, {"first": "input", "last": "output"}.items(), strict=True
     ):
@@ -61,7 +60,7 @@ def draw_layers(runs: list[Run], small_print: str) -> Canvas:
     words = "\n".join(f"mean IPR, {layer} layer: {mean:.2f}" for layer, mean in ipr.items())
     grid[1, 0].text(0, 0.7, words, transform=grid[1, 0].transAxes, va="top")
     print_ = f"{small_print} · ρ: Spearman, 95 % bootstrap interval over live neurons"
-    return style.finish(figure, print_)
+    return style.finish(figure, print_, grid[0, 0])
 
 
 NORMALIZED = Experiment(
