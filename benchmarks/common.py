@@ -168,7 +168,7 @@ def torch_images(experiment: Experiment, steps: int):
         for part in (nn.Linear(widths[i], widths[i + 1], bias=False), nn.ReLU())
     ]
     n, size = data.n_train, experiment.batch_size
-    x = torch.as_tensor(data.inputs[:n]).float() / 255
+    x = torch.tensor(data.inputs[:n]).float() / 255
     y = torch.as_tensor(data.given_labels[:n].astype("int64"))
 
     def batches():
