@@ -173,6 +173,30 @@ def test_small_and_whole_settings_are_kept(tmp_path, monkeypatch):
         made.replace(rate="fast")
 
 
+def test_an_absent_setting_stays_absent(tmp_path, monkeypatch):
+    """It is none of the function's default, in the digest, in files and in a sweep."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "capped.py").write_text(
+        "import optax\n"
+        "def descent(cap=0.5, weight_decay=None, kind=3):\n"
+        "    step = optax.sgd(0.0 if cap is None else cap)\n"
+        "    return step\n"
+    )
+    default = BASE.replace(optimizer="capped:descent")
+    uncapped = default.replace(cap=None)
+    assert digest(uncapped) != digest(default) == digest(uncapped.replace(cap=0.5))
+    assert uncapped.optimizer.settings == {"cap": None, "weight_decay": None, "kind": 3}
+    assert uncapped.weight_decay == 0
+    assert Experiment.from_toml(uncapped.to_toml()) == uncapped
+    run = train(uncapped, tmp_path / "runs", progress=False)
+    assert open_run(run.path).experiment == uncapped
+    assert (run.dataset.train_loss[0] == run.dataset.train_loss).all()  # a rate of 0
+    assert not (train(default, progress=False).dataset.train_loss == run.dataset.train_loss).all()
+    grid = Grid(base=default, axes={"cap": [None, 0.5]})
+    assert [digest(grid.cell((i, 0))) for i in (0, 1)] == [digest(uncapped), digest(default)]
+    assert Grid.from_toml(grid.to_toml()).digests == grid.digests
+
+
 def test_a_grid_holds_the_source_of_own_code(module, tmp_path):
     """So that neither it nor its export means other code once the file has changed or gone."""
     grid = Grid(base=BASE, axes={"operation": ["addition", f"{module}:squares"]})
@@ -367,6 +391,10 @@ def test_the_function_itself_is_taken(module):
         ({"model": {"code": "OWN:Sum", "name": "own", "scale": np.nan}}, "must be a finite number"),
         ({"task": "OWN:squares"}, "`m` must be given for"),
         (
+            {"optimizer": {"name": "own", "code": "OWN:descent", "nesterov": "no"}},
+            "`nesterov` must be true or false, got 'no'. Use true.",
+        ),
+        (
             {"optimizer": "OWN:named"},
             "must take settings of other names than name, code, .*got name",
         ),
@@ -410,10 +438,30 @@ def test_code_in_several_files_or_broken_is_refused(tmp_path, monkeypatch, sourc
         ({"operation": "bad:f"}, "def f(m, n): return m / 2", "must return a whole number"),
         ({"corruption": "bad:f"}, "def f(a, n, r): return a + n", "must return 49 labels from 0"),
         ({"measures": "bad:f"}, "def f(a, b): return [1, 2]", "must return a number"),
-        ({"optimizer": "bad:f"}, "f = max", "`arguments` must be given for bad:f"),
+        ({"optimizer": "bad:f"}, "f = max", "must name its settings one by one, got .arguments"),
         ({"optimizer": "bad:f"}, "def f(): return None", "must return an Optax transformation"),
         ({"operation": "bad:f"}, "def f(m): return m", r"must take 2 arguments, got f\(m\)"),
         ({"operation": "os:getcwd"}, "", r"`os:getcwd` must take 2 arguments, got getcwd\(\)"),
+        ({"operation": "bad:f"}, "def f(m, n): return m**30 + n", "labels with exact integers"),
+        (
+            {"optimizer": "bad:f"},
+            "def f(kind='none'): return None",
+            "another default in bad:f than",
+        ),
+        ({"optimizer": "bad:f"}, "def f(**more): return None", "one by one, got ..more"),
+        (
+            {"corruption": "bad:f"},
+            "import numpy as np\ndef f(a, n, r): return np.random.default_rng().permutation(a)",
+            "`bad:f` must return the same every time",
+        ),
+        (
+            {"task": "bad:f", "model": "image_mlp"},
+            "import numpy as np\n"
+            "def f(seed=None):\n"
+            "    x = np.random.default_rng(seed).normal(size=(9, 2))\n"
+            "    return x, np.arange(9) % 2, x, np.arange(9) % 2",
+            "`bad:f` must return the same every time",
+        ),
         ({"corruption": "bad:f"}, "def f(a): return a", r"must take 3 arguments, got f\(a\)"),
         ({"measures": "bad:f"}, "def f(): return 1.0", r"must take 2 arguments, got f\(\)"),
     ],
@@ -463,6 +511,19 @@ class f(Network):
             "@classmethod\n    def init(cls, *_): return cls(jnp.zeros(3, int))",
             "must hold arrays of float32, got one of int32",
         ),
+        (
+            "def __call__(self, inputs): return self.W[inputs[:, 0]]\n"
+            "    def in_training(self, inputs, *rest): return self(inputs), [self.W]",
+            r"each of its 0 BatchNorm layers saw.* got \[\[7, 7\]\]",
+        ),
+        (
+            "@property\n    def layers(self):\n"
+            "        from grokscope import Layer\n"
+            "        return {'last': Layer((), 'b')}\n"
+            "    b: object = 0\n"
+            "    @classmethod\n    def init(cls, *_): return cls(jnp.zeros((7, 7)), jnp.zeros(7))",
+            r"a column for each unit .* got b \[7\] for last",
+        ),
         ("@classmethod\n    def init(cls): return 3", "must be a network that can be made, got: f"),
     ],
 )
@@ -510,6 +571,23 @@ class Normed(Network):
         h, seen = self.norm.in_training(self.hidden(inputs))
         return h @ self.W.T, [seen]
 """
+
+
+def test_a_batch_norm_that_is_told_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "unseen_own.py").write_text(NORMED.partition("    def in_training")[0])
+    with pytest.raises(ConfigError, match=r"each of its 1 BatchNorm layers saw.* got \[\]"):
+        train(BASE.replace(model="unseen_own:Normed"), progress=False)
+
+
+@pytest.mark.parametrize("width", [1.5, "none", 0])
+def test_a_width_that_counts_no_units_chooses_no_tiles(tmp_path, monkeypatch, width):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = NORMED.replace("width=12", f"units=12, width={width!r}").replace("none", "nothing")
+    (tmp_path / "odd_own.py").write_text(
+        source.replace("(width)", "(units)").replace("n_inputs, width", "n_inputs, units")
+    )
+    assert BASE.replace(model="odd_own:Normed").model.widest == 500
 
 
 def test_own_batch_norm_sees_the_whole_batch(tmp_path, monkeypatch):

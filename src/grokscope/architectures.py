@@ -165,8 +165,9 @@ class OwnModel(Own):
 
     @property
     def widest(self) -> int:
-        """Its `width`, or the paper's."""
-        return self.settings.get("width", TwoLayer().width)
+        """Its `width`, if that is a number of units, or the paper's."""
+        width = self.settings.get("width")
+        return width if isinstance(width, int) and width >= 1 else TwoLayer().width
 
 
 PARTS["model"] = (TwoLayer, DeepMLP, Transformer, ImageMLP, OwnModel)

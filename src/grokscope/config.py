@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from grokscope.architectures import DeepMLP, ImageMLP, OwnModel, Transformer, TwoLayer
 from grokscope.errors import ConfigError
 from grokscope.parts import (
+    ABSENT,
     PARTS,
     SGD,
     Adam,
@@ -90,6 +91,12 @@ def _defaults(field: str, value: Any) -> Any:
     if "own" in parts and is_reference(value):
         return parts["own"](code=value).model_dump()
     return parts[value]().model_dump() if isinstance(value, str) and value in parts else value
+
+
+def _number(part: Part, name: str) -> float:
+    """A part's setting; 0 if it has none, or the user's own is no number."""
+    value = getattr(part, name, 0.0)
+    return value if isinstance(value, int | float) else 0.0
 
 
 def count(fraction: float, total: int) -> int:
@@ -236,17 +243,18 @@ Use 0.5 to train on half of the pairs.
     @property
     def weight_decay(self) -> float:
         """The optimiser's, 0 if it has none."""
-        return getattr(self.optimizer, "weight_decay", 0.0)
+        return _number(self.optimizer, "weight_decay")
 
     @property
     def dropout(self) -> float:
         """The model's, 0 if it has none."""
-        return getattr(self.model, "dropout", 0.0)
+        return _number(self.model, "dropout")
 
     @property
     def normalization(self) -> str | None:
         """The model's: batch_norm, layer_norm or None."""
-        return getattr(self.model, "normalization", None)
+        normalization = getattr(self.model, "normalization", None)
+        return None if normalization == ABSENT else normalization
 
     @property
     def own_code(self) -> list[str]:

@@ -65,7 +65,56 @@ def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
             f"arrays m and n, got {values.dtype} {list(values.shape)} for {list(m.shape)}. "
             "Write it with NumPy's operations."
         )
-    return np.broadcast_to(values % task.modulus, m.shape).astype(np.int32)
+    table = np.broadcast_to(values % task.modulus, m.shape).astype(np.int32)
+    _require_exact(task, table)
+    return table
+
+
+def _require_exact(task: ModularTask, table: Int[np.ndarray, "modulus modulus"]) -> None:
+    """Refuse an own operation whose numbers grow beyond 64 bits before they are taken modulo p.
+
+    Some pairs, those of the largest residues too, are taken as Python's integers, which have no
+    largest; a function that cannot is not checked.
+    """
+    some = np.unique(np.linspace(0, table.size - 1, 2000).astype(int))
+    m, n = (residue.astype(object) for residue in np.divmod(some, task.modulus))
+    try:
+        exact = np.broadcast_to(call(task.operation, m, n), m.shape) % task.modulus
+    except Exception:
+        return
+    if not np.array_equal(exact, table.ravel()[some]):
+        raise ConfigError(
+            f"`{task.operation.partition(MARK)[0]}` must give the same labels with exact integers, "
+            "got others: by numbers beyond 64 bits on the way, or by chance. Take remainders on "
+            "the way."
+        )
+
+
+def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse own data and own corruption that come out otherwise when they are made again.
+
+    They are made again whenever a run is looked at, and would be other data than it learned.
+
+    Raises:
+        ConfigError: if they do.
+    """
+    task, corruption = experiment.task, experiment.corruption
+    if not isinstance(task, OwnTask) and corruption is None:
+        return
+    again = make_dataset(experiment)
+    of_task = (again.inputs, dataset.inputs), (again.true_labels, dataset.true_labels)
+    if isinstance(task, OwnTask) and not all(
+        np.array_equal(*pair, equal_nan=True) for pair in of_task
+    ):
+        code = task.code
+    elif corruption and not np.array_equal(again.given_labels, dataset.given_labels):
+        code = corruption
+    else:
+        return
+    raise ConfigError(
+        f"`{code.partition(MARK)[0]}` must return the same every time, got something else the "
+        "second time. Draw from the generator that it is given, or from a fixed seed."
+    )
 
 
 def make_dataset(experiment: Experiment) -> Dataset:

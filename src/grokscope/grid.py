@@ -14,11 +14,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from grokscope.config import Experiment, digest, is_reserved, read_toml
 from grokscope.errors import ConfigError
-from grokscope.parts import Part, Rule, plain
+from grokscope.parts import ABSENT, Part, Rule, plain
 from grokscope.plugins import identified, is_reference
-
-ABSENT = "none"
-"""How TOML, which has no None, names the value of an absent setting on an axis."""
 
 LARGEST = 1_000_000
 """Cells of the largest grid that is accepted: more is a slip of the keyboard."""

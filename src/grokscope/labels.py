@@ -56,6 +56,7 @@ def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list
 def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
+    rate = getattr(optimizer, "learning_rate", None)
     shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
     words = {
         "task": "" if varied & set(type(task).model_fields) else task.title,
@@ -70,9 +71,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.dropout": f"dp = {experiment.dropout:g}",
         "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
         "optimizer.name": _place(getattr(optimizer, "code", optimizer.name)),
-        "optimizer.learning_rate": f"lr {shown['learning_rate']:g}"
-        if "learning_rate" in shown
-        else "",
+        "optimizer.learning_rate": f"lr {_figures(rate)}" if rate is not None else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
@@ -80,6 +79,11 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     if isinstance(optimizer, AdamW | Adam):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
+
+
+def _figures(value: object) -> str:
+    """A number with at most six digits; the user's own setting may be a word."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _model_words(model: Any, varied: set[str]) -> str:

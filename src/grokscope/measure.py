@@ -18,6 +18,7 @@ from grokscope.config import Experiment, is_reserved
 from grokscope.data import Dataset
 from grokscope.errors import ConfigError
 from grokscope.models.network import Layer, Network
+from grokscope.models.normalization import running_statistics
 from grokscope.plugins import MARK, call, own_code_in
 from grokscope.spectrum import ipr, residue_order
 from grokscope.tasks import ModularTask
@@ -206,19 +207,25 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
                     f"Use one of {', '.join(arrays)}."
                 )
         shapes |= {name: tuple(arrays[name].shape) for name in layer.vectors}
-    if not shapes:
-        return
-    n_residues, n_units = experiment.task.n_inputs, next(iter(shapes.values()))[-1]
-    if not isinstance(experiment.task, ModularTask):
+    if shapes and not isinstance(experiment.task, ModularTask):
         raise ConfigError(
             f"`layers` must have no vectors where inputs are no residues, got {next(iter(shapes))}."
             " Leave them out."
         )
-    if wrong := [name for name, shape in shapes.items() if shape != (n_residues, n_units)]:
+    expected = (experiment.task.n_inputs, *[shape[-1] for shape in shapes.values()][:1])
+    if wrong := [name for name, shape in shapes.items() if shape != expected]:
         raise ConfigError(
-            f"`layers` must name matrices of one shape, {n_residues} residues by units, got "
+            f"`layers` must name matrices of one shape, {expected[0]} residues by units, got "
             f"{wrong[0]} {list(shapes[wrong[0]])}. Store it so, or leave it out."
         )
+    for title, layer in model.layers.items():
+        outgoing = list(arrays[layer.outgoing].shape)
+        units = {arrays[name].shape[-1] for name in (*layer.vectors, layer.gamma) if name}
+        if len(outgoing) != 2 or units - {outgoing[1]}:
+            raise ConfigError(
+                f"`layers` must have a matrix with a column for each unit to carry them onwards, "
+                f"got {layer.outgoing} {outgoing} for {title}. Store it as [output, unit]."
+            )
 
 
 def require_logits(experiment: Experiment, dataset: Dataset) -> None:
@@ -242,6 +249,9 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
     def trained(model: Any) -> Any:
         return model.in_training(inputs, None, 0.0, model.shared())[0]
 
+    def seen(model: Any) -> Any:
+        return model.in_training(inputs, None, 0.0, model.shared())[1]
+
     place, model = experiment.model.code.partition(MARK)[0], model_shapes(experiment)
     for method, logits in (
         ("__call__", alone),
@@ -262,6 +272,16 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
                 f"`{place}` must give logits {list(expected)} of two examples by {method}, got "
                 f"{list(shape)}. Mend the class."
             )
+    running, found = running_statistics(model), eqx.filter_eval_shape(seen, model)
+    kinds = [
+        (jax.tree.structure(s), [a.shape for a in jax.tree.leaves(s)]) for s in (running, found)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ConfigError(
+            f"`{place}` must give by in_training, behind the logits, a list of what each of its "
+            f"{len(running)} BatchNorm layers saw, in the order of its fields, got "
+            f"{[list(a.shape) for a in jax.tree.leaves(found)]}. Mend the class."
+        )
 
 
 def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from grokscope.errors import ConfigError
-from grokscope.parts import Part
+from grokscope.parts import Own, Part
 from grokscope.plugins import MARK, call, is_reference
 
 Scalar = Float[Array, ""] | float
@@ -74,11 +74,12 @@ def split_settings(settings: Part) -> tuple[Kind, dict[str, float]]:
     >>> split_settings(SGD())
     (('sgd', ()), {'learning_rate': 0.01, 'weight_decay': 0.0, 'momentum': 0.0})
     """
-    everything = settings.model_dump(exclude={"name", "code"})
+    document = settings.model_dump()
+    name = document.pop("name")
+    everything = settings.settings if isinstance(settings, Own) else document
     traced = {name: value for name, value in everything.items() if isinstance(value, float)}
     fixed = tuple((name, everything[name]) for name in everything if name not in traced)
-    document = settings.model_dump()
-    return (document.get("code", document["name"]), fixed), traced
+    return (document.get("code", name), fixed), traced
 
 
 def make_optimizer(kind: Kind, settings: Mapping[str, Any]) -> optax.GradientTransformation:

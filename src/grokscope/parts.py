@@ -36,6 +36,10 @@ def _plain(value: float) -> float:
     return round(value, 12) + 0.0
 
 
+ABSENT = "none"
+"""How an absent value is written in files, as TOML has no word for it."""
+
+
 def plain(value: float) -> float:
     """A float to fourteen digits: the same for what should be the same number, however small.
 
@@ -123,6 +127,8 @@ class Own(Part):
                     f"`{name}` must be a finite number, a word, true, false or none, got "
                     f"{value!r}. Change it, or what {code.partition(MARK)[0]} takes."
                 )
+            # A digest leaves out what is absent; the function's default would take its place.
+            settings[name] = ABSENT if value is None else value
         return {**values, **settings, "code": code}
 
     @classmethod
@@ -141,34 +147,51 @@ class Own(Part):
         settings = {}
         for name, parameter in taken.items():
             value = given.get(name, parameter.default)
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                raise ConfigError(
+                    f"`{place}` must name its settings one by one, got {parameter}. Write them out."
+                )
             if value is parameter.empty:
                 raise ConfigError(f"`{name}` must be given for {place}, got nothing. Set it.")
+            if parameter.default == ABSENT:
+                raise ConfigError(
+                    f"`{name}` must have another default in {place} than the word none, which "
+                    "stands for None. Use None, or another word."
+                )
             settings[name] = alike(name, value, parameter.default)
         return settings
 
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments for the code."""
-        return dict(self.model_extra or {})
+        extra = self.model_extra or {}
+        return {name: None if value == ABSENT else value for name, value in extra.items()}
 
 
 def alike(name: str, value: Any, like: Any) -> Any:
     """A setting of the user's code as a plain value of the kind of its default or present one.
 
     Raises:
-        ConfigError: if it is a word where a number was.
+        ConfigError: if it is a word where a number was, or anything else where true or false was.
 
     >>> alike("scale", 2, 0.5), alike("n", 3.0, 1), alike("n", 0.5, 1), alike("flag", 1, True)
     (2.0, 3, 0.5, True)
     """
     value = value.item() if getattr(value, "shape", None) == () else value
-    if isinstance(value, str) and isinstance(like, float):
+    if value is None or value == ABSENT:
+        return None
+    if isinstance(like, bool):
+        if value not in (0, 1):
+            use = str(like).lower()
+            raise ConfigError(f"`{name}` must be true or false, got {value!r}. Use {use}.")
+        return bool(value)
+    if isinstance(value, str) and isinstance(like, int | float):
         raise ConfigError(f"`{name}` must be a number, got {value!r}. Use {like:g}.")
     if type(value) is int and isinstance(like, float):
         return float(value)
     if isinstance(value, float):
         return int(value) if type(like) is int and value.is_integer() else plain(value)
-    return bool(value) if isinstance(like, bool) and value in (0, 1) else value
+    return value
 
 
 # Bounds where float32, in which the optimiser computes, would round a setting to a useless one.

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from grokscope.config import Experiment
-from grokscope.data import Dataset, make_dataset
+from grokscope.data import Dataset, make_dataset, require_repeatable
 from grokscope.errors import ConfigError
 from grokscope.lean import COUNTS, side_by_side
 from grokscope.measure import (
@@ -146,6 +146,7 @@ def train_ensemble(
         require_measurable(experiment, model_shapes(experiment))
     members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
     for member in members:
+        require_repeatable(member.experiment, member.dataset)
         require_logits(member.experiment, member.dataset)
     before = 0
     for step, networks, failures in train_steps(experiments, [m.dataset for m in members]):

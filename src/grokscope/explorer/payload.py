@@ -9,10 +9,10 @@ import numpy as np
 import xarray as xr
 
 from grokscope.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
-from grokscope.grid import ABSENT
 from grokscope.labels import AXIS_LABELS, COLORS, PALE, words_of
 from grokscope.lean import without_weights
 from grokscope.measure import SCORES
+from grokscope.parts import ABSENT
 from grokscope.plugins import MARK
 from grokscope.spectrum import power_spectrum, residue_order
 from grokscope.store import Run

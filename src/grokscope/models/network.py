@@ -26,8 +26,8 @@ class Layer(NamedTuple):
 class Network(eqx.Module):
     """Base of all architectures; only `__call__` must be given, and `init` to make one.
 
-    `init(key, n_inputs, n_labels, **settings)` is a class method; `n_inputs` is the modulus, or
-    the number of features.
+    `init(key, n_inputs, n_labels, width=500, …)` is a class method, whose further arguments are
+    settings; `n_inputs` is the modulus, or the number of features.
 
     Arrays are named by their path, as in `blocks_0_query`; matrices are [output, input], as the
     paper prints them, except for those in `tables`.
@@ -56,5 +56,7 @@ class Network(eqx.Module):
         dropout: Float[Array, ""] | float = 0.0,
         shared: Any = None,
     ) -> tuple[Float[Array, "example label"], list[Statistics]]:
-        """Logits, and what each BatchNorm layer saw; with a key, under dropout."""
+        """Logits, and what each BatchNorm layer saw, in the order of the network's fields; with a
+        key, under dropout.
+        """
         return self(inputs), []

@@ -95,9 +95,14 @@ def _is_statistics(node: object) -> bool:
     return isinstance(node, Statistics)
 
 
+def running_statistics(model: eqx.Module) -> list[Statistics]:
+    """Of the model's BatchNorm layers, in the order of its fields."""
+    return [n for n in jax.tree.leaves(model, is_leaf=_is_statistics) if _is_statistics(n)]
+
+
 def has_batch_norm(model: eqx.Module) -> bool:
     """Whether a batch's examples bear on each other in training."""
-    return any(map(_is_statistics, jax.tree.leaves(model, is_leaf=_is_statistics)))
+    return bool(running_statistics(model))
 
 
 def split_trained(model: Model) -> tuple[Model, Model]:
@@ -109,12 +114,10 @@ def split_trained(model: Model) -> tuple[Model, Model]:
 def with_seen(model: Model, seen: list[Statistics]) -> Model:
     """The model after its BatchNorm layers, in order, saw a batch with these statistics."""
 
-    def running(model: Model) -> list[Statistics]:
-        return [n for n in jax.tree.leaves(model, is_leaf=_is_statistics) if _is_statistics(n)]
-
     def absorb(old: Array, new: Array) -> Array:
         return (1 - MOMENTUM) * old + MOMENTUM * new
 
     if not seen:
         return model
-    return eqx.tree_at(running, model, jax.tree.map(absorb, running(model), seen))
+    absorbed = jax.tree.map(absorb, running_statistics(model), seen)
+    return eqx.tree_at(running_statistics, model, absorbed)
