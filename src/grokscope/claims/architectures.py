@@ -52,7 +52,7 @@ CLAIMS: dict[str, Claim] = {
     "deep-decay-ipr": by_sweep(
         "2.3, Fig. 7",
         "In a 3-layer MLP weight decay raises the input layer's IPR.",
-        "growth of its mean, wd 0 to 8, of every cell",
+        "growth of its mean where each stopped, wd 0 to 8, of every cell",
         0,
         "above",
         "any growth",
@@ -107,7 +107,7 @@ CLAIMS: dict[str, Claim] = {
     "lazy-output": by_sweep(
         "App. G.3, Fig. 14",
         "A lazier 3-layer MLP has an output layer of larger IPR.",
-        "mean IPR of the output layer, lazy minus standard",
+        "mean IPR of the output layer where each stopped, lazy minus standard",
         0,
         "above",
         "any growth",
