@@ -30,7 +30,7 @@ SEEN = 78
 EACH = 6
 """Cells drawn from every other grid, with the rule as it was chosen on Figure 3's."""
 
-IN_FULL = ("figure12",)
+IN_FULL = ("figure12", "figure14")
 """Sweeps in `results` whose networks were all trained for all their steps."""
 
 
