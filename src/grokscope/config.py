@@ -47,7 +47,7 @@ RESERVED = (
     *("runs", "frequency", "low", "high", "code", "seed"),
 )
 """What the datasets of a sweep call things of their own: no axis and no measure has such a name,
-nor one that begins with run_, norm_ or pruned_."""
+nor one that begins with `run_`, `norm_` or `pruned_`."""
 
 
 def is_reserved(name: str) -> bool:
