@@ -17,6 +17,7 @@ from grokscope.architectures import DeepMLP, ImageMLP, OwnModel, Transformer, Tw
 from grokscope.errors import ConfigError
 from grokscope.parts import (
     ABSENT,
+    COUNTED_SETTINGS,
     PARTS,
     SGD,
     Adam,
@@ -33,7 +34,7 @@ from grokscope.parts import (
     unknown,
 )
 from grokscope.plugins import MARK, identified, is_reference
-from grokscope.tasks import COUNTED_SETTINGS, MNIST, ModularTask, OwnTask
+from grokscope.tasks import MNIST, ModularTask, OwnTask
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""

@@ -71,7 +71,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.dropout": f"dp = {experiment.dropout:g}",
         "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
         "optimizer.name": _place(getattr(optimizer, "code", optimizer.name)),
-        "optimizer.learning_rate": f"lr {_figures(rate)}" if rate is not None else "",
+        "optimizer.learning_rate": f"lr {short(rate, digits=6)}" if rate is not None else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
@@ -79,11 +79,6 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     if isinstance(optimizer, AdamW | Adam):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
-
-
-def _figures(value: object) -> str:
-    """A number with at most six digits; the user's own setting may be a word."""
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _model_words(model: Any, varied: set[str]) -> str:
@@ -113,13 +108,13 @@ def _place(reference: str) -> str:
     return reference.partition(MARK)[0]
 
 
-def short(value: object) -> str:
-    """An axis value as it is shown: numbers with at most four digits.
+def short(value: object, digits: int = 4) -> str:
+    """A setting as it is shown: numbers with at most so many digits, words as they are.
 
     >>> short(0.0017677669), short(256), short("batch_norm")
     ('0.001768', '256', 'batch_norm')
     """
-    return f"{value:.4g}" if isinstance(value, int | float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, int | float) else str(value)
 
 
 def span(seconds: float) -> str:

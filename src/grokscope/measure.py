@@ -212,10 +212,10 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
             f"`layers` must have no vectors where inputs are no residues, got {next(iter(shapes))}."
             " Leave them out."
         )
-    expected = (experiment.task.n_inputs, *[shape[-1] for shape in shapes.values()][:1])
-    if wrong := [name for name, shape in shapes.items() if shape != expected]:
+    n_residues, first = experiment.task.n_inputs, next(iter(shapes.values()), ())
+    if wrong := [name for name, shape in shapes.items() if shape != (n_residues, *first[-1:])]:
         raise ConfigError(
-            f"`layers` must name matrices of one shape, {expected[0]} residues by units, got "
+            f"`layers` must name matrices of one shape, {n_residues} residues by units, got "
             f"{wrong[0]} {list(shapes[wrong[0]])}. Store it so, or leave it out."
         )
     for title, layer in model.layers.items():
@@ -239,12 +239,9 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
         return
     inputs, expected = jnp.asarray(dataset.inputs[:2]), (2, dataset.n_labels)
 
-    def alone(model: Any) -> Any:
-        return model(inputs)
-
     def evaluated(model: Any) -> Any:
-        shared = model.shared()
-        return model(inputs) if shared is None else model(inputs, shared)
+        shared, alone = model.shared(), model(inputs)  # which must do without what is shared, too
+        return alone if shared is None else model(inputs, shared)
 
     def trained(model: Any) -> Any:
         return model.in_training(inputs, None, 0.0, model.shared())[0]
@@ -253,11 +250,7 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
         return model.in_training(inputs, None, 0.0, model.shared())[1]
 
     place, model = experiment.model.code.partition(MARK)[0], model_shapes(experiment)
-    for method, logits in (
-        ("__call__", alone),
-        ("__call__", evaluated),
-        ("in_training", trained),
-    ):
+    for method, logits in (("__call__", evaluated), ("in_training", trained)):
         try:
             shape = getattr(eqx.filter_eval_shape(logits, model), "shape", ())
         except Exception as error:
@@ -273,10 +266,8 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
                 f"{list(shape)}. Mend the class."
             )
     running, found = running_statistics(model), eqx.filter_eval_shape(seen, model)
-    kinds = [
-        (jax.tree.structure(s), [a.shape for a in jax.tree.leaves(s)]) for s in (running, found)
-    ]
-    if kinds[0] != kinds[1]:
+    shapes = [jax.tree.map(lambda array: array.shape, each) for each in (running, found)]
+    if shapes[0] != shapes[1]:
         raise ConfigError(
             f"`{place}` must give by in_training, behind the logits, a list of what each of its "
             f"{len(running)} BatchNorm layers saw, in the order of its fields, got "

@@ -88,6 +88,10 @@ OwnCode = Annotated[str, BeforeValidator(_identified), Field(pattern=r"^\w+:\w+@
 """A function or class of the user's own, as in my_rules:squares; see `plugins`."""
 
 
+COUNTED_SETTINGS = ("n_examples", "n_inputs", "n_labels")
+"""What is counted in the arrays of a user's function, and stored beside its settings."""
+
+
 class Own(Part):
     """A part made by the user's own code, whose arguments are its settings.
 
@@ -101,8 +105,6 @@ class Own(Part):
     ] = Field(description="function or class of your own, as in my_code:name")
     fixed: ClassVar[int] = 0
     """How many arguments come before the settings."""
-    reserved: ClassVar[tuple[str, ...]] = ("name", "code", "n_examples", "n_inputs", "n_labels")
-    """What a part says of itself: arguments of its code have other names."""
 
     @classmethod
     def maker(cls, code: str) -> Any:
@@ -136,9 +138,10 @@ class Own(Part):
         """All settings of the code, with the given ones as numbers of the defaults' kind."""
         taken = settings_of(cls.maker(code), cls.fixed)
         place = code.partition(MARK)[0]
-        if clash := set(taken) & set(cls.reserved):
+        of_parts = (*Own.model_fields, *COUNTED_SETTINGS)  # which a part says of itself
+        if clash := set(taken) & set(of_parts):
             raise ConfigError(
-                f"`{place}` must take settings of other names than {', '.join(cls.reserved)}, got "
+                f"`{place}` must take settings of other names than {', '.join(of_parts)}, got "
                 f"{min(clash)}. Rename it."
             )
         if wrong := set(given) - set(taken):

@@ -134,9 +134,10 @@ def _require_features(model: Network, dataset: Dataset, layer: str) -> None:
     is_own = type(model).__module__.partition(".")[0] != __package__
     if not is_own or not adds_to_logits(model, layer):
         return
-    inputs = jnp.asarray(dataset.inputs[:TILE])
-    logits, terms = model(inputs), model.features(inputs) @ model.W.T  # type: ignore[attr-defined]
-    if terms.shape != logits.shape or jnp.abs(terms - logits).max() > 1e-3 * jnp.abs(logits).max():
+    inputs, W = jnp.asarray(dataset.inputs[:TILE]), outgoing(model, layer)
+    logits, features = model(inputs), model.features(inputs)  # type: ignore[attr-defined]
+    fit = (len(features), len(W)) == logits.shape and features.shape[1:] == W.shape[1:]
+    if not fit or jnp.abs(features @ W.T - logits).max() > 1e-3 * jnp.abs(logits).max():
         raise ConfigError(
             "`features` must give the logits when multiplied by W, transposed, got others. Mend "
             "it, or leave it out: pruning then evaluates the network at every count."

@@ -136,7 +136,7 @@ def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
     imports.
     """
     packages = ("jax", "jaxlib", "equinox", "optax", "numpy")
-    extensions: Any = np.show_config(mode="dicts")["SIMD Extensions"]  # type: ignore[index]
+    built: Any = np.show_config(mode="dicts")
     return (
         packages_of(own_code)
         | {name: version(name) for name in packages}
@@ -144,7 +144,7 @@ def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
             "python": platform.python_version(),
             "platform": platform.platform(),
             "machine": platform.machine(),
-            "instructions": " ".join(extensions.get("found", ())),
+            "instructions": " ".join(built.get("SIMD Extensions", {}).get("found", ())),
             "device": jax.devices()[0].device_kind,
             "threads": os.environ.get("NPROC", "all"),
             "xla_flags": os.environ.get("XLA_FLAGS", ""),

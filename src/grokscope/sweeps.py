@@ -233,14 +233,12 @@ def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:
 def of_other_source(data: xr.Dataset, store: Path) -> int:
     """How many of a sweep's missing cells a store has of another source of the user's own code."""
     grid = grid_of(data)
-    documents = [
-        grid.cell(tuple(index)).canonical_json()
-        for index in np.argwhere(data.status.values == MISSING).tolist()
-    ]
-    if not any(MARK in document for document in documents):
+    if MARK not in grid.to_toml():
         return 0
     stored = {without_hashes(run["experiment"]) for run in summaries(store, mend=False).values()}
-    return sum(without_hashes(document) in stored for document in documents)
+    missing = np.argwhere(data.status.values == MISSING).tolist()
+    documents = [grid.cell(tuple(index)).canonical_json() for index in missing]
+    return sum(MARK in text and without_hashes(text) in stored for text in documents)
 
 
 class Estimate(NamedTuple):

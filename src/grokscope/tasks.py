@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from grokscope.errors import ConfigError
-from grokscope.parts import PARTS, Own, OwnCode, Part, Rule
+from grokscope.parts import COUNTED_SETTINGS, PARTS, Own, OwnCode, Part, Rule
 from grokscope.plugins import MARK, call
 
 
@@ -64,9 +64,6 @@ class MNIST(Part):
     n_inputs: ClassVar[int] = 784
     n_labels: ClassVar[int] = 10
 
-
-COUNTED_SETTINGS = ("n_examples", "n_inputs", "n_labels")
-"""What is counted in the arrays of a user's function, and stored beside its settings."""
 
 COUNTED = Rule("must be a whole number of what the function returns", "Leave it out to count it.")
 
