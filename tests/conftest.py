@@ -1,6 +1,7 @@
 """Every test runs with array shapes and types checked at each call; some need a browser."""
 
 import shutil
+from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
@@ -13,6 +14,9 @@ WITHOUT_ARRAYS = {"parts", "config", "grid"}
 
 MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__main__"}
 install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "beartype.beartype")
+
+
+grokscope.allow_code(Path(__file__).parent)  # where `plain_data` is
 
 
 @pytest.fixture(scope="session")

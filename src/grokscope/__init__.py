@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from grokscope.config import Experiment as Experiment
     from grokscope.config import digest as digest
     from grokscope.data import Dataset as Dataset
+    from grokscope.data import complete as complete
     from grokscope.data import make_dataset as make_dataset
     from grokscope.diagram import Boundary as Boundary
     from grokscope.diagram import as_table as as_table
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from grokscope.parts import Settle as Settle
     from grokscope.phases import Phase as Phase
     from grokscope.phases import classify as classify
+    from grokscope.plugins import allow_code as allow_code
     from grokscope.prune import fewest_neurons as fewest_neurons
     from grokscope.prune import neurons_required as neurons_required
     from grokscope.prune import pruning_curve as pruning_curve
@@ -76,7 +78,7 @@ _HOMES = {
     "architectures": "DeepMLP ImageMLP OwnModel Transformer TwoLayer",
     "archives": "archive export load_sweep restore",
     "config": "Experiment digest",
-    "data": "Dataset make_dataset",
+    "data": "Dataset complete make_dataset",
     "diagram": "Boundary as_table boundaries collect phase_codes phase_diagram",
     "errors": "ConfigError StoreError WorkerError",
     "evidence": "audit quality",
@@ -87,6 +89,7 @@ _HOMES = {
     "models.analytic": "analytic_network logit_terms",
     "models.network": "Layer Network",
     "neurons": "contributions",
+    "plugins": "allow_code",
     "parts": "SGD Adam AdamW OwnOptimizer Seeds Settle",
     "phases": "Phase classify",
     "prune": "fewest_neurons neurons_required pruning_curve pruning_order",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from grokscope.errors import ConfigError
 from grokscope.parts import PARTS, Number, Own, Part, Rule
-from grokscope.plugins import MARK, load
 
 Width = Annotated[
     int,
@@ -150,18 +149,8 @@ class OwnModel(Own):
     """An architecture of the user's own; see `models.network.Network`."""
 
     fixed: ClassVar[int] = 3
+    method: ClassVar[str | None] = "init"
     takes_pairs: ClassVar[bool | None] = None
-
-    @classmethod
-    def maker(cls, code: str) -> Any:
-        """Its class method `init`, whose arguments after the first three are settings."""
-        network = load(code)
-        if not callable(getattr(network, "init", None)):
-            raise ConfigError(
-                f"`{code.partition(MARK)[0]}` must be a network with a class method init, got one "
-                "without. Define init(cls, key, n_inputs, n_labels, …)."
-            )
-        return network.init
 
     @property
     def widest(self) -> int:

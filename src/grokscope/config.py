@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -33,7 +33,7 @@ from grokscope.parts import (
     kind_name,
     unknown,
 )
-from grokscope.plugins import MARK, identified, is_reference
+from grokscope.plugins import MARK, identified, is_reference, reading
 from grokscope.tasks import MNIST, ModularTask, OwnTask
 
 SCHEMA = 1
@@ -190,7 +190,7 @@ Use 0.5 to train on half of the pairs.
 
     @model_validator(mode="after")
     def _sets_are_possible(self) -> Experiment:
-        total, takes_pairs = self.task.n_examples, self.model.takes_pairs
+        takes_pairs = self.model.takes_pairs
         if takes_pairs is not None and takes_pairs != self.task.has_pairs:
             words = "pairs of residues" if takes_pairs else "arrays of features"
             fitting = "two_layer" if self.task.has_pairs else "image_mlp"
@@ -198,6 +198,9 @@ Use 0.5 to train on half of the pairs.
                 f"`model` must take what task {self.task.name} gives, got {self.model.name}, which "
                 f"takes {words}. Use model {fitting}."
             )
+        if not self.is_counted:
+            return self
+        total = self.n_examples
         if not 1 <= self.n_train < total:
             raise ConfigError(
                 f"`train_fraction` must leave an example for training and one for testing, got "
@@ -222,9 +225,50 @@ Use 0.5 to train on half of the pairs.
         return self
 
     @property
+    def is_counted(self) -> bool:
+        """Whether it says how many examples, inputs and labels its data have.
+
+        Data of a user's own are counted when they are first made; see `data.complete`.
+        """
+        return all(getattr(self.task, name) is not None for name in COUNTED_SETTINGS)
+
+    @property
     def n_train(self) -> int:
-        """⌊α p²⌋, the number of training examples; of images, ⌊α · 60,000⌋."""
-        return count(self.train_fraction, self.task.n_examples)
+        """⌊α p²⌋, the number of training examples; of images, ⌊α · 60,000⌋.
+
+        Raises:
+            ConfigError: if the data are a user's own and are not counted.
+        """
+        return count(self.train_fraction, self.n_examples)
+
+    @property
+    def n_examples(self) -> int:
+        """How many examples the train fraction is of; raises as `n_train` does."""
+        return self._counted("n_examples")
+
+    @property
+    def n_inputs(self) -> int:
+        """Values that a residue can take, or features of an example; raises as `n_train` does."""
+        return self._counted("n_inputs")
+
+    @property
+    def n_labels(self) -> int:
+        """Labels, from 0; raises as `n_train` does."""
+        return self._counted("n_labels")
+
+    def _counted(self, name: str) -> int:
+        if (value := getattr(self.task, name)) is None:
+            raise ConfigError(
+                "`task` must say how many examples its data have, got none counted. Train it, "
+                "call grokscope.complete(experiment), or state n_examples, n_inputs and n_labels."
+            )
+        return value
+
+    def with_counts(self, counts: Sequence[int]) -> Experiment:
+        """A copy that says how many examples, inputs and labels its data have, in this order."""
+        document = self.model_dump()
+        document["task"] |= dict(zip(COUNTED_SETTINGS, counts, strict=True))
+        return Experiment(**document)
 
     @property
     def learning_rate(self) -> float:
@@ -353,7 +397,22 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         >>> Experiment.from_toml("steps = 100\n[model]\nwidth = 64\n").model.width
         64
         """
-        return cls(**read_toml(source, "the experiment"))
+        with reading():
+            return cls(**read_toml(source, "the experiment"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Experiment:
+        """Read an experiment from its `canonical_json`.
+
+        Raises:
+            ConfigError: if it is no possible experiment.
+            ValueError: if it is no JSON object with a schema.
+        """
+        document = json.loads(text)
+        if not isinstance(document, dict) or document.pop("schema", None) is None:
+            raise ValueError("no experiment")
+        with reading():
+            return cls(**document)
 
     def to_toml(self) -> str:
         """The complete experiment as a TOML document; absent values are left out.
@@ -368,7 +427,11 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
 
         Absent options are left out, so that an option added later, absent by default, does
         not rename the runs made before it.
+
+        Raises:
+            ConfigError: if the data are a user's own and are not counted.
         """
+        self._counted("n_examples")
         document = {"schema": self.schema_version, **self.model_dump(exclude_none=True)}
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from grokscope.config import Experiment, count
 from grokscope.errors import ConfigError
+from grokscope.grid import Grid
 from grokscope.mnist import read_mnist
 from grokscope.plugins import MARK, call, is_reference
 from grokscope.tasks import MNIST, ModularTask, OwnTask, counted, own_arrays
@@ -117,6 +118,37 @@ def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
     )
 
 
+def complete(experiment: Experiment) -> Experiment:
+    """The experiment with its data counted, which makes data of a user's own; others as they are.
+
+    Raises:
+        ConfigError: if the function is not in a folder that the user named, or returns other than
+            it should.
+
+    >>> complete(Experiment()) == Experiment()
+    True
+    """
+    task = experiment.task
+    if experiment.is_counted or not isinstance(task, OwnTask):
+        return experiment
+    return experiment.with_counts(list(counted(own_arrays(task)).values()))
+
+
+def complete_grid(grid: Grid) -> Grid:
+    """The grid with the data of all its cells counted, which makes data of a user's own.
+
+    Raises:
+        ConfigError: as `complete` does.
+    """
+    if "task" not in grid.axes and not isinstance(grid.base.task, OwnTask):
+        return grid
+    counts = dict(grid.counts)
+    for _, cell in grid.cells():
+        if not cell.is_counted and isinstance(cell.task, OwnTask) and cell.task.key not in counts:
+            counts[cell.task.key] = tuple(counted(own_arrays(cell.task)).values())
+    return grid.replace(counts=counts)
+
+
 def make_dataset(experiment: Experiment) -> Dataset:
     """The experiment's data, a function of its task, fractions and two seeds alone (Sec. 1.1).
 
@@ -129,8 +161,9 @@ def make_dataset(experiment: Experiment) -> Dataset:
     >>> data.inputs.shape, data.n_train, int(data.is_corrupted.sum())
     ((9409, 2), 4704, 1646)
     """
+    experiment = complete(experiment)
     task, n_train = experiment.task, experiment.n_train
-    total, n_labels = task.n_examples, task.n_labels
+    total, n_labels = experiment.n_examples, experiment.n_labels
     order = np.random.default_rng(experiment.seeds.of("split")).permutation(total)
     if isinstance(task, ModularTask):
         inputs = np.stack(np.divmod(order, task.modulus), axis=1).astype(np.int32)

@@ -35,7 +35,7 @@ def work(experiment: Experiment) -> float:
 def _size(experiment: Experiment) -> float:
     """Multiply-adds for an example of a step, in proportion: the weights, most often."""
     if experiment.model.name == "two_layer":  # quickly, as every cell of a sweep is asked
-        return 3.0 * experiment.model.width * experiment.task.n_inputs
+        return 3.0 * experiment.model.width * experiment.n_inputs
     return float(n_weights(experiment))
 
 

@@ -15,7 +15,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from grokscope.config import Experiment, digest, is_reserved, read_toml
 from grokscope.errors import ConfigError
 from grokscope.parts import ABSENT, Part, Rule, plain
-from grokscope.plugins import identified, is_reference
+from grokscope.plugins import identified, is_reference, reading
+from grokscope.tasks import OwnTask
 
 LARGEST = 1_000_000
 """Cells of the largest grid that is accepted: more is a slip of the keyboard."""
@@ -68,6 +69,12 @@ def _groups(groups: Any) -> Any:
     return tuple(map(tuple, groups)) if isinstance(groups, list | tuple) else groups
 
 
+def _counts(counts: Any) -> Any:
+    if not isinstance(counts, Mapping) or any(len(values) != 3 for values in counts.values()):
+        return None
+    return {key: tuple(values) for key, values in counts.items()}
+
+
 def _seeds(seeds: Any) -> Any:
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         seeds = range(min(seeds, LARGEST + 1))
@@ -108,6 +115,14 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         BeforeValidator(_seeds),
         Rule("must be a number of seeds or a list of them", "Use 3 for seeds 0, 1 and 2."),
     ] = Field(default=None, description="root seeds, or how many; by default the base's")
+    counts: Annotated[
+        dict[str, tuple[int, ...]],
+        BeforeValidator(_counts),
+        Rule("must be a table of three numbers for each task", "Leave it out."),
+    ] = Field(
+        default={},
+        description="examples, inputs and labels of data of your own, once they were counted",
+    )
 
     @model_validator(mode="after")
     def _cells_are_possible(self) -> Grid:
@@ -193,14 +208,20 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
 
     def cell(self, index: tuple[int, ...]) -> Experiment:
         """The experiment at a position along every dimension."""
-        return self.base.replace(**self.settings(index))
+        return self._counted(self.base.replace(**self.settings(index)))
+
+    def _counted(self, cell: Experiment) -> Experiment:
+        if cell.is_counted or not isinstance(cell.task, OwnTask):
+            return cell
+        counts = self.counts.get(cell.task.key)
+        return cell if counts is None else cell.with_counts(counts)
 
     def cells(self) -> Iterator[tuple[tuple[int, ...], Experiment]]:
         """All positions and experiments, the last dimension fastest."""
         for index in product(*map(range, self.sizes.values())):
             settings = self.settings(index)
             try:
-                yield index, self.base.replace(**settings)
+                yield index, self._counted(self.base.replace(**settings))
             except ConfigError as error:
                 named = ", ".join(f"{name} = {value}" for name, value in settings.items())
                 raise ConfigError(f"{named}: {error}") from None
@@ -249,7 +270,8 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         >>> Grid.from_toml("seeds = 3\n[base]\nsteps = 100\n[axes]\nwidth = [64, 128]\n").size
         6
         """
-        return cls(**read_toml(source, "the grid"))
+        with reading():
+            return cls(**read_toml(source, "the grid"))
 
     def to_toml(self) -> str:
         """The complete grid as a TOML document.
@@ -261,6 +283,8 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         document = self.model_dump(exclude_none=True)
         for name, values in document["axes"].items():
             document["axes"][name] = [ABSENT if value is None else value for value in values]
+        if not document["counts"]:
+            del document["counts"]
         return tomli_w.dumps(document)
 
 

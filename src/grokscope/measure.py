@@ -212,7 +212,7 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
             f"`layers` must have no vectors where inputs are no residues, got {next(iter(shapes))}."
             " Leave them out."
         )
-    n_residues, first = experiment.task.n_inputs, next(iter(shapes.values()), ())
+    n_residues, first = experiment.n_inputs, next(iter(shapes.values()), ())
     if wrong := [name for name, shape in shapes.items() if shape != (n_residues, *first[-1:])]:
         raise ConfigError(
             f"`layers` must name matrices of one shape, {n_residues} residues by units, got "

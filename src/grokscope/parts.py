@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -18,7 +19,7 @@ from pydantic import (
 )
 
 from grokscope.errors import ConfigError
-from grokscope.plugins import MARK, identified, is_reference, load, settings_of
+from grokscope.plugins import MARK, identified, is_reference, settings_of
 
 STREAMS = ("split", "corruption", "init", "batches", "dropout")
 """The named streams of randomness; their order is part of what a seed means."""
@@ -105,11 +106,8 @@ class Own(Part):
     ] = Field(description="function or class of your own, as in my_code:name")
     fixed: ClassVar[int] = 0
     """How many arguments come before the settings."""
-
-    @classmethod
-    def maker(cls, code: str) -> Any:
-        """What makes the part from its settings."""
-        return load(code)
+    method: ClassVar[str | None] = None
+    """What makes the part from its settings, if it is a method of a class."""
 
     @model_validator(mode="before")
     @classmethod
@@ -136,7 +134,7 @@ class Own(Part):
     @classmethod
     def _with_defaults(cls, code: str, given: dict[str, Any]) -> dict[str, Any]:
         """All settings of the code, with the given ones as numbers of the defaults' kind."""
-        taken = settings_of(cls.maker(code), cls.fixed)
+        taken = settings_of(code, cls.fixed, cls.method)
         place = code.partition(MARK)[0]
         of_parts = (*Own.model_fields, *COUNTED_SETTINGS)  # which a part says of itself
         if clash := set(taken) & set(of_parts):
@@ -148,20 +146,16 @@ class Own(Part):
             known = ", ".join(f"`{name}`" for name in taken) or "no settings"
             raise ConfigError(f"`{min(wrong)}` is not a setting of {place}. It takes {known}.")
         settings = {}
-        for name, parameter in taken.items():
-            value = given.get(name, parameter.default)
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-                raise ConfigError(
-                    f"`{place}` must name its settings one by one, got {parameter}. Write them out."
-                )
-            if value is parameter.empty:
+        for name, default in taken.items():
+            value = given.get(name, default)
+            if value is inspect.Parameter.empty:
                 raise ConfigError(f"`{name}` must be given for {place}, got nothing. Set it.")
-            if parameter.default == ABSENT:
+            if default == ABSENT:
                 raise ConfigError(
                     f"`{name}` must have another default in {place} than the word none, which "
                     "stands for None. Use None, or another word."
                 )
-            settings[name] = alike(name, value, parameter.default)
+            settings[name] = alike(name, value, default)
         return settings
 
     @property

@@ -1,4 +1,8 @@
-"""A user's own code as a value: which function of which file, and a hash of the file's source."""
+"""A user's own code as a value: which function of which file, and a hash of the file's source.
+
+Naming code reads its file and runs nothing. Code is run by `load` alone: only from folders that the
+user named for it (`allow_code`), and only if the source has the hash that the reference states.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,10 @@ import re
 import sys
 import traceback
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
-from importlib import invalidate_caches
-from importlib.machinery import PathFinder
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,35 @@ MARK = "@"
 
 DIGITS = 16
 """Hex digits of SHA-256 in a reference: two sources share them by chance once in 2⁶⁴."""
+
+
+_folders: dict[Path, None] = {}
+_reads_a_document: ContextVar[bool] = ContextVar("reads a document", default=False)
+
+
+def allow_code(*folders: str | Path) -> None:
+    """Let own code be run from these folders, and from no other, for as long as this process lives.
+
+    Code that a program names itself, as in `Experiment(operation="my_rules:squares")`, needs no
+    call of this: its folder is allowed then. What a document names needs it.
+    """
+    for folder in folders:
+        _folders[Path(folder).absolute()] = None
+
+
+def allowed_folders() -> list[str]:
+    """The folders that own code may be run from; processes that train are told of them."""
+    return list(map(str, _folders))
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """While a document is read, code that it names is not allowed to run for that."""
+    token = _reads_a_document.set(True)
+    try:
+        yield
+    finally:
+        _reads_a_document.reset(token)
 
 
 def is_reference(value: Any) -> bool:
@@ -40,8 +73,8 @@ def is_reference(value: Any) -> bool:
 def identified(name: str, value: Any) -> str:
     """A reference with the hash of the source that it means: my_rules:squares@0123456789abcdef.
 
-    One that has its hash already is returned as it is, whether or not its file is there, so that
-    results can be looked at where the code is not.
+    The file is read and not run. A reference that has its hash is returned as it is, whether or not
+    its file is there, so that results can be looked at where the code is not.
 
     Args:
         name: the setting, for messages.
@@ -63,12 +96,43 @@ def identified(name: str, value: Any) -> str:
         )
     if MARK in reference:
         return reference
-    path = _find(module)
+    path = _file(module, _known_folders()) if isinstance(value, str) else _file_of(value, name)
     source = path.read_bytes()
     _require_whole(source, path)
-    marked = f"{reference}{MARK}{_hash(source)}"
-    load(marked)
-    return marked
+    if not any(function in _bound_by(node) for node in ast.parse(source).body):
+        raise ConfigError(
+            f"`{module}:{function}` must be a function or class, got none of that name. "
+            f"Define {function} in {module}.py."
+        )
+    if not _reads_a_document.get():  # a program or a command line names it
+        allow_code(path.parent)
+    return f"{reference}{MARK}{_hash(source)}"
+
+
+def _file_of(value: Any, name: str) -> Path:
+    """The file that a function or class was defined in."""
+    try:
+        path = Path(inspect.getsourcefile(value) or "")
+    except TypeError:
+        path = Path()
+    if not path.is_file():
+        raise ConfigError(
+            f"`{name}` must be a function or class of a Python file, got {value!r}. Put it into a "
+            "file my_rules.py, and use my_rules:name."
+        )
+    return path
+
+
+def _bound_by(statement: ast.stmt) -> set[str]:
+    """The names that a statement at the top of a file defines, imports or assigns."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    names = {a.asname or a.name for n in ast.walk(statement) if isinstance(n, ast.ImportFrom)
+             for a in n.names}  # fmt: skip
+    return names | {
+        node.id for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }  # fmt: skip
 
 
 def without_hashes(document: str) -> str:
@@ -84,11 +148,12 @@ def load(reference: str) -> Any:
     """The function or class of a reference, made from exactly the source that it names.
 
     Raises:
-        ConfigError: if the file is not there or was changed since, or the function is not in it.
+        ConfigError: if the file is in no folder that is allowed, or was changed since, or the
+            function is not in it.
     """
     place, _, digest = reference.partition(MARK)
     module, _, function = place.partition(":")
-    found = getattr(_module(module, digest), function, None)
+    found = getattr(_run(_file(module, _folders, digest), module, digest), function, None)
     if not callable(found):
         raise ConfigError(
             f"`{place}` must be a function or class, got none of that name. "
@@ -116,20 +181,17 @@ def call(reference: str, *arguments: Any, **settings: Any) -> Any:
 
 
 @cache
-def _module(module: str, digest: str) -> types.ModuleType:
-    path = _find(module)
-    source = path.read_bytes()
-    if _hash(source) != digest:
-        raise ConfigError(
-            f"`{module}` must be the code that the experiment was made with, got {path.name} with "
-            f"hash {_hash(source)} instead of {digest}. Restore the file, or name the code "
-            "without a hash for a new experiment."
-        )
+def _run(path: Path, module: str, digest: str) -> types.ModuleType:
+    """The module that a file's source makes; whatever has this hash does the same."""
     loaded = types.ModuleType(f"{module}{MARK}{digest}")
     loaded.__file__ = str(path)
     sys.modules[loaded.__name__] = loaded  # where dataclasses look for their own
+    source = path.read_bytes()
     try:
+        _require_hash(source, path, digest)
         exec(compile(source, str(path), "exec"), loaded.__dict__)
+    except ConfigError:
+        raise
     except Exception as error:
         raise ConfigError(
             f"`{path.name}` must be a file that can be run, got {type(error).__name__}: {error}. "
@@ -138,16 +200,37 @@ def _module(module: str, digest: str) -> types.ModuleType:
     return loaded
 
 
-def _find(module: str) -> Path:
-    invalidate_caches()  # it may just have been written
-    spec = PathFinder.find_spec(module)
-    path = Path(spec.origin) if spec and spec.origin else None
-    if path is None or path.suffix != ".py" or (spec and spec.submodule_search_locations):
+def _require_hash(source: bytes, path: Path, digest: str) -> None:
+    if _hash(source) != digest:
         raise ConfigError(
-            f"`{module}` must be a file {module}.py where Python looks for modules, got none. "
-            "Run from its folder, or add the folder to PYTHONPATH."
+            f"`{path.stem}` must be the code that the experiment was made with, got {path.name} "
+            f"with hash {_hash(source)} instead of {digest}. Restore the file, or name the code "
+            "without a hash for a new experiment."
         )
-    return path
+
+
+def _file(module: str, folders: Iterable[Path], digest: str = "") -> Path:
+    """The file of a module in some folders: that of a hash, if it has one, or else the first.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    found = [path for folder in folders if (path := folder / f"{module}.py").is_file()]
+    if not found:
+        raise ConfigError(
+            f"`{module}` must be a file {module}.py in a folder that you name for code, got none. "
+            "Use --code DIR, in Python grokscope.allow_code(DIR); the current folder counts when "
+            "something is trained."
+        )
+    fitting = [path for path in found if not digest or _hash(path.read_bytes()) == digest]
+    if not fitting:
+        _require_hash(found[0].read_bytes(), found[0], digest)
+    return fitting[0]
+
+
+def _known_folders() -> list[Path]:
+    """Where the file of code is read, to be named and hashed; it is run from `_folders` alone."""
+    return [Path.cwd(), *_folders]
 
 
 def _hash(source: bytes) -> str:
@@ -207,7 +290,8 @@ def packages_of(references: Iterable[str]) -> dict[str, str]:
     Args:
         references: with their hashes; their files must be there.
     """
-    files = {_find(reference.partition(":")[0]) for reference in references}
+    places = (reference.partition(MARK) for reference in references)
+    files = {_file(place.partition(":")[0], _folders, digest) for place, _, digest in places}
     modules = {
         name.partition(".")[0] for f in files for name in _imported(ast.parse(f.read_bytes()))
     }
@@ -216,9 +300,73 @@ def packages_of(references: Iterable[str]) -> dict[str, str]:
     return {package: version(package) for package in found}
 
 
-def settings_of(function: Any, skip: int = 0) -> dict[str, inspect.Parameter]:
-    """The arguments of a user's function that are settings: all but the first `skip`."""
-    return dict(list(_signature(function).parameters.items())[skip:])
+def settings_of(reference: str, skip: int = 0, method: str | None = None) -> dict[str, Any]:
+    """The settings that a user's function takes, and their defaults, read from its source.
+
+    Args:
+        reference: a function, or a class, which is made by its `method`.
+        skip: how many arguments come before the settings.
+        method: of a class, such as init.
+
+    Returns:
+        Defaults by name; `inspect.Parameter.empty` for a setting without.
+
+    Raises:
+        ConfigError: if it is not written by def or class, takes settings that it does not name, or
+            has a default that is more than a value.
+    """
+    place, _, digest = reference.partition(MARK)
+    module, _, function = place.partition(":")
+    tree = ast.parse(_file(module, _known_folders(), digest).read_bytes())
+    defined = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+    found: ast.stmt | None = defined.get(function)
+    if isinstance(found, ast.ClassDef):
+        found = _method(found, method or "__init__", defined)
+        skip += 1  # cls or self
+    elif method:
+        found = None
+    if not isinstance(found, ast.FunctionDef):
+        what = f"a network with a class method {method}" if method else "a function written by def"
+        raise ConfigError(f"`{place}` must be {what}, got another object. Write it out.")
+    arguments = found.args
+    if arguments.vararg or arguments.kwarg:
+        raise ConfigError(
+            f"`{place}` must name its settings one by one, got * or **. Write them out."
+        )
+    constants = {
+        target.id: node.value for node in tree.body if isinstance(node, ast.Assign)
+        for target in node.targets if isinstance(target, ast.Name)
+    }  # fmt: skip
+    positional = [*arguments.posonlyargs, *arguments.args]
+    missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
+    given = zip(
+        (*positional, *arguments.kwonlyargs),
+        (*missing, *arguments.defaults, *arguments.kw_defaults),
+        strict=True,
+    )
+    return {a.arg: _default(place, a.arg, value, constants) for a, value in list(given)[skip:]}
+
+
+def _method(found: ast.ClassDef, name: str, defined: dict[str, Any]) -> ast.stmt | None:
+    """A method of a class, or of a class of the same file that it derives from."""
+    for node in found.body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            return node
+    bases = [defined.get(base.id) for base in found.bases if isinstance(base, ast.Name)]
+    inherited = [_method(base, name, defined) for base in bases if isinstance(base, ast.ClassDef)]
+    return next(iter(inherited), None)
+
+
+def _default(place: str, name: str, value: ast.expr | None, constants: dict[str, Any]) -> Any:
+    if value is None:
+        return inspect.Parameter.empty
+    try:
+        return ast.literal_eval(constants.get(getattr(value, "id", ""), value))
+    except ValueError:
+        raise ConfigError(
+            f"`{name}` must have a number, a word, true, false or none as its default in {place}, "
+            f"got {ast.unparse(value)}. Write the value."
+        ) from None
 
 
 def _signature(function: Any) -> inspect.Signature:

@@ -98,7 +98,7 @@ def as_dataset(
             "vectors": ("vectors", list(vectors), {"description": "matrix with the vectors"}),
             "layer": ("vectors", list(vectors.values()), {"description": "whose units they are"}),
             "neuron": variable("neuron", np.arange(ipr.shape[-1]), "neuron of a layer"),
-            "residue": variable("residue", np.arange(experiment.task.n_inputs), "residue mod p"),
+            "residue": variable("residue", np.arange(experiment.n_inputs), "residue mod p"),
         }
     return xr.Dataset(
         curves

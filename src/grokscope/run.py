@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from grokscope.config import Experiment
-from grokscope.data import Dataset, make_dataset, require_repeatable
+from grokscope.data import Dataset, complete, make_dataset, require_repeatable
 from grokscope.errors import ConfigError
 from grokscope.lean import COUNTS, side_by_side
 from grokscope.measure import (
@@ -27,6 +27,7 @@ from grokscope.measure import (
     require_measurable,
 )
 from grokscope.models.network import Network
+from grokscope.plugins import allow_code
 from grokscope.progress import progress_bar
 from grokscope.prune import adds_to_logits, layer_named, outgoing, pruning_curve, pruning_order
 from grokscope.record import as_dataset, final_network
@@ -46,7 +47,8 @@ def train(
     """Train a network, or return its stored run if that has its weights.
 
     Args:
-        experiment: what to train.
+        experiment: what to train. Code of your own may be in the current folder, or in one that
+            you named (`allow_code`).
         store: a folder of runs; the run is taken from there if it is there, and else put there.
         progress: whether to show a progress bar, if on a terminal.
         log: called at every measurement with the step and the `SCORES`, the norms of the weights,
@@ -59,6 +61,8 @@ def train(
     >>> dict(run.dataset.sizes)
     {'step': 3, 'matrix': 3, 'vectors': 3, 'neuron': 16, 'residue': 7}
     """
+    allow_code(Path.cwd())
+    experiment = complete(experiment)
     if store is not None:
         stored = find(Path(store), experiment)
         if stored and stored.has_weights:
@@ -142,6 +146,7 @@ def train_ensemble(
     if not experiments:
         return []
     began = time.monotonic()
+    experiments = list(map(complete, experiments))
     for experiment in experiments:
         require_measurable(experiment, model_shapes(experiment))
     members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]

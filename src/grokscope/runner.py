@@ -17,6 +17,7 @@ from grokscope.errors import WorkerError
 from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import Here, Place, report
 from grokscope.lean import without_weights
+from grokscope.plugins import allow_code, allowed_folders
 from grokscope.run import train_ensemble
 from grokscope.store import Run, claim, find, forget_failure, record_failure, save
 from grokscope.summaries import Signature, Summary, signature, summaries, summarize
@@ -108,9 +109,18 @@ def _finished(run: Run) -> Outcome:
 
 
 def run_task(
-    train: Train, cells: Sequence[Experiment], store: str, keep_weights: bool, slot: int
+    train: Train,
+    cells: Sequence[Experiment],
+    store: str,
+    keep_weights: bool,
+    slot: int,
+    code: Sequence[str],
 ) -> tuple[list[Outcome], float]:
-    """What an executor is given: outcomes, and how many seconds they took where they ran."""
+    """What an executor is given: outcomes, and how many seconds they took where they ran.
+
+    `code` are the folders from which own code may be run there.
+    """
+    allow_code(*code)
     began = time.perf_counter()
     return train(cells, store, keep_weights, slot), time.perf_counter() - began
 
@@ -193,7 +203,7 @@ def _run_cells(
             cells = (suspects.popleft(),) if suspects else _pack(queue, place, rate, ensemble)
             task = Task(cells, slots.pop())
             place.done[task.slot] = 0
-            arguments = (train, task.cells, str(store), keep_weights, task.slot)
+            arguments = (train, task.cells, str(store), keep_weights, task.slot, allowed_folders())
             try:
                 running[place.executor.submit(run_task, *arguments)] = task
             except BrokenExecutor:
@@ -258,7 +268,7 @@ def _pack(
     return tuple(pack)
 
 
-def complete(
+def train_all(
     cells: Iterable[Experiment],
     store: Path,
     place: Place,

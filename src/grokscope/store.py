@@ -279,9 +279,7 @@ def open_run(path: str | Path) -> Run:
             "Open it with the version of grokscope that wrote it, or train again."
         )
     try:
-        document: dict[str, Any] = json.loads(dataset.attrs.pop("experiment"))
-        del document["schema"]
-        experiment = Experiment(**document)
+        experiment = Experiment.from_json(dataset.attrs.pop("experiment"))
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"`{path}` must hold a possible experiment, but {error}") from None
     if digest(experiment) != dataset.attrs.pop("digest", None):

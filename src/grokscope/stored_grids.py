@@ -99,12 +99,10 @@ def grid_in(store: str | Path, mend: bool = True) -> Grid:
             f"`store` must hold one sweep, got {len(found)} runs that differ in "
             f"{', '.join(axes)}. Say which sweep is meant with --grid."
         )
-    document = json.loads(next(iter(found.values()))["experiment"])
-    del document["schema"]
     short = {name: name.rpartition(".")[2] for name in axes}
     try:
         return Grid(
-            base=Experiment(**document),
+            base=Experiment.from_json(next(iter(found.values()))["experiment"]),
             axes={short[name]: tuple(axes[name]) for group in groups.values() for name in group},
             zipped=tuple(
                 tuple(short[name] for name in group) for group in groups.values() if len(group) > 1

@@ -49,7 +49,11 @@ def summarize(run: Run) -> Summary:
         "peak_test_accuracy": float(run.dataset.test_accuracy.max()),
         "dead_neurons": int(last.dead_neurons),
         "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
-        "own": {name: float(last[name]) for name in map(own_name, run.experiment.measures or ())},
+        "own": {
+            name: float(last[name])
+            for name in map(own_name, run.experiment.measures or ())
+            if name in last
+        },
         "neurons_required": None if np.isnan(required) else int(required),
         "ipr_counts": {
             layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()

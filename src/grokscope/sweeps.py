@@ -15,6 +15,7 @@ import numpy as np
 import xarray as xr
 
 from grokscope.config import Experiment, digest
+from grokscope.data import complete, complete_grid
 from grokscope.diagram import (
     FAILED,
     MISSING,
@@ -29,10 +30,10 @@ from grokscope.estimate import CELL_SECONDS, seconds_per_work, work
 from grokscope.executors import place
 from grokscope.grid import Grid, load_grid
 from grokscope.measure import require_measurable
-from grokscope.plugins import MARK, without_hashes
+from grokscope.plugins import MARK, allow_code, without_hashes
 from grokscope.progress import progress_bar, work_bar
 from grokscope.refine import UNKNOWN, follow_boundaries
-from grokscope.runner import Show, complete
+from grokscope.runner import Show, train_all
 from grokscope.store import (
     Run,
     failures,
@@ -71,13 +72,14 @@ def train_missing(
         ConfigError: if the store cannot be written.
         WorkerError: if one of them could not be trained; the others are in the store.
     """
-    store = Path(store)
+    allow_code(Path.cwd())
+    store, experiments = Path(store), list(map(complete, experiments))
     runs = {experiment: find(store, experiment) for experiment in dict.fromkeys(experiments)}
     missing = [e for e, run in runs.items() if run is None or not run.has_weights]
     if missing:
         require_writable(store, "store")
         with work_bar(progress) as show, place(len(missing), workers) as where:
-            failed = complete(missing, store, where, keep_weights=True, show=show)
+            failed = train_all(missing, store, where, keep_weights=True, show=show)
         if failed:
             name, reason = next(iter(failed.items()))
             raise WorkerError(
@@ -135,7 +137,8 @@ def sweep(
     >>> data.train_accuracy.dims, int((data.status == 1).sum())
     (('weight_decay', 'seed'), 2)
     """
-    grid, store = grid if isinstance(grid, Grid) else load_grid(grid), Path(store)
+    allow_code(Path.cwd())
+    grid, store = complete_grid(grid if isinstance(grid, Grid) else load_grid(grid)), Path(store)
     for name, number in (("limit", limit), ("workers", workers)):
         if number is not None and number < 1:
             raise ConfigError(f"`{name}` must be a whole number from 1, got {number}. Use 1.")
@@ -166,7 +169,7 @@ def sweep(
             for experiment in cells:
                 forget_failure(store, digest(experiment))
             said = f"round {number}, more may follow: " if refine else ""
-            complete(cells, store, where, keep_weights, _after(before, said, show))
+            train_all(cells, store, where, keep_weights, _after(before, said, show))
             before += math.fsum(map(work, cells))
             data = collect(grid, store)
             codes[:] = _known_phases(data, keep_weights, retry_failed)

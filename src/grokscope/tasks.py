@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from grokscope.errors import ConfigError
 from grokscope.parts import COUNTED_SETTINGS, PARTS, Own, OwnCode, Part, Rule
@@ -75,9 +75,15 @@ class OwnTask(Own):
     train fraction is of the training examples.
     """
 
-    n_examples: Annotated[int, Field(ge=2), COUNTED] = Field(description="training examples")
-    n_inputs: Annotated[int, Field(ge=1), COUNTED] = Field(description="features of an example")
-    n_labels: Annotated[int, Field(ge=2), COUNTED] = Field(description="labels, from 0")
+    n_examples: Annotated[int | None, Field(ge=2), COUNTED] = Field(
+        default=None, description="training examples; counted when the data are first made"
+    )
+    n_inputs: Annotated[int | None, Field(ge=1), COUNTED] = Field(
+        default=None, description="features of an example"
+    )
+    n_labels: Annotated[int | None, Field(ge=2), COUNTED] = Field(
+        default=None, description="labels, from 0"
+    )
     has_pairs: ClassVar[bool] = False
 
     @property
@@ -85,13 +91,11 @@ class OwnTask(Own):
         """In words."""
         return self.code.partition(MARK)[0]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _counted(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or "n_examples" in values or "code" not in values:
-            return values
-        task = Own(**{name: values[name] for name in values if name != "name"})
-        return {**task.model_dump(), **counted(own_arrays(task))}
+    @property
+    def key(self) -> str:
+        """The code and its settings as JSON: what the counts are a function of."""
+        document = self.model_dump(exclude={*COUNTED_SETTINGS})
+        return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
 def counted(arrays: Any) -> dict[str, int]:

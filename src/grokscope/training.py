@@ -170,8 +170,9 @@ def tiled(array: np.ndarray, size: int) -> np.ndarray:
 
 def init_model(experiment: Experiment) -> Network:
     """The network before training, from the experiment's `init` stream."""
-    task = experiment.task
-    return _make(experiment.model, task.n_inputs, task.n_labels, _key(experiment, "init"))
+    return _make(
+        experiment.model, experiment.n_inputs, experiment.n_labels, _key(experiment, "init")
+    )
 
 
 def model_shapes(experiment: Experiment) -> Network:
@@ -181,7 +182,7 @@ def model_shapes(experiment: Experiment) -> Network:
         ConfigError: if a network of the user's own cannot be made.
     """
     model: Any = experiment.model
-    return _shapes(model, experiment.task.n_inputs, experiment.task.n_labels)
+    return _shapes(model, experiment.n_inputs, experiment.n_labels)
 
 
 @lru_cache(maxsize=256)  # asked for by every cell of a sweep
@@ -255,11 +256,10 @@ def train_steps(
 def ensemble_key(experiment: Experiment) -> tuple:
     """Experiments with equal keys share every shape and can train as one ensemble."""
     shape = experiment.model.model_dump(exclude={"dropout"})
-    task = experiment.task
     return (
         _static(experiment),
         tuple(experiment.schedule),
-        (*shape.values(), task.n_inputs, task.n_labels),
+        (*shape.values(), experiment.n_inputs, experiment.n_labels),
     )
 
 
@@ -290,8 +290,8 @@ def require_memory(experiment: Experiment) -> None:
         ConfigError: with what it needs at least and what this machine has.
     """
     copies = 6  # weights, gradient, both moments, and two on their way from step to step
-    task, model = experiment.task, experiment.model
-    needed = 4 * copies * n_weights(experiment) + 32 * task.n_examples
+    model = experiment.model
+    needed = 4 * copies * n_weights(experiment) + 32 * experiment.n_examples
     if experiment.batch_size is None and has_batch_norm(model_shapes(experiment)):
         needed += 8 * experiment.n_train * model.widest  # the one tile, forward and backward
     if not hasattr(os, "sysconf"):
@@ -300,7 +300,7 @@ def require_memory(experiment: Experiment) -> None:
     if needed > there:
         raise ConfigError(
             f"`width` must let the network fit in memory, got {model.widest}, which with "
-            f"{task.n_inputs} inputs needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
+            f"{experiment.n_inputs} inputs needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
             "Use a smaller one."
         )
     measured = 8 * (experiment.steps // experiment.measure_every) * (model.widest + OTHER_NUMBERS)

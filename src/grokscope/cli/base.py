@@ -38,6 +38,12 @@ RunName = Annotated[
     typer.Argument(metavar="RUN", help="A run file, or the beginning of a digest in the store."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Code = Annotated[
+    list[Path] | None,
+    typer.Option(
+        help="Folder that code of your own may be run from; may be repeated.", metavar="DIR"
+    ),
+]
 RUNS = Path("runs")
 PAGES = (".html", ".htm")
 """Endings of what is written to be opened in a browser."""
@@ -53,8 +59,6 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout.reconfigure(errors="replace")  # α in a terminal that has only ASCII
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        if os.getcwd() not in sys.path:
-            sys.path.append(os.getcwd())  # where the user's own code is; workers inherit it
         code = app(arguments or ["--help"], prog_name="grokscope", standalone_mode=False)
     except typer.TyperException as error:
         known = [
@@ -108,6 +112,20 @@ def value_of(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def allow_named(folders: list[Path] | None) -> None:
+    """Let code of the user's own be run from the folders that `--code` names.
+
+    Raises:
+        ConfigError: if one is no folder.
+    """
+    from grokscope.plugins import allow_code
+
+    for folder in folders or []:
+        if not folder.is_dir():
+            raise ConfigError(f"`code` must be a folder, got {str(folder)!r}. Use --code .")
+        allow_code(folder)
 
 
 def known_scale(text: str) -> Literal["quick", "paper"]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import RUNS, Json, RunName, Store, app, value_of, whole
+from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, value_of, whole
 from grokscope.cli.tables import jsonable, print_audit, print_curve, print_run
 from grokscope.config import Experiment
 from grokscope.errors import ConfigError
@@ -62,6 +62,7 @@ def _train(
         Path | None, typer.Option(help="TOML file with an experiment; options override it.")
     ] = None,
     store: Store = RUNS,
+    code: Code = None,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
@@ -78,6 +79,7 @@ def _train(
 
     Example: [bold]grokscope train --corruption-fraction 0.35 --weight-decay 5[/bold]
     """
+    allow_named(code)
     given = {name: value_of(text) for name, text in settings.items() if text is not None}
     for item in set_ or []:
         name, equals, text = item.partition("=")
@@ -112,18 +114,25 @@ app.command("train")(_with_setting_options(_train))
 
 
 def _open_with_weights(name: str, store: Path) -> Any:
-    """A run by its name; one that a sweep stored without weights is trained again."""
-    from grokscope.run import train
-    from grokscope.store import open_named
+    """A run by its name; one that a sweep stored without weights is trained again.
+
+    Code of the user's own is run only from the folders of `--code`, not from the current one.
+    """
+    from grokscope.run import train_ensemble
+    from grokscope.store import open_named, save
 
     run = open_named(name, store)
-    return run if run.has_weights else train(run.experiment, store)
+    if run.has_weights:
+        return run
+    (trained,) = train_ensemble([run.experiment])
+    return save(trained, store)
 
 
 @app.command()
 def show(
     run: RunName,
     store: Store = RUNS,
+    code: Code = None,
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN.png)")
     ] = None,
@@ -141,6 +150,7 @@ def show(
     from grokscope.figures.overview import draw_overview
     from grokscope.store import require_file
 
+    allow_named(code)
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}.png"
     require_file(path, "out", FORMATS)
@@ -154,6 +164,7 @@ def show(
 def prune(
     run: RunName,
     store: Store = RUNS,
+    code: Code = None,
     first: Annotated[
         str, typer.Option(help="Which to remove first: lowest, highest or random; or both.")
     ] = "both",
@@ -176,6 +187,7 @@ def prune(
     from grokscope.run import pruning_curves
     from grokscope.store import require_file
 
+    allow_named(code)
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-pruned.png"
     require_file(path, "out", FORMATS)
@@ -204,6 +216,7 @@ def prune(
 def audit(
     run: RunName,
     store: Store = RUNS,
+    code: Code = None,
     top: Annotated[
         str, typer.Option(metavar="N", help="How many of the most suspicious labels to list.")
     ] = "10",
@@ -222,6 +235,7 @@ def audit(
     from grokscope.figures.evidence import draw_audit
     from grokscope.store import require_file
 
+    allow_named(code)
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-audit.png"
     require_file(path, "out", FORMATS)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grokscope.cli.base import RUNS, Json, Store, app, known_scale, whole
+from grokscope.cli.base import RUNS, Code, Json, Store, allow_named, app, known_scale, whole
 from grokscope.cli.tables import (
     print_phases,
     print_status,
@@ -81,6 +81,7 @@ def positive(name: str, text: str | None) -> int | None:
 def sweep(
     grid: GridName,
     store: Store = RUNS,
+    code: Code = None,
     settle: Settle = False,
     refine: Annotated[
         bool,
@@ -117,6 +118,7 @@ def sweep(
 
     Example: [bold]grokscope sweep figure3a --settle --refine[/bold]
     """
+    allow_named(code)
     chosen = named_grid(grid, seeds, settle, every)
     processes, most = positive("workers", workers), positive("limit", limit)
     if scheduler is not None and workers is not None:
@@ -124,8 +126,13 @@ def sweep(
     if dry_run and start_from is not None:
         raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
     from grokscope import archives, sweeps
+    from grokscope.data import complete_grid
     from grokscope.diagram import grid_of
     from grokscope.labels import span
+    from grokscope.plugins import allow_code
+
+    allow_code(Path.cwd())
+    chosen = complete_grid(chosen)
 
     if dry_run:
         data = sweeps.open_sweep(chosen, store)
