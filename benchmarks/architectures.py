@@ -4,7 +4,7 @@ The images are MNIST's, from the folder that GROKSCOPE_MNIST names, or downloade
 """
 
 from common import our_steps, report, sgemm_rate, step_seconds, torch_images, torch_transformer
-from grokscope.config import Experiment
+from grokscope.experiment.experiment import Experiment
 
 base = Experiment(corruption_fraction=0.2).replace(learning_rate=0.001)
 

@@ -7,9 +7,9 @@ names, or downloaded.
 import sys
 from statistics import mean
 
-from grokscope.config import Experiment
-from grokscope.evidence import NAMES, audit, quality
-from grokscope.run import train
+from grokscope.analysis.label_audit import NAMES, audit, quality
+from grokscope.experiment.experiment import Experiment
+from grokscope.runs.train import train
 
 NOISY = Experiment(corruption_fraction=0.35, measure_every=50)
 SEEDS = range(3)

@@ -11,9 +11,9 @@ import time
 
 import jax
 
-from grokscope.config import Experiment
-from grokscope.data import make_dataset
-from grokscope.training import CPU_OPTIONS, _prepare, _static, train_block
+from grokscope.data.dataset import make_dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.training.loop import CPU_OPTIONS, _prepare, _static, train_block
 
 jax.config.update("jax_cpu_enable_async_dispatch", False)  # no second thread that waits and spins
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from grokscope.archives import load_sweep
 from grokscope.explorer.page import page
 from grokscope.explorer.payload import details, overview
 from grokscope.explorer.source import open_source
+from grokscope.sweeps.archive import load_sweep
 
 CELLS = 2584
 FILE = Path(__file__).parent.parent / "results" / "figure3a.nc"

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from grokscope.figures import FAMILIES, SweepFigure, load
+from grokscope.paper.figures import FAMILIES, SweepFigure, load
 
 LIMITS = dict.fromkeys((7, 12, 13, 14, 15, 16), 900) | dict.fromkeys((5, 20, 21, 22), 600)
 """Seconds that deeper and normalised networks may take; others of a few networks have three

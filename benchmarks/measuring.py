@@ -4,10 +4,10 @@ One thread. A measurement evaluates all pairs: a product of [p², N] and [N, p],
 """
 
 from common import our_steps, report, sgemm_rate, step_seconds
-from grokscope.config import Experiment
-from grokscope.data import make_dataset
-from grokscope.measure import Examples, measure
-from grokscope.training import init_model
+from grokscope.data.dataset import make_dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.scores import Examples, measure
+from grokscope.training.loop import init_model
 
 experiment = Experiment(batch_size=256, corruption_fraction=0.35).with_batch_size(8)
 data, model = make_dataset(experiment), init_model(experiment)

@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from common import seconds, sgemm_rate
-from grokscope.config import Experiment
-from grokscope.training import CPU_OPTIONS, tile_size
+from grokscope.experiment.experiment import Experiment
+from grokscope.training.loop import CPU_OPTIONS, tile_size
 
 base = Experiment()
 if sys.argv[1:]:

@@ -8,12 +8,12 @@ import time
 import numpy as np
 
 from common import report, seconds
-from grokscope.config import Experiment
-from grokscope.data import make_dataset
-from grokscope.lean import COUNTS
+from grokscope.data.dataset import make_dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.pruning import fewest_neurons, neurons_required, pruning_curve
 from grokscope.models.analytic import analytic_network
-from grokscope.prune import fewest_neurons, neurons_required, pruning_curve
-from grokscope.training import init_model
+from grokscope.runs.compact import COUNTS
+from grokscope.training.loop import init_model
 
 experiment = Experiment(corruption_fraction=0.35)
 data, model = make_dataset(experiment), init_model(experiment)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from grokscope import Experiment, Grid, enclosed, export, follow_boundaries, load_sweep, sweep
-from grokscope.diagram import phase_diagram
-from grokscope.refine import UNKNOWN
+from grokscope.sweeps.diagram import phase_diagram
+from grokscope.sweeps.refine import UNKNOWN
 
 BASE = Experiment(steps=800, measure_every=50, settle=True)
 GRID = Grid(

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from grokscope import Experiment, classify, has_settled, load_grid, load_sweep, train_missing
-from grokscope.archives import archived_run
-from grokscope.diagram import grid_of
-from grokscope.store import find
+from grokscope.runs.store import find
+from grokscope.sweeps.archive import archived_run
+from grokscope.sweeps.diagram import grid_of
 
 RESULTS = Path(__file__).parents[1] / "results"
 OUTCOME = Path(__file__).with_name("settle.csv")

@@ -18,10 +18,10 @@ import xarray as xr
 
 from common import report
 from grokscope import enclosed, follow_boundaries, has_settled, load_sweep
-from grokscope.archives import archived_run
-from grokscope.diagram import DONE, PHASES, grid_of, phase_diagram
-from grokscope.figures import FAMILIES, SweepFigure, load
-from grokscope.refine import UNKNOWN
+from grokscope.paper.figures import FAMILIES, SweepFigure, load
+from grokscope.sweeps.archive import archived_run
+from grokscope.sweeps.diagram import DONE, PHASES, grid_of, phase_diagram
+from grokscope.sweeps.refine import UNKNOWN
 from settle import OUTCOME, RESULTS, curves_of
 
 

@@ -1,7 +1,7 @@
 """How long is a training step, against the sgemm floor and against plain PyTorch? One thread."""
 
 from common import our_steps, report, sgemm_rate, step_seconds, torch_steps
-from grokscope.config import Experiment
+from grokscope.experiment.experiment import Experiment
 
 base = Experiment(corruption_fraction=0.35)
 rate = sgemm_rate()

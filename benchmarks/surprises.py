@@ -11,10 +11,10 @@ import torch
 
 from common import torch_pairs
 from grokscope import load_grid
-from grokscope.data import make_dataset
-from grokscope.run import train
-from grokscope.spectrum import ipr, power_spectrum
-from grokscope.training import init_model, train_steps
+from grokscope.data.dataset import make_dataset
+from grokscope.measures.spectrum import ipr, power_spectrum
+from grokscope.runs.train import train
+from grokscope.training.loop import init_model, train_steps
 
 SHOWN = (200, 400, 600, 800, 1000, 1200, 1400, 1600)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from grokscope import Experiment, Grid, digest, sweep, train, without_weights
-from grokscope.estimate import seconds_per_work, work
-from grokscope.executors import LOCAL_TASK_SECONDS, LocalPool, Place, place
-from grokscope.runner import Outcome, run_cells, train_cells
-from grokscope.store import save
-from grokscope.summaries import signature, summaries, summarize
+from grokscope.runs.store import save
+from grokscope.runs.summaries import signature, summaries, summarize
+from grokscope.sweeps.executors import LOCAL_TASK_SECONDS, LocalPool, Place, place
+from grokscope.sweeps.scheduler import Outcome, run_cells, train_cells
+from grokscope.training.cost import seconds_per_work, work
 
 CELLS = 10_000
 TEN_SECONDS = Experiment(corruption_fraction=0.35, measure_every=50)
@@ -40,7 +40,7 @@ def counted(experiments, store, keep_weights, slot):
     """
     import jax
 
-    from grokscope.training import train_block
+    from grokscope.training.loop import train_block
 
     global _misses
     if _misses is None:

@@ -9,7 +9,10 @@ from pathlib import Path
 import typer
 
 import grokscope
-from grokscope import cli, config, parts
+from grokscope import cli
+from grokscope.experiment import experiment as config
+from grokscope.experiment import part as parts
+from grokscope.experiment import seeds
 
 project = "grokscope"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -35,11 +38,11 @@ COMMANDS = ("", *typer.main.get_command(cli.app).commands)
 MODULES = sorted(
     {
         *grokscope._HOMES,
-        "figures",
-        "measure",
+        "paper.figures",
+        "measures.scores",
         "models.normalization",
         "models.two_layer",
-        "training",
+        "training.loop",
     }
 )
 
@@ -76,7 +79,7 @@ def _table(where: str, kind: type[parts.Part]) -> str:
         if name == "name" or name in parts.PARTS:
             continue
         # A setting that may be absent and shares its type keeps its rule inside the annotation.
-        rules = [*field.metadata, *getattr(parts.Seed, "__metadata__", ())]
+        rules = [*field.metadata, *getattr(seeds.Seed, "__metadata__", ())]
         allowed = next(rule.must for rule in rules if isinstance(rule, parts.Rule))
         allowed = allowed.removeprefix("must be ").removeprefix("must lie ")
         if field.default is None and "none" not in allowed:

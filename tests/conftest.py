@@ -9,7 +9,7 @@ from jaxtyping import install_import_hook
 
 import grokscope
 
-WITHOUT_ARRAYS = {"parts", "config", "grid"}
+WITHOUT_ARRAYS = {"experiment"}
 """Which pydantic checks, and which are called a hundred thousand times."""
 
 MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__main__"}

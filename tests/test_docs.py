@@ -19,7 +19,7 @@ from tutorial_notebook import NOTEBOOK, as_notebook, blocks
 
 import grokscope
 from grokscope import Experiment, cli, digest, train
-from grokscope.figures import FAMILIES
+from grokscope.paper.figures import FAMILIES
 
 DOCS = Path(__file__).parent.parent / "docs"
 GENERATED = (DOCS / "reference", DOCS / "_build")

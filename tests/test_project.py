@@ -10,12 +10,8 @@ import grokscope
 
 SOURCE = Path(grokscope.__file__).parent
 ORDER = [
-    "errors", "plugins", "parts", "tasks", "architectures", "config", "progress", "mnist", "data",
-    "models", "optimizers", "training", "spectrum", "measure", "prune", "phases", "settle",
-    "intervals",
-    "store", "record", "lean", "run", "evidence", "grid", "summaries", "stored_grids", "estimate",
-    "executors", "runner", "refine", "diagram", "archives", "sweeps", "neurons",
-    "labels", "figures", "claims", "report", "explorer", "cli",
+    "errors", "progress", "experiment", "models", "data", "training", "measures", "runs",
+    "analysis", "sweeps", "plotting", "paper", "explorer", "cli",
 ]  # fmt: skip
 
 
@@ -63,11 +59,9 @@ def test_architectures_do_not_import_each_other():
 
 
 def test_families_of_figures_do_not_import_each_other():
-    shared = {"style", "panels"}
     for name, tree in modules():
-        if name[0] == "figures" and name[-1] != "__init__":
-            siblings = {t[1] for t in imports(tree) if t[0] == "figures" and len(t) > 1}
-            assert siblings <= shared, name
+        if name[:2] == ("paper", "figures") and name[-1] != "__init__":
+            assert not [t for t in imports(tree) if t[:2] == ("paper", "figures") and len(t) > 2]
 
 
 def test_jax_appears_only_where_networks_run():
@@ -80,8 +74,7 @@ def test_jax_appears_only_where_networks_run():
         )
     }  # fmt: skip
     assert with_jax <= {
-        "models", "optimizers", "training", "measure", "prune", "record", "lean", "evidence",
-        "figures", "claims"
+        "models", "training", "measures", "runs", "analysis", "plotting", "paper",
     }  # fmt: skip
 
 

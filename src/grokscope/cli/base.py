@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     except WorkerError as error:
         _fail(str(error), FAILED)
     except Exception as error:
-        from grokscope.plugins import own_code_in
+        from grokscope.experiment.own_code import own_code_in
 
         if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error):  # as XLA says it
             _fail(OUT_OF_MEMORY, BAD_INPUT)
@@ -120,7 +120,7 @@ def allow_named(folders: list[Path] | None) -> None:
     Raises:
         ConfigError: if one is no folder.
     """
-    from grokscope.plugins import allow_code
+    from grokscope.experiment.own_code import allow_code
 
     for folder in folders or []:
         if not folder.is_dir():

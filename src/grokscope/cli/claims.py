@@ -47,7 +47,7 @@ def verify(
 
     Example: [bold]grokscope verify --only coexistence --only prune-low[/bold]
     """
-    from grokscope.claims import Verdict, chosen, verify
+    from grokscope.paper.claims import Verdict, chosen, verify
 
     claims = chosen(only or [])
     found = verify(
@@ -90,8 +90,8 @@ def report(
 
     Example: [bold]grokscope report --out report.html[/bold]
     """
-    from grokscope.report import report as write_report
-    from grokscope.store import require_file
+    from grokscope.paper.report import report as write_report
+    from grokscope.runs.store import require_file
 
     require_file(out, "out", PAGES)
     found = write_report(
@@ -118,8 +118,8 @@ def _print(claims: dict[str, Any], found: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from grokscope.claims import Verdict
-    from grokscope.labels import span
+    from grokscope.paper.claims import Verdict
+    from grokscope.plotting.wording import span
 
     looks = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red", Verdict.UNDECIDED: "dim"}
     table = Table(box=None, pad_edge=False)

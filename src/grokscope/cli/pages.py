@@ -47,7 +47,7 @@ def explore(
     from grokscope.explorer.server import make_server
     from grokscope.explorer.source import open_source
     from grokscope.progress import progress_bar
-    from grokscope.store import require_file, write_whole
+    from grokscope.runs.store import require_file, write_whole
 
     if export is not None:
         require_file(export, "export", PAGES)

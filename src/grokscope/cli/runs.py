@@ -11,9 +11,9 @@ import typer
 
 from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, value_of, whole
 from grokscope.cli.tables import jsonable, print_audit, print_curve, print_run
-from grokscope.config import Experiment
 from grokscope.errors import ConfigError
-from grokscope.parts import PARTS, Own, kind_name
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.part import PARTS, Own, kind_name
 
 
 def _setting_options() -> list[inspect.Parameter]:
@@ -96,7 +96,7 @@ def _train(
     if print_toml:
         print(experiment.to_toml(), end="")
         return
-    from grokscope.run import train
+    from grokscope.runs.train import train
 
     print_run(train(experiment, store), as_json)
 
@@ -118,8 +118,8 @@ def _open_with_weights(name: str, store: Path) -> Any:
 
     Code of the user's own is run only from the folders of `--code`, not from the current one.
     """
-    from grokscope.run import train_ensemble
-    from grokscope.store import open_named, save
+    from grokscope.runs.store import open_named, save
+    from grokscope.runs.train import train_ensemble
 
     run = open_named(name, store)
     if run.has_weights:
@@ -146,14 +146,14 @@ def show(
 
     Example: [bold]grokscope show 61cef3[/bold]
     """
-    from grokscope.figures import FORMATS, style
-    from grokscope.figures.overview import draw_overview
-    from grokscope.store import require_file
+    from grokscope.plotting import style
+    from grokscope.plotting.run import draw_overview
+    from grokscope.runs.store import require_file
 
     allow_named(code)
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}.png"
-    require_file(path, "out", FORMATS)
+    require_file(path, "out", style.FORMATS)
     chosen = None if neurons is None else [whole("neurons", n) for n in neurons.split(",")]
     with style.context():
         style.save(draw_overview(opened, chosen), path)
@@ -181,16 +181,16 @@ def prune(
 
     Example: [bold]grokscope prune 61cef3 --first lowest[/bold]
     """
-    from grokscope.figures import FORMATS, style
-    from grokscope.figures.overview import draw_pruning_curves
-    from grokscope.prune import neurons_required
-    from grokscope.run import pruning_curves
-    from grokscope.store import require_file
+    from grokscope.measures.pruning import neurons_required
+    from grokscope.plotting import style
+    from grokscope.plotting.run import draw_pruning_curves
+    from grokscope.runs.store import require_file
+    from grokscope.runs.train import pruning_curves
 
     allow_named(code)
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-pruned.png"
-    require_file(path, "out", FORMATS)
+    require_file(path, "out", style.FORMATS)
     orders = ("lowest", "highest") if first == "both" else (first,)
     both = pruning_curves(opened, orders, whole("seed", seed), layer=layer)
     curves = {order: both.sel(first=order) for order in orders}
@@ -229,16 +229,16 @@ def audit(
 
     Example: [bold]grokscope audit 61cef3[/bold]
     """
-    from grokscope.evidence import audit as audited
-    from grokscope.evidence import qualities
-    from grokscope.figures import FORMATS, style
-    from grokscope.figures.evidence import draw_audit
-    from grokscope.store import require_file
+    from grokscope.analysis.label_audit import audit as audited
+    from grokscope.analysis.label_audit import qualities
+    from grokscope.plotting import style
+    from grokscope.plotting.audit import draw_audit
+    from grokscope.runs.store import require_file
 
     allow_named(code)
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-audit.png"
-    require_file(path, "out", FORMATS)
+    require_file(path, "out", style.FORMATS)
     count = whole("top", top)
     found = audited(opened)
     with style.context():

@@ -19,7 +19,8 @@ from grokscope.cli.tables import (
     summary_of,
 )
 from grokscope.errors import ConfigError
-from grokscope.grid import SHOWN, Grid, load_grid
+from grokscope.experiment.grid import Grid
+from grokscope.paper.grids import SHOWN, load_grid
 
 GridName = Annotated[
     str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
@@ -125,11 +126,12 @@ def sweep(
         raise ConfigError("`workers` must be left out with a scheduler, whose workers train.")
     if dry_run and start_from is not None:
         raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
-    from grokscope import archives, sweeps
-    from grokscope.data import complete_grid
-    from grokscope.diagram import grid_of
-    from grokscope.labels import span
-    from grokscope.plugins import allow_code
+    from grokscope.data.dataset import complete_grid
+    from grokscope.experiment.own_code import allow_code
+    from grokscope.plotting.wording import span
+    from grokscope.sweeps.diagram import grid_of
+    from grokscope.sweeps.sweep import archive as archives
+    from grokscope.sweeps.sweep import sweep as sweeps
 
     allow_code(Path.cwd())
     chosen = complete_grid(chosen)
@@ -155,7 +157,7 @@ def sweep(
         restored = archives.restore(archived, store)
         if not as_json:
             print(f"taken    {restored:,} runs from {start_from}")
-    from grokscope.executors import dask_executor
+    from grokscope.sweeps.executors import dask_executor
 
     with nullcontext() if scheduler is None else dask_executor(scheduler) as executor:
         data = sweeps.sweep(
@@ -185,7 +187,7 @@ def status(
 
     Example: [bold]grokscope status figure3a --settle[/bold]
     """
-    from grokscope.sweeps import open_sweep
+    from grokscope.sweeps.sweep import open_sweep
 
     if store.exists() and not store.is_dir():
         raise ConfigError(f"`store` must be a folder of runs, got the file {str(store)!r}.")
@@ -193,7 +195,7 @@ def status(
 
 
 def _print_status(data: Any, store: Path, as_json: bool) -> None:
-    from grokscope.sweeps import failed_cells, of_other_source
+    from grokscope.sweeps.sweep import failed_cells, of_other_source
 
     failed, others = failed_cells(data, store), of_other_source(data, store)
     if as_json:
@@ -241,15 +243,16 @@ def phases(
 
     Example: [bold]grokscope phases runs --grid figure3a --out diagram.png[/bold]
     """
-    from grokscope import archives, figures
-    from grokscope.figures.diagrams import draw_diagrams
+    from grokscope.paper import figures
+    from grokscope.paper.figures.diagrams import draw_diagrams
     from grokscope.progress import progress_bar
-    from grokscope.store import require_file
-    from grokscope.stored_grids import grid_in
-    from grokscope.sweeps import open_sweep
+    from grokscope.runs.store import require_file
+    from grokscope.sweeps.recorded_grids import grid_in
+    from grokscope.sweeps.sweep import archive as archives
+    from grokscope.sweeps.sweep import open_sweep
 
     if out is not None:
-        require_file(out, "out", figures.FORMATS)
+        require_file(out, "out", style.FORMATS)
     elif accuracies:
         raise ConfigError("`accuracies` must go with a picture to draw them in. Give --out.")
     if export is not None:
@@ -312,8 +315,8 @@ def figure(
 
     Example: [bold]grokscope figure 1 --scale quick[/bold]
     """
-    from grokscope import figures
-    from grokscope.store import require_file
+    from grokscope.paper import figures
+    from grokscope.runs.store import require_file
 
     scale = known_scale(scale)
     chosen = figures.load(int(number) if number.isdecimal() else number)
@@ -328,9 +331,10 @@ def figure(
     root_seed, processes = whole("seed", seed), positive("workers", workers)
     suffix = "" if scale == "paper" else f"-{scale}"
     path = out or Path("figures") / f"figure{number}{suffix}.png"
-    require_file(path, "out", figures.FORMATS)
+    require_file(path, "out", style.FORMATS)
     if of_sweeps:
-        from grokscope import archives, sweeps
+        from grokscope.sweeps.sweep import archive as archives
+        from grokscope.sweeps.sweep import sweep as sweeps
 
         grids = figures.grids(chosen, scale, root_seed)
         if results is not None:
@@ -350,7 +354,7 @@ def figure(
         for one in data:
             print_phases(one, as_json=False, written={})
     else:
-        from grokscope.sweeps import train_missing
+        from grokscope.sweeps.sweep import train_missing
 
         runs = train_missing(figures.experiments(chosen, scale, root_seed), store, processes)
         figures.draw(chosen, runs, path)

@@ -9,7 +9,7 @@ from typing import Any
 
 def summary_of(run: Any) -> dict[str, Any]:
     """What a run ended with, ready for JSON: NaN, which it lacks, becomes null."""
-    from grokscope.measure import SCORES
+    from grokscope.measures.scores import SCORES
 
     phase = run.phase()
     final = {name: float(run.final[name]) for name in (*SCORES, "mean_ipr")}
@@ -30,8 +30,8 @@ def norm_correlations(run: Any) -> dict[str, list[float]]:
     """Spearman's ρ of IPR and what a norm layer gives each neuron; nothing without such a layer."""
     if run.experiment.normalization is None or run.failed_at is not None:
         return {}
-    from grokscope.intervals import rank_correlation
-    from grokscope.neurons import contributions, normed_layers
+    from grokscope.analysis.norm_layers import contributions, normed_layers
+    from grokscope.analysis.statistics import rank_correlation
 
     if not normed_layers(run.experiment):  # as in a Transformer, whose LayerNorm acts elsewhere
         return {}
@@ -141,8 +141,8 @@ def print_audit(
     """How well each kind of evidence finds the wrong labels, and the most suspicious ones."""
     from rich.table import Table
 
-    from grokscope.data import make_dataset
-    from grokscope.evidence import NAMES
+    from grokscope.analysis.label_audit import NAMES
+    from grokscope.data.dataset import make_dataset
 
     phase = run.phase()
     title = f"{'diverged' if phase is None else phase.title}: {int(found.is_wrong.sum())} of "
@@ -172,7 +172,7 @@ def print_audit(
 
 def status_of(data: Any) -> dict[str, Any]:
     """How many cells are done, failed and missing: in all, and for each value of each axis."""
-    from grokscope.diagram import STATUS, phase_diagram
+    from grokscope.sweeps.diagram import STATUS, phase_diagram
 
     def counts(status: Any) -> dict[str, int]:
         return {word: int((status == code).sum()) for code, word in enumerate(STATUS)}
@@ -237,8 +237,8 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     import numpy as np
     from rich.text import Text
 
-    from grokscope.diagram import PHASES, boundaries, phase_diagram
-    from grokscope.labels import short
+    from grokscope.plotting.wording import short
+    from grokscope.sweeps.diagram import PHASES, boundaries, phase_diagram
 
     names = ["diverged" if phase is None else str(phase) for phase in PHASES]
     diagram = phase_diagram(data)

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokscope.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
-from grokscope.labels import AXIS_LABELS, COLORS, PALE, words_of
-from grokscope.lean import without_weights
-from grokscope.measure import SCORES
-from grokscope.parts import ABSENT
-from grokscope.plugins import MARK
-from grokscope.spectrum import power_spectrum, residue_order
-from grokscope.store import Run
-from grokscope.summaries import IPR_BINS
-from grokscope.tasks import ModularTask
+from grokscope.experiment.own_code import MARK
+from grokscope.experiment.part import ABSENT
+from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.scores import SCORES
+from grokscope.measures.spectrum import power_spectrum, residue_order
+from grokscope.plotting.wording import AXIS_LABELS, COLORS, PALE, words_of
+from grokscope.runs.compact import without_weights
+from grokscope.runs.store import Run
+from grokscope.runs.summaries import IPR_BINS
+from grokscope.sweeps.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
 
 CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 

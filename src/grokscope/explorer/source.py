@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from grokscope.archives import archived_run, load_sweep
-from grokscope.diagram import DONE, collect, grid_of
 from grokscope.errors import ConfigError, StoreError
-from grokscope.grid import Grid
-from grokscope.store import Run, find
-from grokscope.stored_grids import grid_in
-from grokscope.sweeps import open_sweep
+from grokscope.experiment.grid import Grid
+from grokscope.runs.store import Run, find
+from grokscope.sweeps.archive import archived_run, load_sweep
+from grokscope.sweeps.diagram import DONE, collect, grid_of
+from grokscope.sweeps.recorded_grids import grid_in
+from grokscope.sweeps.sweep import open_sweep
 
 NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
 """What the page cannot do without."""

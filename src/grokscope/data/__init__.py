@@ -1,0 +1,1 @@
+"""The examples that an experiment is trained and tested on."""

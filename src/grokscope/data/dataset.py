@@ -1,0 +1,231 @@
+"""A task's examples, split into training and test, some training labels corrupted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int, Shaped
+
+from grokscope.data.mnist import read_mnist
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment, count
+from grokscope.experiment.grid import Grid
+from grokscope.experiment.own_code import MARK, call, is_reference
+from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask, counted, own_arrays
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All examples in split order: the first `n_train` are for training, the rest for testing.
+
+    Attributes:
+        inputs: the pairs (m, n), each from 0 to p - 1; of other tasks, features.
+        true_labels: (m ∘ n) mod p; of other tasks, the label that came with the features.
+        given_labels: what training is told; the true labels on the test examples.
+        is_corrupted: training examples whose label was drawn anew. As in the paper the draw is
+            over all p labels unless the experiment says otherwise, so about 1 in p of them has
+            its true label after all.
+        n_train: training examples.
+        n_labels: p; of other tasks, the number of labels.
+    """
+
+    inputs: Shaped[np.ndarray, "example ..."]
+    true_labels: Int[np.ndarray, "example"]
+    given_labels: Int[np.ndarray, "example"]
+    is_corrupted: Bool[np.ndarray, "example"]
+    n_train: int
+    n_labels: int
+
+    @property
+    def is_train(self) -> Bool[np.ndarray, "example"]:
+        """True for the first `n_train` examples."""
+        return np.arange(len(self.true_labels)) < self.n_train
+
+
+def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
+    """Labels of all pairs: entry (m, n) is (m ∘ n) mod p.
+
+    A composite modulus is allowed. Addition is then still a cyclic group and the paper's
+    analysis holds. Multiplication is none: the labels are not equally frequent, and no order
+    of the residues makes its features periodic, so its IPR is taken in the plain order and
+    says little.
+
+    >>> modular_table(ModularTask(operation="multiplication", modulus=3)).tolist()
+    [[0, 0, 0], [0, 1, 2], [0, 2, 1]]
+    """
+    residues = np.arange(task.modulus, dtype=np.int64)
+    m, n = np.meshgrid(residues, residues, indexing="ij")
+    if not is_reference(task.operation):
+        combine = {"addition": np.add, "multiplication": np.multiply}[task.operation]
+        return (combine(m, n) % task.modulus).astype(np.int32)
+    values = np.asarray(call(task.operation, m, n))
+    if values.shape not in ((), m.shape) or values.dtype.kind not in "iu":
+        raise ConfigError(
+            f"`{task.operation.partition(MARK)[0]}` must return a whole number for each pair of "
+            f"arrays m and n, got {values.dtype} {list(values.shape)} for {list(m.shape)}. "
+            "Write it with NumPy's operations."
+        )
+    table = np.broadcast_to(values % task.modulus, m.shape).astype(np.int32)
+    _require_exact(task, table)
+    return table
+
+
+def _require_exact(task: ModularTask, table: Int[np.ndarray, "modulus modulus"]) -> None:
+    """Refuse an own operation whose numbers grow beyond 64 bits before they are taken modulo p.
+
+    Some pairs, those of the largest residues too, are taken as Python's integers, which have no
+    largest; a function that cannot is not checked.
+    """
+    some = np.unique(np.linspace(0, table.size - 1, 2000).astype(int))
+    m, n = (residue.astype(object) for residue in np.divmod(some, task.modulus))
+    try:
+        exact = np.broadcast_to(call(task.operation, m, n), m.shape) % task.modulus
+    except Exception:  # of any kind: it is the user's code, and of NumPy's functions many take none
+        return
+    if not np.array_equal(exact, table.ravel()[some]):
+        raise ConfigError(
+            f"`{task.operation.partition(MARK)[0]}` must give the same labels with exact integers, "
+            "got others: by numbers beyond 64 bits on the way, or by chance. Take remainders on "
+            "the way."
+        )
+
+
+def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse own data and own corruption that come out otherwise when they are made again.
+
+    They are made again whenever a run is looked at, and would be other data than it learned.
+
+    Raises:
+        ConfigError: if they do.
+    """
+    task, corruption = experiment.task, experiment.corruption
+    if not isinstance(task, OwnTask) and corruption is None:
+        return
+    again = make_dataset(experiment)
+    of_task = (again.inputs, dataset.inputs), (again.true_labels, dataset.true_labels)
+    if isinstance(task, OwnTask) and not all(
+        np.array_equal(*pair, equal_nan=True) for pair in of_task
+    ):
+        code = task.code
+    elif corruption and not np.array_equal(again.given_labels, dataset.given_labels):
+        code = corruption
+    else:
+        return
+    raise ConfigError(
+        f"`{code.partition(MARK)[0]}` must return the same every time, got something else the "
+        "second time. Draw from the generator that it is given, or from a fixed seed."
+    )
+
+
+def complete(experiment: Experiment) -> Experiment:
+    """The experiment with its data counted, which makes data of a user's own; others as they are.
+
+    Raises:
+        ConfigError: if the function is not in a folder that the user named, or returns other than
+            it should.
+
+    >>> complete(Experiment()) == Experiment()
+    True
+    """
+    task = experiment.task
+    if experiment.is_counted or not isinstance(task, OwnTask):
+        return experiment
+    return experiment.with_counts(list(counted(own_arrays(task)).values()))
+
+
+def complete_grid(grid: Grid) -> Grid:
+    """The grid with the data of all its cells counted, which makes data of a user's own.
+
+    Raises:
+        ConfigError: as `complete` does.
+    """
+    if "task" not in grid.axes and not isinstance(grid.base.task, OwnTask):
+        return grid
+    counts = dict(grid.counts)
+    for _, cell in grid.cells():
+        if not cell.is_counted and isinstance(cell.task, OwnTask) and cell.task.key not in counts:
+            counts[cell.task.key] = tuple(counted(own_arrays(cell.task)).values())
+    return grid.replace(counts=counts)
+
+
+def make_dataset(experiment: Experiment) -> Dataset:
+    """The experiment's data, a function of its task, fractions and two seeds alone (Sec. 1.1).
+
+    The order of the examples does not depend on the fractions: a smaller training set is a prefix
+    of a larger one. Exactly ⌊ξ n_train⌋ labels are corrupted, and with the same seeds and
+    training set a smaller corrupted set lies in a larger one, with the same wrong labels. Tested
+    are all other pairs; of other tasks, their test set.
+
+    >>> data = make_dataset(Experiment(corruption_fraction=0.35))
+    >>> data.inputs.shape, data.n_train, int(data.is_corrupted.sum())
+    ((9409, 2), 4704, 1646)
+    """
+    experiment = complete(experiment)
+    task, n_train = experiment.task, experiment.n_train
+    total, n_labels = experiment.n_examples, experiment.n_labels
+    order = np.random.default_rng(experiment.seeds.of("split")).permutation(total)
+    if isinstance(task, ModularTask):
+        inputs = np.stack(np.divmod(order, task.modulus), axis=1).astype(np.int32)
+        labels = modular_table(task).ravel()[order]
+        test_inputs, test_labels = inputs[n_train:], labels[n_train:]
+    else:
+        features, targets, test_inputs, test_labels = _arrays(task)
+        inputs, labels = features[order[:n_train]], targets[order].astype(np.int32)
+
+    # Rank and label are drawn for every example, so that neither depends on the two fractions.
+    rng = np.random.default_rng(experiment.seeds.of("corruption"))
+    rank = rng.permutation(total)[:n_train]
+    is_corrupted = np.argsort(np.argsort(rank)) < count(experiment.corruption_fraction, n_train)
+    if experiment.corruption is not None:
+        drawn = _own_labels(experiment.corruption, labels, n_labels, rng)
+    elif experiment.exclude_true_label:
+        drawn = (labels + rng.integers(1, n_labels, total)) % n_labels
+    else:
+        drawn = rng.integers(n_labels, size=total)
+
+    def with_test(train: np.ndarray, test: np.ndarray) -> np.ndarray:
+        return np.concatenate([train[:n_train], test]).astype(train.dtype)
+
+    given = np.where(is_corrupted, drawn[:n_train], labels[:n_train]).astype(np.int32)
+    dataset = Dataset(
+        inputs=with_test(inputs, test_inputs),
+        true_labels=with_test(labels, test_labels),
+        given_labels=with_test(given, test_labels),
+        is_corrupted=with_test(is_corrupted, np.zeros(len(test_labels), bool)),
+        n_train=n_train,
+        n_labels=n_labels,
+    )
+    for array in (dataset.inputs, dataset.true_labels, dataset.given_labels, dataset.is_corrupted):
+        array.flags.writeable = False  # the user's measures are given them too
+    return dataset
+
+
+def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    if isinstance(task, MNIST):
+        return read_mnist()
+    arrays, stated = own_arrays(task), task.model_dump()
+    for name, found in counted(arrays).items():
+        if found != stated[name]:
+            raise ConfigError(
+                f"`{name}` must be what the task's arrays have, {found}, got {stated[name]}. "
+                "Leave it out, or make the function return the same every time."
+            )
+    return arrays
+
+
+def _own_labels(
+    code: str, labels: Int[np.ndarray, "example"], n_labels: int, rng: np.random.Generator
+) -> Int[np.ndarray, "example"]:
+    """What a user's function gives every example in place of its label, should it be corrupted."""
+    drawn = np.asarray(call(code, labels.copy(), n_labels, rng))  # which it may change in place
+    if (
+        drawn.shape != labels.shape
+        or drawn.dtype.kind not in "iu"
+        or not 0 <= drawn.min() <= drawn.max() < n_labels
+    ):
+        raise ConfigError(
+            f"`{code.partition(MARK)[0]}` must return {len(labels)} labels from 0 to "
+            f"{n_labels - 1}, got {drawn.dtype} {list(drawn.shape)}. Mend the function."
+        )
+    return drawn

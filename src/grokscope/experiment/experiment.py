@@ -1,0 +1,477 @@
+"""An experiment as a value: frozen, validated, complete, and named by its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+import tomli_w
+from pydantic import BeforeValidator, Field, model_validator
+
+from grokscope.errors import ConfigError
+from grokscope.experiment.models import DeepMLP, ImageMLP, OwnModel, Transformer, TwoLayer
+from grokscope.experiment.optimizers import SGD, Adam, AdamW, OwnOptimizer
+from grokscope.experiment.own_code import MARK, identified, is_reference, reading
+from grokscope.experiment.part import (
+    ABSENT,
+    COUNTED_SETTINGS,
+    PARTS,
+    Number,
+    OwnCode,
+    Part,
+    Rule,
+    alike,
+    kind_name,
+    unknown,
+)
+from grokscope.experiment.seeds import Seeds, Settle
+from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask
+
+SCHEMA = 1
+"""Version of the configuration's and the run file's layout; part of every digest."""
+
+
+RESERVED = (
+    *("train_loss", "test_loss", "train_accuracy", "test_accuracy", "corrupted_accuracy"),
+    *("corrected_accuracy", "uncorrupted_accuracy", "peak_test_accuracy", "mean_ipr", "norm"),
+    *("dead_neurons", "neurons_required", "last_step", "seconds", "failed_at", "settled_at"),
+    *("has_weights", "ipr_histogram", "status", "matrix", "layer", "ipr_bin", "phase", "inferred"),
+    *("runs", "frequency", "low", "high", "code", "seed"),
+)
+"""What the datasets of a sweep call things of their own: no axis and no measure has such a name,
+nor one that begins with `run_`, `norm_` or `pruned_`."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a sweep's datasets have something of their own by a name."""
+    return name in RESERVED or name.startswith(("run_", "norm_", "pruned_"))
+
+
+def _named(default: str) -> BeforeValidator:
+    """A part given by its name, as the user's code, or as settings of the default kind."""
+
+    def named(value: Any) -> Any:
+        if is_reference(value) and not isinstance(value, Part):
+            return {"name": "own", "code": value}
+        value = {"name": value} if isinstance(value, str) else value
+        return {"name": default, **value} if isinstance(value, Mapping) else value
+
+    return BeforeValidator(named)
+
+
+def _measures(value: Any) -> Any:
+    """One function or several, as a list or with commas, each with its source's hash; or none."""
+    if isinstance(value, str):
+        value = value.split(",")
+    if value is None or callable(value):
+        value = [] if value is None else [value]
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(identified("measures", item) for item in value) or None
+
+
+def _switch(value: Any) -> Any:
+    """An optional part given as true or false: with its defaults, or absent."""
+    return (Settle().model_dump() if value else None) if isinstance(value, bool) else value
+
+
+def _defaults(field: str, value: Any) -> Any:
+    """A part given whole or by its name as a document; other values as they are."""
+    if isinstance(value, Part):
+        return value.model_dump()
+    parts: dict[str, Any] = {kind_name(kind, field): kind for kind in PARTS.get(field, ())}
+    if "own" in parts and is_reference(value):
+        return parts["own"](code=value).model_dump()
+    return parts[value]().model_dump() if isinstance(value, str) and value in parts else value
+
+
+def _number(part: Part, name: str) -> float:
+    """A part's setting; 0 if it has none, or the user's own is no number."""
+    value = getattr(part, name, 0.0)
+    return value if isinstance(value, int | float) else 0.0
+
+
+def count(fraction: float, total: int) -> int:
+    """⌊fraction · total⌋, not one less because the fraction or the product was rounded.
+
+    >>> int(0.29 * 100), count(0.29, 100), count(round(1 / 3, 12), 57)
+    (28, 29, 19)
+    """
+    return math.floor(fraction * total + 1e-5)
+
+
+class Experiment(Part):
+    """Everything that decides a run's result; `Experiment()` is the paper's default (App. A).
+
+    Raises:
+        ConfigError: if a setting is out of range, or settings contradict each other.
+
+    >>> experiment = Experiment(corruption_fraction=0.35).replace(weight_decay=5, width=1000)
+    >>> experiment.optimizer.weight_decay, experiment.model.width, experiment.n_train
+    (5.0, 1000, 4704)
+    >>> Experiment(train_fraction=1.5)
+    Traceback (most recent call last):
+    grokscope.errors.ConfigError: `train_fraction` must lie strictly between 0 and 1, got 1.5. \
+Use 0.5 to train on half of the pairs.
+    """
+
+    schema_version: ClassVar[int] = SCHEMA
+
+    task: Annotated[
+        ModularTask | MNIST | OwnTask, Field(discriminator="name"), _named("modular")
+    ] = ModularTask()
+    train_fraction: Annotated[
+        Number,
+        Field(gt=0, lt=1),
+        Rule("must lie strictly between 0 and 1", "Use 0.5 to train on half of the pairs."),
+    ] = Field(default=0.5, description="α, the share of all pairs used for training")
+    corruption_fraction: Annotated[
+        Number,
+        Field(ge=0, le=1),
+        Rule("must lie in [0, 1]", "Use 0.35 to corrupt 35 % of the training labels."),
+    ] = Field(default=0.0, description="ξ, the share of training labels drawn anew")
+    exclude_true_label: Annotated[
+        bool, Rule("must be true or false", "Use false for the paper's symmetric noise.")
+    ] = Field(default=False, description="draw corrupted labels among the p - 1 wrong ones only")
+    corruption: Annotated[
+        OwnCode | None, Rule("must be a function as in my_noise:shifted", "Leave it out.")
+    ] = Field(
+        default=None, description="your own function that draws corrupted labels (default uniform)"
+    )
+    model: Annotated[
+        TwoLayer | DeepMLP | Transformer | ImageMLP | OwnModel,
+        Field(discriminator="name"),
+        _named("two_layer"),
+    ] = TwoLayer()
+    loss: Annotated[
+        Literal["mse", "cross_entropy"],
+        Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
+    ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
+    optimizer: Annotated[
+        AdamW | Adam | SGD | OwnOptimizer, Field(discriminator="name"), _named("adamw")
+    ] = AdamW()
+    steps: Annotated[
+        int,
+        Field(ge=0, le=2**31 - 1),
+        Rule("must be a whole number from 0 to 2147483647", "Use 2000 for the paper's."),
+    ] = Field(default=2000, description="optimisation steps")
+    batch_size: Annotated[
+        int | None,
+        Field(ge=1),
+        Rule("must be a whole number from 1, or none", "Leave it out for full batches."),
+    ] = Field(default=None, description="examples a step; none is the full batch")
+    measure_every: Annotated[
+        int,
+        Field(ge=1),
+        Rule("must be a whole number, 1 or more", "Use 10 to measure at every tenth step."),
+    ] = Field(
+        default=10, description="steps between measurements; step 0 and the last always count"
+    )
+    measures: Annotated[
+        tuple[OwnCode, ...] | None,
+        BeforeValidator(_measures),
+        Rule("must be functions as in my_measures:margin", "Leave it out for none."),
+    ] = Field(default=None, description="your own functions of a network, measured like a loss")
+    seeds: Seeds = Seeds()
+    settle: Annotated[
+        Settle | None,
+        BeforeValidator(_switch),
+        Rule("must be true, false or a table of settings", "Use true for the tested rule."),
+    ] = Field(default=None, description="stop once the phase can no longer change: true or false")
+
+    @model_validator(mode="after")
+    def _sets_are_possible(self) -> Experiment:
+        takes_pairs = self.model.takes_pairs
+        if takes_pairs is not None and takes_pairs != self.task.has_pairs:
+            words = "pairs of residues" if takes_pairs else "arrays of features"
+            fitting = "two_layer" if self.task.has_pairs else "image_mlp"
+            raise ConfigError(
+                f"`model` must take what task {self.task.name} gives, got {self.model.name}, which "
+                f"takes {words}. Use model {fitting}."
+            )
+        if not self.is_counted:
+            return self
+        total = self.n_examples
+        if not 1 <= self.n_train < total:
+            raise ConfigError(
+                f"`train_fraction` must leave an example for training and one for testing, got "
+                f"{self.train_fraction} of {total}. Use {max(1, total // 2) / total}."
+            )
+        if self.batch_size is not None and self.batch_size > self.n_train:
+            raise ConfigError(
+                f"`batch_size` must be at most the training set's {self.n_train} examples, got "
+                f"{self.batch_size}. Leave it out for full batches."
+            )
+        if self.corruption is not None and self.exclude_true_label:
+            raise ConfigError(
+                "`exclude_true_label` must be false with a corruption of your own, which draws the "
+                "labels, got true. Leave the true label out in your function."
+            )
+        examples = self.batch_size or self.n_train
+        if self.normalization == "batch_norm" and examples == 1:
+            raise ConfigError(
+                "`batch_size` must be at least 2 with batch_norm, got 1, which has no variance. "
+                "Use layer_norm, or larger batches."
+            )
+        return self
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it says how many examples, inputs and labels its data have.
+
+        Data of a user's own are counted when they are first made; see `data.complete`.
+        """
+        return all(getattr(self.task, name) is not None for name in COUNTED_SETTINGS)
+
+    @property
+    def n_train(self) -> int:
+        """⌊α p²⌋, the number of training examples; of images, ⌊α · 60,000⌋.
+
+        Raises:
+            ConfigError: if the data are a user's own and are not counted.
+        """
+        return count(self.train_fraction, self.n_examples)
+
+    @property
+    def n_examples(self) -> int:
+        """How many examples the train fraction is of; raises as `n_train` does."""
+        return self._counted("n_examples")
+
+    @property
+    def n_inputs(self) -> int:
+        """Values that a residue can take, or features of an example; raises as `n_train` does."""
+        return self._counted("n_inputs")
+
+    @property
+    def n_labels(self) -> int:
+        """Labels, from 0; raises as `n_train` does."""
+        return self._counted("n_labels")
+
+    def _counted(self, name: str) -> int:
+        if (value := getattr(self.task, name)) is None:
+            raise ConfigError(
+                "`task` must say how many examples its data have, got none counted. Train it, "
+                "call grokscope.complete(experiment), or state n_examples, n_inputs and n_labels."
+            )
+        return value
+
+    def with_counts(self, counts: Sequence[int]) -> Experiment:
+        """A copy that says how many examples, inputs and labels its data have, in this order."""
+        document = self.model_dump()
+        document["task"] |= dict(zip(COUNTED_SETTINGS, counts, strict=True))
+        return Experiment(**document)
+
+    @property
+    def learning_rate(self) -> float:
+        """The optimiser's.
+
+        Raises:
+            ConfigError: if an optimiser of the user's own has no such setting.
+        """
+        rate = getattr(self.optimizer, "learning_rate", None)
+        if rate is None:
+            raise ConfigError(
+                "`learning_rate` must be a setting of the optimizer, got one without. "
+                "Give your function that argument."
+            )
+        return rate
+
+    @property
+    def weight_decay(self) -> float:
+        """The optimiser's, 0 if it has none."""
+        return _number(self.optimizer, "weight_decay")
+
+    @property
+    def dropout(self) -> float:
+        """The model's, 0 if it has none."""
+        return _number(self.model, "dropout")
+
+    @property
+    def normalization(self) -> str | None:
+        """The model's: batch_norm, layer_norm or None."""
+        normalization = getattr(self.model, "normalization", None)
+        return None if normalization == ABSENT else normalization
+
+    @property
+    def own_code(self) -> list[str]:
+        """References to the user's own code, with the hashes of their sources."""
+        parts = (self.task, self.model, self.optimizer)
+        found = [getattr(part, "code", getattr(part, "operation", None)) for part in parts]
+        found += [self.corruption, *(self.measures or ())]
+        return [reference for reference in found if reference and MARK in reference]
+
+    @property
+    def schedule(self) -> list[int]:
+        """The steps at which the network is measured, ascending, from 0 to `steps`.
+
+        >>> Experiment(steps=25).schedule
+        [0, 10, 20, 25]
+        """
+        return sorted({*range(0, self.steps, self.measure_every), self.steps})
+
+    def replace(self, /, **values: Any) -> Experiment:
+        """A copy with other values, each named by its leaf (`width`) or path (`model.width`).
+
+        Replacing a whole part, as in `replace(optimizer="sgd")`, starts from that part's
+        defaults; leaves given beside it then apply to it.
+
+        Raises:
+            ConfigError: if a name is unknown or ambiguous (the close ones are listed), or the
+                values do not make a possible experiment.
+
+        >>> Experiment().replace(optimizer="sgd", momentum=0.9).optimizer
+        SGD(learning_rate=0.01, name='sgd', weight_decay=0.0, momentum=0.9)
+        >>> Experiment().replace(widht=1000)
+        Traceback (most recent call last):
+        grokscope.errors.ConfigError: `widht` is not a setting of this experiment. \
+Did you mean `width`?
+        >>> Experiment().replace(name="sgd")
+        Traceback (most recent call last):
+        grokscope.errors.ConfigError: `name` is ambiguous. \
+Use one of `task.name`, `model.name`, `optimizer.name`.
+        """
+        document = self.model_dump()
+        top = [name for name in values if name in document]
+        document |= {name: _defaults(name, values.pop(name)) for name in top}
+        document["settle"] = _switch(document["settle"])
+        if not all(isinstance(document[part], Mapping | None) for part in PARTS):
+            return Experiment(**document)  # which refuses it and says why
+        recounted: dict[str, Any] = {}
+        for name, value in values.items():
+            part, leaf = _locate(document, name)
+            present = document[part].get(leaf)
+            if document[part].get("name") == "own":
+                value = alike(leaf, value, present)
+            elif type(value) is int and isinstance(present, float):
+                value = float(value)
+            document[part][leaf] = value
+            if part == "task" and leaf not in COUNTED_SETTINGS:
+                recounted = document[part]
+        for name in COUNTED_SETTINGS if recounted else ():
+            recounted.pop(name, None)  # of data that these settings no longer make
+        return Experiment(**document)
+
+    def with_batch_size(self, batch_size: int) -> Experiment:
+        """A copy that sees as many examples in batches of another size (App. A).
+
+        The learning rate is in proportion to the root of the batch size, steps and the steps
+        between measurements to its inverse.
+
+        Raises:
+            ConfigError: if this experiment is of full batches, or the batch size impossible.
+
+        >>> small = Experiment(batch_size=256).with_batch_size(64)
+        >>> small.optimizer.learning_rate, small.steps, small.measure_every
+        (0.005, 8000, 40)
+        """
+        if self.batch_size is None:
+            raise ConfigError(
+                "`batch_size` must be set for a rule to start from, got full batches. Use "
+                "Experiment(batch_size=256) for the paper's."
+            )
+        scaled = self.replace(batch_size=batch_size)
+        ratio = self.batch_size / batch_size
+        return scaled.replace(
+            learning_rate=self.learning_rate / math.sqrt(ratio),
+            steps=round(self.steps * ratio),
+            measure_every=max(1, round(self.measure_every * ratio)),
+        )
+
+    @classmethod
+    def from_toml(cls, source: str | Path) -> Experiment:
+        r"""Read an experiment from a TOML file (a `Path`) or document (a `str`).
+
+        Raises:
+            ConfigError: if it is no TOML, or has an unknown key or an impossible value.
+            OSError: if the file cannot be read.
+
+        >>> Experiment.from_toml("steps = 100\n[model]\nwidth = 64\n").model.width
+        64
+        """
+        with reading():
+            return cls(**read_toml(source, "the experiment"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Experiment:
+        """Read an experiment from its `canonical_json`.
+
+        Raises:
+            ConfigError: if it is no possible experiment.
+            ValueError: if it is no JSON object with a schema.
+        """
+        document = json.loads(text)
+        if not isinstance(document, dict) or document.pop("schema", None) is None:
+            raise ValueError("no experiment")
+        with reading():
+            return cls(**document)
+
+    def to_toml(self) -> str:
+        """The complete experiment as a TOML document; absent values are left out.
+
+        >>> Experiment.from_toml(Experiment().to_toml()) == Experiment()
+        True
+        """
+        return tomli_w.dumps(self.model_dump(exclude_none=True))
+
+    def canonical_json(self) -> str:
+        """Sorted, compact JSON with the schema version; what the digest is taken of.
+
+        Absent options are left out, so that an option added later, absent by default, does
+        not rename the runs made before it.
+
+        Raises:
+            ConfigError: if the data are a user's own and are not counted.
+        """
+        self._counted("n_examples")
+        document = {"schema": self.schema_version, **self.model_dump(exclude_none=True)}
+        return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def read_toml(source: str | Path, what: str) -> dict[str, Any]:
+    """A TOML file (a `Path`) or document (a `str`) as nested dictionaries.
+
+    Raises:
+        ConfigError: if it is no TOML.
+        OSError: if the file cannot be read.
+    """
+    try:
+        text = source.read_text("utf-8-sig") if isinstance(source, Path) else source
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
+        name = f"`{source}`" if isinstance(source, Path) else what
+        raise ConfigError(
+            f"{name} must be a TOML document, got one that does not parse: {error}. "
+            "See `grokscope train --print-toml` for a complete one."
+        ) from None
+
+
+def digest(experiment: Experiment) -> str:
+    """SHA-256 of the experiment's canonical JSON: 64 hex digits that name its result for ever.
+
+    >>> digest(Experiment())
+    '12ccfe7ba9579087ec736d898d8193adb859d50979a73c191d46d105b52fbc11'
+    """
+    return hashlib.sha256(experiment.canonical_json().encode()).hexdigest()
+
+
+def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
+    """The part and the leaf that a name means; top-level fields are not looked for."""
+    paths = [
+        f"{part}.{leaf}" for part in PARTS if isinstance(document[part], Mapping)
+        for leaf in document[part]
+    ]  # fmt: skip
+    name = "seeds.seed" if name == "seed" else name  # the user's code may have a seed of its own
+    found = [path for path in paths if name in (path, path.partition(".")[2])]
+    if len(found) == 1:
+        part, _, leaf = found[0].partition(".")
+        return part, leaf
+    if found:
+        raise ConfigError(
+            f"`{name}` is ambiguous. Use one of {', '.join(f'`{path}`' for path in found)}."
+        )
+    raise ConfigError(unknown(name, {*document, *(path.partition(".")[2] for path in paths)}))

@@ -1,0 +1,162 @@
+"""The settings of each architecture; the networks themselves are in `models`."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from grokscope.errors import ConfigError
+from grokscope.experiment.part import PARTS, Number, Own, Part, Rule
+
+Width = Annotated[
+    int,
+    Field(ge=1, le=1_000_000),
+    Rule("must be a whole number from 1 to 1000000", "Use 500 for the paper's."),
+]
+Depth = Annotated[
+    int, Field(ge=1, le=100), Rule("must be a whole number from 1 to 100", "Use 1 to begin.")
+]
+Dropout = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0 for no dropout.")]
+
+
+class TwoLayer(Part):
+    """f(m, n) = W norm(φ(U e_m + V e_n)), without biases (Eq. 1); norm is optional (Eq. 5)."""
+
+    name: Literal["two_layer"] = "two_layer"
+    width: Width = Field(default=500, description="N, hidden neurons; of a transformer d")
+    activation: Annotated[
+        Literal["quadratic", "relu"], Rule("must be quadratic or relu", "Use quadratic for x².")
+    ] = Field(default="quadratic", description="φ: quadratic (x²) or relu")
+    dropout: Dropout = Field(
+        default=0.0, description="probability of dropping a neuron's pre-activation in a step"
+    )
+    normalization: Annotated[
+        Literal["batch_norm", "layer_norm"] | None,
+        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
+    ] = Field(default=None, description="after the activation: batch_norm, layer_norm or none")
+    takes_pairs: ClassVar[bool] = True
+
+    @property
+    def widest(self) -> int:
+        """The most activations that a layer has, for an example."""
+        return self.width
+
+
+class DeepMLP(Part):
+    """Two embeddings added, ReLU layers and a linear output, without biases (App. G.3, G.4)."""
+
+    name: Literal["deep_mlp"] = "deep_mlp"
+    width: Width = Field(default=500, description="N, neurons of each hidden layer")
+    depth: Annotated[
+        int,
+        Field(ge=2, le=100),
+        Rule("must be a whole number from 2 to 100", "Use 3 for the paper's."),
+    ] = Field(default=3, description="layers of weights; of a transformer blocks")
+    parameterization: Annotated[
+        Literal["standard", "lazy"],
+        Rule("must be standard or lazy", "Use standard for variances of 2 / fan-in."),
+    ] = Field(
+        default="standard",
+        description="variance of initial weights: standard (2 / fan-in) or lazy (2 / N^(2/3)); "
+        "of a transformer see scaling",
+    )
+    dropout: Dropout = Field(
+        default=0.0, description="probability of dropping a neuron's pre-activation in a step"
+    )
+    normalization: Annotated[
+        Literal["batch_norm", "layer_norm"] | None,
+        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
+    ] = Field(default=None, description="after each activation: batch_norm, layer_norm or none")
+    takes_pairs: ClassVar[bool] = True
+
+    @property
+    def widest(self) -> int:
+        """The most activations that a layer has, for an example."""
+        return self.width
+
+
+class Transformer(Part):
+    """Encoder-only, of the two tokens m and n, read at the last; no biases (Sec. 2.3, App. G)."""
+
+    name: Literal["transformer"] = "transformer"
+    width: Width = Field(default=128, description="d, the embedding dimension")
+    depth: Depth = Field(default=1, description="blocks of attention and MLP")
+    heads: Annotated[
+        int,
+        Field(ge=1, le=1000),
+        Rule("must be a whole number from 1 to 1000", "Use 4, and a width that it divides."),
+    ] = Field(default=4, description="attention heads; they divide the width")
+    tied: Annotated[bool, Rule("must be true or false", "Use false for two matrices.")] = Field(
+        default=False, description="whether the output matrix is the token embedding"
+    )
+    scaling: Annotated[
+        Literal["mup", "standard"], Rule("must be mup or standard", "Use mup for the paper's.")
+    ] = Field(
+        default="mup",
+        description="mup: attention over d_head, logits over d; standard: attention over √d_head",
+    )
+    dropout: Dropout = Field(
+        default=0.0, description="probability of dropping an output of attention or of an MLP"
+    )
+    normalization: Annotated[
+        Literal["layer_norm"] | None,
+        Rule("must be layer_norm or none", "Leave it out for the paper's."),
+    ] = Field(default=None, description="before attention, MLP and output: layer_norm or none")
+    takes_pairs: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> Transformer:
+        if self.width % self.heads:
+            raise ConfigError(
+                f"`heads` must divide the width {self.width}, got {self.heads}. "
+                f"Use {max(h for h in range(1, self.heads) if self.width % h == 0)}."
+            )
+        return self
+
+    @property
+    def widest(self) -> int:
+        """The most activations that a layer has, for an example."""
+        return 4 * self.width
+
+
+class ImageMLP(Part):
+    """ReLU layers and a linear output on arrays of features, without biases (App. H)."""
+
+    name: Literal["image_mlp"] = "image_mlp"
+    width: Width = Field(default=256, description="N, neurons of each hidden layer")
+    depth: Annotated[
+        int,
+        Field(ge=1, le=100),
+        Rule("must be a whole number from 1 to 100", "Use 4 for the paper's."),
+    ] = Field(default=4, description="layers of weights")
+    dropout: Dropout = Field(
+        default=0.0, description="probability of dropping a neuron's pre-activation in a step"
+    )
+    normalization: Annotated[
+        Literal["batch_norm", "layer_norm"] | None,
+        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
+    ] = Field(default=None, description="after each activation: batch_norm, layer_norm or none")
+    takes_pairs: ClassVar[bool] = False
+
+    @property
+    def widest(self) -> int:
+        """The most activations that a layer has, for an example."""
+        return self.width
+
+
+class OwnModel(Own):
+    """An architecture of the user's own; see `models.network.Network`."""
+
+    fixed: ClassVar[int] = 3
+    method: ClassVar[str | None] = "init"
+    takes_pairs: ClassVar[bool | None] = None
+
+    @property
+    def widest(self) -> int:
+        """Its `width`, if that is a number of units, or the paper's."""
+        width = self.settings.get("width")
+        return width if isinstance(width, int) and width >= 1 else TwoLayer().width
+
+
+PARTS["model"] = (TwoLayer, DeepMLP, Transformer, ImageMLP, OwnModel)

@@ -1,0 +1,1 @@
+"""One paper, "To grok or not to grok": its grids, figures, statements and report."""

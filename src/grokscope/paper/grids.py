@@ -1,0 +1,144 @@
+"""The paper's sweeps by name."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
+
+DIAGRAM_MEASURE_EVERY = 50
+"""Steps between measurements in a diagram: phases need no finer curves, and 10 would cost 15 %."""
+
+
+FRACTIONS: dict[str, Any] = {
+    "train_fraction": {"start": 0.1, "stop": 0.9, "num": 17},
+    "corruption_fraction": {"start": 0, "stop": 0.9, "num": 19},
+}
+"""Rows and columns of the paper's phase diagrams."""
+
+
+def _diagram(axis: str, values: tuple[Any, ...], seeds: Any = None, **base: Any) -> Grid:
+    """A row of the paper's phase diagrams, a panel for each value."""
+    experiment = Experiment(measure_every=DIAGRAM_MEASURE_EVERY).replace(**base)
+    return Grid(base=experiment, axes={axis: values, **FRACTIONS}, seeds=seeds)
+
+
+def _batches(normalization: str | None) -> Grid:
+    """A row of phase diagrams by batch size; every network sees as many examples (App. A)."""
+    base = Experiment(batch_size=256, measure_every=DIAGRAM_MEASURE_EVERY)
+    base = base.replace(normalization=normalization)
+    scaled = [base.with_batch_size(size) for size in (8, 64, 256)]
+    together = {
+        "batch_size": [one.batch_size for one in scaled],
+        "learning_rate": [one.learning_rate for one in scaled],
+        "steps": [one.steps for one in scaled],
+        "measure_every": [one.measure_every for one in scaled],
+    }
+    return Grid(base=base, axes={**together, **FRACTIONS}, zipped=(tuple(together),))  # type: ignore[arg-type]
+
+
+def _widths() -> Grid:
+    """Figure 32's networks; its text gives the first and the last width."""
+    base = Experiment(corruption_fraction=0.35, measure_every=DIAGRAM_MEASURE_EVERY)
+    base = base.replace(learning_rate=0.005, weight_decay=1)
+    return Grid(base=base, axes={"width": (500, 1000, 2000, 5000, 10_000)}, seeds=40)  # type: ignore[arg-type]
+
+
+_transformer = partial(_diagram, model="transformer", learning_rate=0.001, steps=3000)
+"""A row of phase diagrams of one-layer Transformers (Fig. 7a, 13)."""
+
+_deep = partial(_diagram, model="deep_mlp", learning_rate=0.001, steps=5000)
+"""A row of phase diagrams of 3-layer ReLU MLPs (Fig. 7b, 14)."""
+
+
+def _embeddings() -> Grid:
+    """Figure 12's Transformers: depth, heads and weight tying at one setting."""
+    base = _transformer("weight_decay", (0,)).base
+    base = base.replace(train_fraction=0.8, corruption_fraction=0.2, weight_decay=3, steps=4000)
+    axes = {"heads": (8, 4), "tied": (False, True), "depth": (1, 2, 3)}
+    return Grid(base=base, axes=axes)  # type: ignore[arg-type]
+
+
+def _images(axis: str, values: tuple[Any, ...]) -> Grid:
+    """A row of phase diagrams of MNIST (App. H), whose settings are all chosen."""
+    base = Experiment(
+        task="mnist",  # type: ignore[arg-type]
+        model="image_mlp",  # type: ignore[arg-type]
+        loss="cross_entropy",
+        batch_size=256,
+        steps=5000,
+        measure_every=1000,
+    ).replace(learning_rate=0.001)
+    fractions = {
+        "train_fraction": (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8),
+        "corruption_fraction": {"start": 0, "stop": 0.9, "num": 10},
+    }
+    return Grid(base=base, axes={axis: values, **fractions})
+
+
+DECAYS, DROPOUTS = (0, 5, 15, 20), (0, 0.3, 0.6, 0.9)
+"""Figure 3's. The paper gives none for other diagrams: what those have is chosen."""
+
+RELU_DECAYS = (0, 5, 20, 40)
+"""Of Figures 27 and 30."""
+
+_slow_relu = partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu", learning_rate=0.002)
+"""A row of Figure 30, at a chosen learning rate: with the default .01, and with .004, nearly all of
+5,000 neurons die within 300 steps. Its second row tells the width from the learning rate."""
+
+GRIDS = {
+    "figure3a": partial(_diagram, "weight_decay", DECAYS),
+    "figure3b": partial(_diagram, "dropout", DROPOUTS),
+    "figure7a": partial(_transformer, "weight_decay", (0, 3, 5), seeds=3),
+    "figure7b": partial(_deep, "weight_decay", (0, 3, 8), seeds=3),
+    "figure12": _embeddings,
+    "figure13": partial(_transformer, "dropout", (0, 0.05, 0.1, 0.2)),
+    "figure14": partial(_deep, "parameterization", ("standard", "lazy"), weight_decay=8),
+    "figure16a": partial(_images, "weight_decay", (0, 1, 3, 10)),
+    "figure16b": partial(_images, "dropout", (0, 0.2, 0.4, 0.6)),
+    "figure9": partial(_batches, "batch_norm"),
+    "figure10": partial(_batches, None),
+    "figure11": partial(_batches, "layer_norm"),
+    "figure26a": partial(_diagram, "weight_decay", (0, 5, 10, 40), loss="cross_entropy"),
+    "figure26b": partial(_diagram, "dropout", DROPOUTS, loss="cross_entropy"),
+    "figure27": partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu"),
+    "figure28": partial(_diagram, "dropout", (0, 0.1, 0.3, 0.5), activation="relu"),
+    "figure29": partial(_diagram, "weight_decay", DECAYS, width=5000),
+    "figure30a": partial(_slow_relu, width=5000),
+    "figure30b": _slow_relu,
+    "figure31": partial(_diagram, "weight_decay", DECAYS, operation="multiplication"),
+    "figure32": _widths,
+}
+"""The paper's sweeps by name, each made when it is called for."""
+
+
+SHOWN: dict[str, dict[str, float]] = {
+    "figure7a": {"train_fraction": 0.8, "corruption_fraction": 0.2},
+    "figure7b": {"train_fraction": 0.8, "corruption_fraction": 0.2},
+    "figure13": {"train_fraction": 0.9, "corruption_fraction": 0.1},
+    "figure14": {"train_fraction": 0.8, "corruption_fraction": 0.2},
+}
+"""Cells whose neurons a figure shows: refining trains them in any case."""
+
+
+def load_grid(source: str | Path) -> Grid:
+    """The grid of a name in `GRIDS`, or in a TOML file.
+
+    Raises:
+        ConfigError: if there is neither, or the file holds no grid.
+
+    >>> load_grid("figure3a").sizes
+    {'weight_decay': 4, 'train_fraction': 17, 'corruption_fraction': 19, 'seed': 1}
+    """
+    if str(source) in GRIDS:
+        return GRIDS[str(source)]()
+    if not Path(source).is_file():
+        known = ", ".join(GRIDS)
+        raise ConfigError(
+            f"`grid` must be a TOML file or one of {known}, got {str(source)!r}. Use figure3a."
+        )
+    return Grid.from_toml(Path(source))

@@ -1,0 +1,224 @@
+"""One page with every figure and every claim: what was made, how, and what it cost."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from html import escape
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import xarray as xr
+
+from grokscope.errors import ConfigError, StoreError
+from grokscope.paper import figures
+from grokscope.paper.claims import Claim, Finding, Verdict, claims, verify
+from grokscope.paper.figures import FAMILIES, Figure, Scale, SweepFigure
+from grokscope.plotting.wording import span
+from grokscope.runs.record import environment
+from grokscope.runs.store import Run
+from grokscope.sweeps.sweep import train_missing
+
+STYLE = """
+:root { color-scheme: light dark; --ground: #fff; --ink: #1c1c1c; --quiet: #555; --line: #d4d4d2; }
+@media (prefers-color-scheme: dark) {
+  :root { --ground: #16181b; --ink: #ececec; --quiet: #a9adb2; --line: #3a3f45; }
+}
+@media print { :root { --ground: #fff; --ink: #000; --quiet: #444; } section { break-inside: avoid; } }
+body { margin: 0 auto; max-width: 62rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif;
+  background: var(--ground); color: var(--ink); }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; margin-top: 2rem; } h3 { font-size: 1.05rem; margin-bottom: .2rem; }
+.quiet { color: var(--quiet); font-size: .9rem; }
+img { max-width: 100%; height: auto; background: #fff; border: 1px solid var(--line); border-radius: 4px; }
+nav a { margin-right: .8rem; white-space: nowrap; } a { color: inherit; }
+.table { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .92rem; }
+th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
+td:first-child { min-width: 14rem; } .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.verdict { font-weight: 600; }
+.supported::before { content: "✓\\a0"; } .contradicted::before { content: "✗\\a0"; } .undecided::before { content: "?\\a0"; }
+code { font-size: .9em; overflow-wrap: anywhere; }
+@media (max-width: 62rem) {
+  thead { display: none; } tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  td { display: block; border: 0; padding: .05rem 0; }
+  td[data-label]::before { content: attr(data-label) ": "; color: var(--quiet); }
+}
+"""
+
+
+class Section(NamedTuple):
+    """A figure in the report: its picture as PNG, or what is needed to make it; and how."""
+
+    number: int | str
+    title: str
+    picture: bytes | None
+    how: str
+
+
+def report(
+    path: Path,
+    scale: Scale = "quick",
+    store: str | Path = "runs",
+    results: str | Path = "results",
+    workers: int | None = None,
+    show: Callable[[str], None] = lambda line: None,
+    train_sweeps: bool = True,
+) -> dict[str, Finding]:
+    """Write the report as one HTML file, whole or not at all; and return the findings in it.
+
+    Args:
+        path: the file.
+        scale: paper or quick, for what is trained; the figures say which.
+        store: a folder of runs; what is missing is trained.
+        results: a folder of exported sweeps.
+        workers: training processes; by default one a core.
+        show: called with a line about what is done next.
+        train_sweeps: whether sweeps that are not in `results` are trained; otherwise figures of
+            them are left out, with what makes them.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
+    from grokscope.runs.store import write_whole
+
+    show("claims")
+    found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
+    sections = []
+    for number in FAMILIES:
+        figure = figures.load(number)
+        show(f"figure {number}")
+        try:
+            if isinstance(figure, Figure):
+                runs = train_missing(figures.experiments(figure, scale), store, workers)
+                sections.append(_of_runs(number, figure, runs, scale))
+            else:
+                data = {
+                    name: figures.sweep_data(name, scale, store, results, train_sweeps, workers)
+                    for name in figure.grids
+                }
+                sections.append(_of_sweeps(number, figure, data, scale, Path(results)))
+        except (ConfigError, StoreError) as error:  # what is whole is shown all the same
+            sections.append(Section(number, figure.title, None, f"cannot be shown: {error}"))
+    write_whole(path, page(sections, claims(), found).encode())
+    return found
+
+
+def _picture(draw: Callable[[Path], None]) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        draw(path)
+        return path.read_bytes()
+
+
+def _of_runs(number: int | str, figure: Figure, runs: list[Run], scale: Scale) -> Section:
+    seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs)
+    networks = "1 network" if len(runs) == 1 else f"{len(runs)} networks"
+    made = f"{networks}, {seconds:.0f} s of training · grokscope figure {number}"
+    made += f" --scale {scale}" if scale == "quick" else ""
+    picture = _picture(lambda path: figures.draw(figure, runs, path))
+    return Section(number, figure.title, picture, made)
+
+
+def _of_sweeps(
+    number: int | str,
+    figure: SweepFigure,
+    found: Mapping[str, xr.Dataset | None],
+    scale: Scale,
+    results: Path,
+) -> Section:
+    data = [one for one in found.values() if one is not None]
+    if len(data) < len(found):
+        missing = [name for name, one in found.items() if one is None]
+        how = "; ".join(f"grokscope sweep {name} --settle --refine" for name in missing)
+        return Section(number, figure.title, None, f"needs {how}, and its export")
+    hours = math.fsum(float(one.seconds.sum()) for one in data) / 3600
+    is_shipped = all((results / f"{name}.nc").exists() for name in found)
+    how = f"--from {results}" if is_shipped else f"--scale {scale}"
+    made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
+    quick = "" if is_shipped or scale == "paper" else figures.quick_note(figure)
+    note = figures.note_of(figure, quick)
+    picture = _picture(lambda path: figures.draw_sweeps(figure.draw, data, path, note))
+    return Section(number, figure.title, picture, made)
+
+
+def page(
+    sections: list[Section], all_claims: Mapping[str, Claim], found: Mapping[str, Finding]
+) -> str:
+    """The report's HTML, which needs nothing else; every string in it is text."""
+    counts = ", ".join(
+        f"{sum(finding.verdict == verdict for finding in found.values())} {verdict}"
+        for verdict in Verdict
+    )
+    made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+    versions = {"grokscope": version("grokscope")} | environment()
+    cost = span(math.fsum(finding.seconds for finding in found.values()))
+    names = "".join(f'<a href="#figure-{s.number}">{_name(s.number)}</a> ' for s in sections)
+    rows = "".join(_row(name, all_claims[name], finding) for name, finding in found.items())
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>To grok or not to grok: what was measured</title><style>{STYLE}</style></head><body>
+<h1>To grok or not to grok: what was measured</h1>
+<p>The figures and statements of Doshi, Das, He and Gromov's paper, made anew by grokscope. Of
+{len(found)} statements: {escape(counts)}.</p>
+<p class="quiet">Made {escape(made)}. Intervals are 95 %, over what n counts: those over seeds say what
+other seeds would give; those over rows or cells of one diagram say how far a statement holds over
+the diagram. <code>grokscope verify --only NAME</code> checks one anew. The cost is time on one core to
+train what a statement uses, shared or not: {cost} in all.</p>
+<nav aria-label="Contents"><a href="#claims">Statements</a> {names}<a href="#versions">Versions</a></nav>
+<h2 id="claims">Statements</h2>
+<div class="table" tabindex="0" role="region" aria-label="Statements and verdicts"><table>
+<thead><tr><th scope="col">Statement</th><th scope="col">Measured</th><th scope="col">Estimate</th>
+<th scope="col">Holds if</th><th scope="col">Cost</th><th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>
+<h2>Figures</h2>
+{"".join(map(_figure, sections))}
+<h2 id="versions">Versions</h2>
+<p class="quiet">Of what made this page; every run file and exported sweep holds those it was made with.</p>
+<p class="quiet"><code>{escape(json.dumps(versions))}</code></p>
+</body></html>
+"""
+
+
+def _name(number: int | str) -> str:
+    return f"Figure {number}" if isinstance(number, int) else number.capitalize()
+
+
+def _figure(section: Section) -> str:
+    heading = f"{_name(section.number)}: {section.title}"
+    shown = '<p class="quiet">Not made yet.</p>'
+    if section.picture is not None:
+        data = base64.b64encode(section.picture).decode()
+        shown = f'<img alt="{escape(heading)}" src="data:image/png;base64,{data}">'
+    return (
+        f'<section id="figure-{section.number}"><h3>{escape(heading)}</h3>{shown}'
+        f'<p class="quiet">{escape(section.how)}</p></section>\n'
+    )
+
+
+def _row(name: str, claim: Claim, finding: Finding) -> str:
+    low, high = finding.interval.low, finding.interval.high
+    estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}]"
+    basis = f"n = {finding.n:,} {claim.unit}"
+    if finding.missing:
+        estimate, basis = "", f"needs {finding.missing}"
+    elif not finding.n:
+        estimate, basis = "", "nothing to judge by"
+    elif finding.coarse:
+        basis += f", coarse {' and '.join(finding.coarse)}"
+    holds = f"{'>' if claim.side == 'above' else '<'} {claim.bound:g}"
+    cost = span(finding.seconds) if finding.seconds else "none"
+    kind = finding.verdict.name.lower()
+    return (
+        f'<tr id="claim-{escape(name)}"><td>{escape(claim.says)} <span class="quiet">'
+        f"({escape(claim.section)}; {escape(name)})</span></td>"
+        f'<td data-label="measured">{escape(claim.statistic)}</td>'
+        f'<td data-label="estimate"><span class="number">{escape(estimate)}</span> '
+        f'<span class="quiet">{escape(basis)}</span></td>'
+        f'<td data-label="holds if">{escape(holds)} <span class="quiet">({escape(claim.why)})</span></td>'
+        f'<td class="number" data-label="cost">{cost}</td>'
+        f'<td class="verdict {kind}">{finding.verdict}</td></tr>\n'
+    )

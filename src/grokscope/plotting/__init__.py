@@ -1,0 +1,1 @@
+"""Pictures of runs, sweeps and audits, as Matplotlib figures."""

@@ -1,0 +1,230 @@
+"""All runs of a sweep, without weights, in one compact file; and back into a store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from grokscope.errors import StoreError
+from grokscope.experiment.grid import Grid
+from grokscope.runs.compact import without_weights
+from grokscope.runs.record import described
+from grokscope.runs.store import (
+    Run,
+    find,
+    read_dataset,
+    require_file,
+    run_path,
+    save,
+    write_dataset,
+    write_whole,
+)
+from grokscope.sweeps.diagram import DONE, MISSING, NUMBERS, as_table, collect, grid_of, is_whole
+
+RUN = "run_"
+"""What the names of the runs' own variables begin with in an archive."""
+
+COMPRESSION = {"zlib": True, "complevel": 6, "shuffle": True}
+
+
+def archive(
+    grid: Grid, store: str | Path, advance: Callable[[int], None] = lambda runs: None
+) -> xr.Dataset:
+    """The dataset of `diagram.collect`, and beside it everything else of each run but its weights.
+
+    A variable of the runs has the grid's dimensions before its own and a name that begins with
+    `run_`. Runs of different lengths are padded with NaN. `restore` gives the runs back, bit for
+    bit.
+    """
+    store = Path(store)
+    data = collect(grid, store)
+    shape, dims = data.status.shape, data.status.dims
+    packed: dict[str, np.ndarray] = {}
+    layout: dict[str, xr.Variable] = {}
+    makers: list[list[Any]] = []
+    made = np.full(shape, np.nan)
+    created = np.full(shape, np.nan)
+    for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
+        run = find(store, grid.cell(index))
+        if run is None:  # found damaged only now
+            data.status.values[index] = MISSING
+            for name in NUMBERS:
+                data[name].values[index] = np.nan
+            continue
+        dataset = without_weights(run).dataset
+        words = {
+            str(name): variable.values.tolist()
+            for name, variable in dataset.variables.items()
+            if variable.dtype.kind not in "iuf"
+        }
+        for name, variable in dataset.variables.items():
+            layout.setdefault(str(name), variable)
+        others = {
+            str(name): variable.attrs
+            for name, variable in dataset.variables.items()
+            if variable.attrs != layout[str(name)].attrs or name in words
+        }
+        maker = [dataset.attrs["grokscope_version"], dataset.attrs["environment"]]
+        maker += [*sorted(map(str, dataset.variables)), others, words]
+        makers += [] if maker in makers else [maker]
+        made[index] = makers.index(maker)
+        created[index] = datetime.fromisoformat(dataset.attrs["created"]).timestamp()
+        for name, variable in dataset.variables.items():
+            if variable.dtype.kind in "iuf":
+                _put(packed, str(name), shape, index, variable.values)
+        advance(1)
+    room: dict[str, int] = {}  # networks may differ in width, and their arrays share dimensions
+    for name, values in packed.items():
+        for dim, length in zip(layout[name].dims, values.shape[len(shape) :], strict=True):
+            room[str(dim)] = max(room.get(str(dim), 0), length)
+    for name, like in layout.items():
+        inner = [RUN + str(dim) for dim in like.dims]
+        if name in packed:
+            attrs = like.attrs | {"dtype": str(like.dtype)}
+            lengths = tuple(room[str(dim)] for dim in like.dims)
+            data[RUN + name] = (*dims, *inner), _padded(packed[name], (*shape, *lengths)), attrs
+        elif all(maker[-1].get(name) == like.values.tolist() for maker in makers):
+            data[RUN + name] = inner, like.values, like.attrs  # names, the same in every run
+    data["run_maker"] = (
+        dims,
+        made,
+        described(
+            "index in the attribute `makers`: version, environment, variables, attributes, words"
+        ),
+    )
+    data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
+    data["has_weights"] *= 0
+    return data.assign_attrs(makers=json.dumps(makers))
+
+
+def _put(
+    packed: dict[str, np.ndarray], name: str, shape: tuple, index: tuple, values: np.ndarray
+) -> None:
+    """Put a run's values at its place, making room for them; the rest is NaN."""
+    kind = np.float32 if values.dtype == np.float32 else np.float64  # integers up to 2⁵³ fit
+    array = packed.get(name, np.empty((*shape, *(0 for _ in values.shape)), kind))
+    inner = array.shape[len(shape) :]
+    array = _padded(array, (*shape, *map(max, inner, values.shape)))
+    array[(*index, *(slice(length) for length in values.shape))] = values
+    packed[name] = array
+
+
+def _padded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The array with room for a larger shape; the rest is NaN."""
+    room = [(0, length - there) for length, there in zip(shape, array.shape, strict=True)]
+    return np.pad(array, room, constant_values=np.nan) if array.shape != shape else array
+
+
+def restore(data: xr.Dataset, store: str | Path) -> int:
+    """Write the runs of an archive into a store, those that it has not; return how many.
+
+    Raises:
+        StoreError: if the dataset holds no runs but only what they ended with.
+    """
+    grid, store = grid_of(data), Path(store)
+    if not is_whole(data):
+        raise StoreError(
+            "the dataset must be a whole sweep's to be restored, got a selection of it. "
+            "Select from what is restored."
+        )
+    if "run_maker" not in data:
+        raise StoreError(
+            "the sweep's file must hold its runs to go on from, got one with their ends alone. "
+            "Export it with --details."
+        )
+    restored = 0
+    for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
+        if not run_path(store, grid.cell(index)).exists():
+            save(archived_run(data, grid, index), store)
+            restored += 1
+    return restored
+
+
+def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run:
+    """The run of one cell of an archive, which must have it."""
+    cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
+    return Run(grid.cell(index), _run_dataset(cell, json.loads(data.attrs["makers"])))
+
+
+def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:
+    """What the run of one cell of an archive was saved from."""
+    version, environment, *names = makers[int(cell.run_maker)]
+    # Behind the names are attributes that differ from run to run, and words; not in older files.
+    words: dict[str, list[str]] = names.pop() if isinstance(names[-1], dict) else {}
+    others: dict[str, dict] = names.pop() if isinstance(names[-1], dict) else {}
+    packed = [RUN + name for name in names]
+    lengths = {
+        name: int(np.isfinite(cell[name].values).sum())
+        for name in packed
+        if name in cell and cell[name].dims == (name,) and "dtype" in cell[name].attrs
+    }
+    lengths |= {RUN + name: len(values) for name, values in words.items()}
+    variables = {}
+    for name in packed:
+        own = name.removeprefix(RUN)
+        if name not in cell:  # words that differ from run to run
+            variables[own] = [own], words[own], others.get(own, {})
+            continue
+        dims = [str(dim) for dim in cell[name].dims]
+        values = cell[name].values[tuple(slice(lengths.get(dim)) for dim in dims)]
+        attrs = dict(cell[name].attrs)
+        if kind := attrs.pop("dtype", None):
+            values = values.astype(kind)
+        attrs = others.get(own, attrs)
+        variables[own] = [dim.removeprefix(RUN) for dim in dims], values, attrs
+    created = datetime.fromtimestamp(float(cell.run_created), UTC)
+    attrs = {
+        "grokscope_version": version,
+        "environment": environment,
+        "created": created.isoformat(timespec="seconds"),
+        "seconds": float(cell.seconds),
+    }
+    ends = ("failed_at", "settled_at")
+    attrs |= {end: int(cell[end]) for end in ends if np.isfinite(cell[end])}
+    return xr.Dataset(variables, attrs=attrs)
+
+
+FORMATS = (".nc", ".csv", ".parquet")
+
+
+def export(data: xr.Dataset, path: str | Path) -> None:
+    """Write a sweep's dataset as netCDF (.nc), or as a table with a row a run (.csv, .parquet).
+
+    Raises:
+        ConfigError: if the path ends in something else, or its folder cannot be written.
+        OSError: if it cannot be written; no part of it is left behind.
+    """
+    path = Path(path)
+    require_file(path, "export", FORMATS)
+    if path.suffix.lower() == ".nc":
+        numbers = [name for name, v in data.variables.items() if v.dtype.kind in "iuf"]
+        write_dataset(path, data, encoding=dict.fromkeys(numbers, COMPRESSION))
+        return
+    table = as_table(data)
+    if path.suffix.lower() == ".csv":
+        write_whole(path, table.to_csv(index=False).encode())
+    else:
+        write_whole(path, table.to_parquet(index=False))
+
+
+def load_sweep(path: str | Path) -> xr.Dataset:
+    """A sweep's dataset from the netCDF file that `export` wrote.
+
+    Raises:
+        StoreError: if it is missing, damaged, or no file of grokscope.
+        ConfigError: if it is no sweep.
+    """
+    if not Path(path).is_file():
+        raise StoreError(
+            f"`{path}` must be a folder of runs or a sweep's netCDF file, got neither. "
+            "Train a sweep first."
+        )
+    data = read_dataset(Path(path))
+    grid_of(data)
+    return data

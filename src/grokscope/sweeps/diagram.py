@@ -1,0 +1,380 @@
+"""A grid's runs as one labelled dataset, and the phases in it (NumPy and xarray only)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy import stats
+
+from grokscope.analysis.statistics import mean_interval
+from grokscope.errors import ConfigError
+from grokscope.experiment.grid import Grid
+from grokscope.experiment.own_code import MARK, is_reference
+from grokscope.measures.phases import Phase, classify
+from grokscope.measures.scores import SCORES
+from grokscope.runs.store import failures
+from grokscope.runs.summaries import IPR_BINS, Summary, summaries
+from grokscope.sweeps.refine import UNKNOWN, enclosed
+
+PHASES = (*Phase, None)
+"""Phases in the order of their codes; the last is a run that diverged."""
+
+MISSING, DONE, FAILED = range(3)
+STATUS = ("missing", "done", "failed")
+
+NUMBERS = SCORES | {
+    "peak_test_accuracy": "highest test accuracy at any measured step",
+    "mean_ipr": "mean of IPR_k over live neurons",
+    "dead_neurons": "neurons with a dead weight vector",
+    "neurons_required": "fewest neurons that generalise, lowest IPR removed first; missing if the "
+    "run has its weights, or none generalise",
+    "last_step": "step of the last measurement",
+    "seconds": "training and measuring",
+    "failed_at": "first step whose loss was not finite; missing if there was none",
+    "settled_at": "step at which the run stopped because it had settled; missing if it did not",
+    "has_weights": "1 if the final weights are there too, 0 if not",
+}
+"""What a diagram holds of every run, as last measured."""
+
+
+def collect(
+    grid: Grid,
+    store: str | Path,
+    advance: Callable[[int], None] = lambda runs: None,
+    mend: bool = True,
+) -> xr.Dataset:
+    """What a store has of a grid's cells, with a dimension for each axis and for the seed.
+
+    Variables: `NUMBERS`, `norm` of each matrix, and `status` (0 missing, 1 done, 2 failed).
+    Numbers that are not there are NaN. Axes that advance together are coordinates of one
+    dimension. The grid itself is the attribute `grid`, as TOML.
+
+    >>> collect(Grid(axes={"weight_decay": [0, 5]}), "no store").status.values.tolist()
+    [[0], [0]]
+    """
+    store = Path(store)
+    names = grid.digests
+    found = summaries(store, wanted=set(names).__contains__, advance=advance, mend=mend)
+    failed = failures(store) if store.is_dir() else {}
+    return as_dataset(grid, [found.get(name) for name in names], [name in failed for name in names])
+
+
+def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[bool]) -> xr.Dataset:
+    """A dataset of summaries in the order of `grid.cells()`; see `collect`."""
+    shape, dimensions = tuple(grid.sizes.values()), tuple(grid.sizes)
+
+    def of(name: str) -> np.ndarray:
+        values = [np.nan if s is None or s[name] is None else s[name] for s in found]
+        return np.array(values, float).reshape(shape)
+
+    there = [s for s in found if s is not None]
+    matrices = list(dict.fromkeys(name for s in there for name in s["norm"]))
+    own = list(dict.fromkeys(name for s in there for name in s["own"]))
+    norm = np.array(
+        [[np.nan if s is None else s["norm"].get(m, np.nan) for m in matrices] for s in found]
+    )
+    done = [
+        DONE if s is not None else FAILED if f else MISSING
+        for s, f in zip(found, failed, strict=True)
+    ]
+    variables: dict[str, Any] = {
+        name: (dimensions, of(name), {"units": "s" if name == "seconds" else "1", "description": d})
+        for name, d in NUMBERS.items()
+    }
+    variables["norm"] = (
+        (*dimensions, "matrix"),
+        norm.reshape(*shape, len(matrices)),
+        {"units": "1", "description": "Frobenius norm of each matrix"},
+    )
+    for name in own:
+        values = [np.nan if s is None else s["own"].get(name, np.nan) for s in found]
+        attrs = {"units": "1", "description": f"your own measure {name}"}
+        variables[name] = (dimensions, np.array(values, float).reshape(shape), attrs)
+    layers = list(dict.fromkeys(name for s in there for name in s["ipr_counts"]))
+    if layers:
+        none = np.full(IPR_BINS, np.nan)
+        counts = [
+            [none if s is None else s["ipr_counts"].get(layer, none) for layer in layers]
+            for s in found
+        ]
+        variables["ipr_histogram"] = (
+            (*dimensions, "layer", "ipr_bin"),
+            np.array(counts, float).reshape(*shape, len(layers), IPR_BINS),
+            {"units": "1", "description": "live neurons by IPR_k, at the end"},
+        )
+    variables["status"] = (
+        dimensions,
+        np.array(done, np.int8).reshape(shape),
+        {"description": ", ".join(f"{code}: {word}" for code, word in enumerate(STATUS))},
+    )
+    middles = (np.arange(IPR_BINS) + 0.5) / IPR_BINS
+    coordinates: dict[str, Any] = {"matrix": matrices}
+    if layers:
+        coordinates |= {"layer": layers, "ipr_bin": middles}
+    for dimension, names in grid.dimensions.items():
+        for name in names:
+            coordinates[name] = (dimension, _coordinate(grid.values[name]), {"description": name})
+    attrs = {
+        "grid": grid.to_toml(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "grokscope_version": version("grokscope"),
+    }
+    return xr.Dataset(variables, coordinates, attrs)
+
+
+def _coordinate(values: Sequence[Any]) -> np.ndarray:
+    """Axis values as netCDF can hold them: "none" for None beside words, NaN beside numbers.
+
+    The user's code is named without the hash of its source, which the grid holds, if that is plain.
+    """
+    plain = [v.partition(MARK)[0] if is_reference(v) else v for v in values]
+    values = plain if len(set(plain)) == len(values) else values
+    if any(isinstance(value, str | bool) for value in values):
+        return np.array([str(value).lower() if value is None else str(value) for value in values])
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def has_plane(axes: Sequence[Sequence[Any] | np.ndarray]) -> bool:
+    """Whether the last two of some axes are of ascending numbers, so that cells lie between others.
+
+    >>> has_plane([["adamw", "sgd"], [0.1, 0.2], [0, 5]]), has_plane([[0.1, 0.2], [5, 0]])
+    (True, False)
+    """
+    last = [np.asarray(values) for values in axes[-2:]]
+    return len(last) == 2 and all(map(ascends, last))
+
+
+def ascends(values: np.ndarray) -> bool:
+    """Whether axis values are ascending numbers."""
+    return values.dtype.kind in "iuf" and bool((np.diff(values) > 0).all())
+
+
+def is_whole(dataset: xr.Dataset) -> bool:
+    """Whether a sweep's dataset has all cells of its grid, in the grid's order."""
+    grid = grid_of(dataset)
+    return dataset.status.dims == tuple(grid.sizes) and all(
+        np.array_equal(dataset[name].values.astype(str), _coordinate(values).astype(str))
+        for name, values in grid.values.items()
+    )
+
+
+def grid_of(dataset: xr.Dataset) -> Grid:
+    """The grid that a dataset is of.
+
+    Raises:
+        ConfigError: if it is no dataset of a sweep.
+    """
+    if "grid" not in dataset.attrs or "status" not in dataset:
+        raise ConfigError(
+            "`dataset` must be what a sweep returns or exports, got one without a grid. "
+            "Use `grokscope phases STORE --export FILE.nc` to make one."
+        )
+    return Grid.from_toml(dataset.attrs["grid"])
+
+
+def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
+    """The code in `PHASES` of every run, `UNKNOWN` where there is none; thresholds of `classify`.
+
+    The seed's dimension is there and the last, also of a selection of one seed.
+
+    >>> phase_codes(collect(Grid(axes={"weight_decay": [0, 5]}), "no store")).values.tolist()
+    [[-1], [-1]]
+    """
+    dataset = _by_seed(dataset)
+    corruption = dataset.coords.get(
+        "corruption_fraction", grid_of(dataset).base.corruption_fraction
+    )
+    arrays = xr.broadcast(
+        dataset.train_accuracy, dataset.test_accuracy, dataset.peak_test_accuracy,
+        xr.DataArray(corruption),
+    )  # fmt: skip
+    like = dataset.status
+    train, test, peak, xi = (array.transpose(*like.dims).values for array in arrays)
+    phases = classify(train, test, peak, xi, **thresholds)
+    codes = np.full(like.shape, UNKNOWN)
+    for code, phase in enumerate(PHASES[:-1]):
+        codes[phases == phase] = code
+    codes[np.isfinite(dataset.failed_at.values)] = PHASES.index(None)
+    return like.copy(data=codes).rename("phase")
+
+
+def _by_seed(dataset: xr.Dataset) -> xr.Dataset:
+    """The dataset with the seed as the last dimension of what has a value for each run."""
+    seeds = dataset if "seed" in dataset.dims else dataset.expand_dims("seed")
+    last = [name for name, v in seeds.data_vars.items() if set(v.dims) == set(seeds.status.dims)]
+    return seeds.assign({name: seeds[name].transpose(..., "seed") for name in last})
+
+
+def most_frequent(codes: np.ndarray) -> np.ndarray:
+    """The most frequent known code along the last axis; the first of equally frequent ones."""
+    counts = np.stack([(codes == code).sum(axis=-1) for code in range(len(PHASES))], axis=-1)
+    return np.where(counts.any(axis=-1), counts.argmax(axis=-1), UNKNOWN)
+
+
+def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: float) -> xr.Dataset:
+    """Over all seeds: each cell's most frequent phase, how sure that is, and what was inferred.
+
+    Returns:
+        `phase`: codes in `PHASES`, `UNKNOWN` where nothing is known; `inferred`: True for a cell
+        that was not trained and is enclosed by cells of one phase, along the last two axes if
+        these are of ascending numbers and their coarse lattice was trained; `runs`: seeds
+        that ended; `frequency`, `low`, `high`: share of seeds in each phase and its Wilson score
+        interval, over the dimension `code`.
+
+    >>> diagram = phase_diagram(collect(Grid(axes={"weight_decay": [0, 5]}), "no store"))
+    >>> diagram.phase.values.tolist(), diagram.frequency.dims
+    ([-1, -1], ('weight_decay', 'code'))
+    """
+    if not 0 < confidence < 1:
+        raise ConfigError(f"`confidence` must lie between 0 and 1, got {confidence}. Use 0.95.")
+    dataset = _by_seed(dataset)
+    codes = phase_codes(dataset, **thresholds)
+    counts = np.stack([(codes.values == code).sum(axis=-1) for code in range(len(PHASES))], axis=-1)
+    runs = counts.sum(axis=-1)
+    trained = most_frequent(codes.values)
+    phase = trained
+    if has_plane([dataset[dim].values for dim in codes.dims[:-1]]):
+        phase = enclosed(trained.reshape(-1, *trained.shape[-2:])).reshape(trained.shape)
+        failed = (dataset.status.values == FAILED).any(axis=-1) & (trained == UNKNOWN)
+        phase = np.where(failed, UNKNOWN, phase)
+    low, high = _wilson(counts, runs[..., None], confidence)
+    dims = codes.dims[:-1]
+    with np.errstate(invalid="ignore"):
+        frequency = counts / runs[..., None]
+    variables = {
+        "phase": (dims, phase),
+        "inferred": (dims, (phase != UNKNOWN) & (trained == UNKNOWN)),
+        "runs": (dims, runs),
+        "frequency": ((*dims, "code"), frequency),
+        "low": ((*dims, "code"), low),
+        "high": ((*dims, "code"), high),
+    }
+    coordinates = {name: c for name, c in dataset.coords.items() if set(c.dims) <= set(dims)}
+    return xr.Dataset(variables, coordinates, {"confidence": confidence})
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where one phase gives way to another along a row of a diagram.
+
+    Attributes:
+        row: the row's place along every other dimension, by name.
+        before, after: the phases to the left and right of it, None for runs that diverged.
+        position: the mean over seeds, in units of the columns' axis.
+        low, high: confidence interval of that mean; NaN for a single seed.
+    """
+
+    row: dict[str, int]
+    before: Phase | None
+    after: Phase | None
+    position: float
+    low: float
+    high: float
+
+
+def boundaries(
+    dataset: xr.Dataset, confidence: float = 0.95, **thresholds: float
+) -> list[Boundary]:
+    """The boundaries between most frequent phases along the last axis, row by row.
+
+    A seed's boundary lies where the fewest of its cells, between the neighbouring boundaries, are
+    on the wrong side. The interval is Student's over the seeds, and at least from one column to
+    the next: even if all seeds agree, they say no more than between which columns it lies.
+
+    >>> boundaries(collect(Grid(axes={"train_fraction": [0.3, 0.5]}), "no store"))
+    []
+    """
+    diagram = phase_diagram(dataset, **thresholds)
+    codes = phase_codes(dataset, **thresholds).values
+    inferred, phase = (diagram[name].values[..., None] for name in ("inferred", "phase"))
+    codes = np.where(inferred, phase, codes)
+    found = []
+    if not diagram.phase.dims:
+        return found
+    *names, column = map(str, diagram.phase.dims)
+    columns = dataset[column].values
+    if columns.dtype.kind not in "iuf":
+        return found
+    for place in np.ndindex(diagram.phase.shape[:-1]):
+        row, seeds = diagram.phase.values[place], codes[place].T
+        ends = np.flatnonzero(row[:-1] != row[1:])
+        for number, end in enumerate(ends):
+            before, after = int(row[end]), int(row[end + 1])
+            if UNKNOWN in (before, after):
+                continue
+            first = ends[number - 1] + 1 if number else 0
+            last = ends[number + 1] if number + 1 < len(ends) else len(row) - 1
+            window = slice(first, last + 1)
+            cuts = [_cut(seed[window], columns[window], before, after) for seed in seeds]
+            cuts = [cut for cut in cuts if cut is not None]
+            low = high = np.nan
+            if len(cuts) > 1:
+                interval = mean_interval(np.array(cuts), confidence)
+                half = abs(columns[end + 1] - columns[end]) / 2
+                low = min(interval.low, interval.estimate - half)
+                high = max(interval.high, interval.estimate + half)
+            where = dict(zip(names, place, strict=True))
+            between = PHASES[before], PHASES[after]
+            middle = float(np.mean(cuts)) if cuts else float(columns[end : end + 2].mean())
+            found.append(Boundary(where, *between, middle, float(low), float(high)))
+    return found
+
+
+def _cut(codes: np.ndarray, columns: np.ndarray, before: int, after: int) -> float | None:
+    """Where to cut a seed's row so that fewest cells are misplaced; the middle of equal places."""
+    if not ((codes == before) | (codes == after)).any():
+        return None
+    places = range(len(codes) + 1)
+    wrong = [(codes[:i] == after).sum() + (codes[i:] == before).sum() for i in places]
+    best = np.flatnonzero(np.array(wrong) == min(wrong))
+    edges = np.concatenate([columns[:1], (columns[:-1] + columns[1:]) / 2, columns[-1:]])
+    return float(edges[best].mean())
+
+
+def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
+    """A row for each cell and seed: its axes, what it ended with, its phase, whether inferred.
+
+    >>> as_table(collect(Grid(axes={"weight_decay": [0, 5]}), "no store")).status.tolist()
+    ['missing', 'missing']
+    """
+    dataset = _by_seed(dataset)
+    diagram = phase_diagram(dataset, **thresholds)
+    codes = phase_codes(dataset, **thresholds)
+    codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)
+    of_cells = [n for n, v in dataset.data_vars.items() if set(v.dims) <= set(codes.dims)]
+    cells = dataset[of_cells].drop_vars(["run_maker", "run_created"], errors="ignore")
+    matrices = dataset.matrix.values.tolist()
+    cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
+    table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
+    frame = table.transpose(*codes.dims).to_dataframe().reset_index()
+    words = {code: None if phase is None else str(phase) for code, phase in enumerate(PHASES)}
+    diverged = PHASES.index(None)
+    frame["phase"] = frame.phase.map(words | {UNKNOWN: None, diverged: "diverged"}).astype(object)
+    frame["status"] = frame.status.map(dict(enumerate(STATUS)))
+    return frame
+
+
+def _wilson(
+    counts: np.ndarray, runs: np.ndarray, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The Wilson score interval of counts / runs, each of counts' shape; NaN for no runs."""
+    pairs = np.stack(np.broadcast_arrays(counts, runs), axis=-1).reshape(-1, 2)
+    unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
+    intervals = np.array(
+        [
+            stats.binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
+            if n
+            else (np.nan, np.nan)
+            for k, n in unique
+        ]
+    )
+    low, high = intervals[inverse.ravel()].T
+    return low.reshape(counts.shape), high.reshape(counts.shape)

@@ -1,0 +1,1 @@
+"""Networks trained step by step, and what that costs."""

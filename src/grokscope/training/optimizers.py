@@ -1,0 +1,104 @@
+"""Optimisers as Optax transformations whose settings may be traced, so none recompiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from grokscope.errors import ConfigError
+from grokscope.experiment.own_code import MARK, call, is_reference
+from grokscope.experiment.part import Own, Part
+
+Scalar = Float[Array, ""] | float
+
+SMALLEST = 1e-37
+"""Keeps 0 · rsqrt(0) finite; no square mean that small matters beside eps."""
+
+
+class AdamState(NamedTuple):
+    """Steps taken, and running means of the gradient and of its square."""
+
+    steps: Int[Array, ""]
+    mean: PyTree
+    square: PyTree
+
+
+def adamw(
+    learning_rate: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar
+) -> optax.GradientTransformation:
+    """AdamW (Loshchilov and Hutter, 2019, Algorithm 2, without a schedule).
+
+    The same update as `optax.adamw`, with both bias corrections moved into the scalars and the
+    root taken by a reciprocal root: one division and one root a weight instead of three and one.
+    At batch size 8, where the pass over the weights dominates, that saved 45 of 200 µs
+    a step (docs/decisions.md).
+    """
+
+    def init(params: PyTree) -> AdamState:
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        return AdamState(jnp.zeros((), jnp.int32), zeros, zeros)
+
+    def update(updates: PyTree, state: Any, params: PyTree = None):
+        steps = state.steps + 1
+        mean = jax.tree.map(lambda m, g: beta1 * m + (1 - beta1) * g, state.mean, updates)
+        square = jax.tree.map(lambda v, g: beta2 * v + (1 - beta2) * g * g, state.square, updates)
+        # lr · m̂ / (√v̂ + ε) = rate · m / (√v + floor)
+        root = jnp.sqrt(1 - beta2**steps)
+        rate = learning_rate * root / (1 - beta1**steps)
+        floor = eps * root
+        decay = learning_rate * weight_decay
+
+        def change(w: Array, m: Array, v: Array) -> Array:
+            root_v = v * jax.lax.rsqrt(jnp.maximum(v, SMALLEST))
+            return -decay * w - rate * (m / (root_v + floor))
+
+        updates = jax.tree.map(change, params, mean, square)
+        return updates, AdamState(steps, mean, square)
+
+    return optax.GradientTransformation(init, update)
+
+
+Kind = tuple[str, tuple[tuple[str, Any], ...]]
+"""An optimiser's name, or the user's code, and those settings that are no floats."""
+
+
+def split_settings(settings: Part) -> tuple[Kind, dict[str, float]]:
+    """An optimiser's kind, which a compiled block is specialised to, and what may be traced.
+
+    >>> from grokscope.experiment.optimizers import SGD
+    >>> split_settings(SGD())
+    (('sgd', ()), {'learning_rate': 0.01, 'weight_decay': 0.0, 'momentum': 0.0})
+    """
+    document = settings.model_dump()
+    name = document.pop("name")
+    everything = settings.settings if isinstance(settings, Own) else document
+    traced = {name: value for name, value in everything.items() if isinstance(value, float)}
+    fixed = tuple((name, everything[name]) for name in everything if name not in traced)
+    return (document.get("code", name), fixed), traced
+
+
+def make_optimizer(kind: Kind, settings: Mapping[str, Any]) -> optax.GradientTransformation:
+    """The optimiser of a kind; settings may be traced. `AdamW`, `Adam`, `SGD`, or the user's."""
+    name, fixed = kind
+    if is_reference(name):
+        made = call(name, **dict(fixed), **settings)
+        if not isinstance(made, optax.GradientTransformation):
+            raise ConfigError(
+                f"`{name.partition(MARK)[0]}` must return an Optax transformation, got "
+                f"{type(made).__name__}. Mend the function."
+            )
+        return made
+    rest = {key: settings[key] for key in settings if key != "weight_decay"}
+    penalty = optax.add_decayed_weights(settings["weight_decay"])
+    if name == "adamw":
+        return adamw(**settings)
+    if name == "adam":
+        return optax.chain(penalty, adamw(**rest, weight_decay=0.0))
+    if name == "sgd":
+        return optax.chain(penalty, optax.sgd(**rest))
+    raise ValueError(f"`optimizer` must be adamw, adam or sgd, got {name!r}.")

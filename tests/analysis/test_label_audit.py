@@ -1,0 +1,103 @@
+"""Evidence of wrong labels: against definitions, by phase, and on the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grokscope.analysis.label_audit import EVIDENCE, audit, quality
+from grokscope.cli import main
+from grokscope.data.dataset import make_dataset
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.runs.compact import without_weights
+from grokscope.runs.record import final_network
+from grokscope.runs.train import train
+from reference import weights64
+
+SMALL = Experiment(train_fraction=0.8, corruption_fraction=0.3, steps=400, measure_every=50)
+SMALL = SMALL.replace(modulus=41, width=200)
+
+
+@given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30))
+def test_quality_by_counting_pairs(rows):
+    evidence = np.array([float(value) for value, _ in rows])
+    wrong = np.array([is_wrong for _, is_wrong in rows])
+    found = quality(evidence, wrong, is_margin=True)
+    if wrong.all() or not wrong.any():
+        assert np.isnan(list(found.values())).all()
+        return
+    above = evidence[wrong][:, None] - evidence[~wrong]
+    assert found["auroc"] == pytest.approx(((above > 0) + 0.5 * (above == 0)).mean())
+    if (evidence > 0).any():
+        assert found["precision"] == pytest.approx(wrong[evidence > 0].mean())
+    assert found["recall"] == pytest.approx((evidence > 0)[wrong].mean())
+
+
+@pytest.fixture(scope="module")
+def coexisting():
+    run = train(SMALL.replace(weight_decay=4), progress=False)
+    assert run.phase() == "coexistence"
+    return run
+
+
+def test_evidence_by_its_definition(coexisting):
+    """With the network in float64, and the pruned one made by removing columns of W."""
+    found, data = audit(coexisting), make_dataset(coexisting.experiment)
+    U, V, W = weights64(final_network(coexisting))
+    n = data.n_train
+    hidden = (U.T[data.inputs[:n, 0]] + V.T[data.inputs[:n, 1]]) ** 2
+    kept = np.argsort(-np.nan_to_num(coexisting.neuron_ipr, nan=-1))[: found.attrs["kept"]]
+    rows, labels = np.arange(n), data.given_labels[:n]
+    for prefix, logits in (("", hidden @ W.T), ("pruned_", hidden[:, kept] @ W[:, kept].T)):
+        share = np.exp(logits[rows, labels]) / np.exp(logits).sum(axis=1)
+        np.testing.assert_allclose(found[f"{prefix}confidence"], -share, atol=1e-5)
+        loss = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
+        np.testing.assert_allclose(found[f"{prefix}loss"], loss, rtol=1e-3)
+        own = logits[rows, labels].copy()
+        logits[rows, labels] = -np.inf
+        np.testing.assert_allclose(found[f"{prefix}margin"], logits.max(axis=1) - own, atol=1e-4)
+    assert np.array_equal(found.is_wrong, data.given_labels[:n] != data.true_labels[:n])
+
+
+def test_the_pruned_network_finds_what_the_whole_one_has_memorised(coexisting):
+    found = audit(coexisting)
+    wrong = found.is_wrong.values
+    aurocs = {name: quality(found[name].values, wrong)["auroc"] for name in EVIDENCE}
+    assert aurocs["pruned_margin"] > 0.98
+    assert aurocs["pruned_margin"] > aurocs["confidence"]
+    assert quality(found.pruned_margin.values, wrong)["precision_at_wrong"] > 0.9
+    assert (found.suggested == found.true).values[wrong].mean() > 0.9
+
+
+def test_nothing_is_found_where_nothing_was_learned():
+    run = train(SMALL.replace(train_fraction=0.2), progress=False)
+    assert run.phase() == "memorization"
+    found = audit(run)
+    for name in EVIDENCE:
+        assert abs(quality(found[name].values, found.is_wrong.values)["auroc"] - 0.5) < 0.15
+
+
+def test_runs_that_cannot_be_audited_are_refused(coexisting):
+    with pytest.raises(ConfigError, match="must have its weights"):
+        audit(without_weights(coexisting))
+
+
+def test_the_command_lists_draws_and_prints_json(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = train(SMALL.replace(weight_decay=4), "runs", progress=False).path
+    for arguments in ([], ["--json", "--top", "3", "--out", "a.svg"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["audit", str(path), *arguments])
+        assert not ended.value.code
+    *table, document = capsys.readouterr().out.splitlines()
+    assert any("confidence (baseline)" in line for line in table)
+    document = json.loads(document)
+    assert len(document["strongest"]) == 3
+    assert all(one["is_wrong"] for one in document["strongest"])
+    assert document["evidence"]["pruned_margin"]["auroc"] > 0.98
+    with pytest.raises(SystemExit) as ended:
+        main(["audit", str(path), "--top", "-1"])
+    assert ended.value.code == 2

@@ -1,0 +1,255 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from grokscope.cli import main
+from grokscope.cli.runs import _setting_options
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
+from grokscope.runs.store import write_dataset
+from grokscope.sweeps.diagram import collect
+
+TINY = ["--modulus", "7", "--width", "16", "--steps", "20", "--corruption-fraction", "0.3"]
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def call(*arguments):
+    with pytest.raises(SystemExit) as exit_:
+        main(list(arguments))
+    return exit_.value.code
+
+
+def train(capsys, *options):
+    assert call("train", *TINY, "--json", *options) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_train_prints_phase_accuracies_and_path(here, capsys):
+    assert call("train", *TINY) == 0
+    out = capsys.readouterr().out
+    path = re.search(r"run\s+(runs/[0-9a-f]{64}\.nc)", out)
+    assert path is not None
+    assert (here / path[1]).is_file()
+    assert any(phase in out for phase in ("confusion", "memorization", "coexistence"))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 99, 100, 200])
+def test_no_number_is_cut_on_any_terminal(here, capsys, monkeypatch, columns):
+    name = train(capsys)["digest"]
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    assert call("train", *TINY, "--dropout", "0.25", "--weight-decay", "12.5") == 0
+    assert call("prune", name) == 0
+    assert "…" not in capsys.readouterr().out
+
+
+def test_train_json_holds_everything(here, capsys):
+    summary = train(capsys)
+    assert summary["experiment"]["task"]["modulus"] == 7
+    assert summary["steps"] == 20
+    assert 0 <= summary["train_accuracy"] <= 1
+    clean = train(capsys, "--corruption-fraction", "0")
+    assert clean["corrupted_accuracy"] is None
+
+
+def test_every_setting_is_an_option_and_reads_back(here, capsys):
+    values = {
+        "operation": "multiplication", "modulus": 5, "train_fraction": 0.6,
+        "corruption_fraction": 0.1, "exclude_true_label": True, "width": 3, "activation": "relu",
+        "dropout": 0.1, "normalization": "layer_norm", "loss": "cross_entropy",
+        "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1.0, "momentum": 0.5,
+        "steps": 3, "batch_size": 4, "measure_every": 2,
+        "seed": 1, "split_seed": 2, "corruption_seed": 3, "init_seed": 4, "batches_seed": 5,
+        "dropout_seed": 6, "settle": True, "settle_after": 100, "settle_caution": 2.0,
+        "settle_shrink": 3.0, "settle_rise": 1.2,
+    }  # fmt: skip
+    options = [part for name, value in values.items()
+               for part in (f"--{name.replace('_', '-')}", str(value).lower())]  # fmt: skip
+    assert call("train", *options, "--print-toml") == 0
+    assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
+    known = {parameter.name for parameter in _setting_options()}
+    others = {"depth", "heads", "tied", "scaling", "parameterization", "beta1", "beta2", "eps"}
+    assert known == {*values, *others, "task", "model", "corruption", "measures"}
+
+
+def test_settings_of_another_kind_are_taken_too(here, capsys):
+    options = ["--model", "transformer", "--set", "heads=2", "--set", "model.width=8", "--tied"]
+    assert call("train", *options, "true", "--print-toml") == 0
+    experiment = Experiment.from_toml(capsys.readouterr().out)
+    assert experiment == Experiment().replace(model="transformer", heads=2, width=8, tied=True)
+    assert call("train", "--set", "heads") == 2
+
+
+def test_toml_file_with_options_on_top(here, capsys):
+    experiment = Experiment(steps=10).replace(modulus=7, width=4)
+    (here / "e.toml").write_text(experiment.to_toml())
+    assert call("train", "--config", "e.toml", "--steps", "5", "--json") == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["experiment"] == experiment.replace(steps=5).model_dump()
+
+
+def test_show_and_prune_draw_pictures(here, capsys):
+    name = train(capsys)["digest"][:8]
+    assert call("show", name, "--neurons", "1,2", "--out", "a/show.svg") == 0
+    assert (here / "a/show.svg").read_text().startswith("<?xml")
+    assert call("show", name, "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["picture"].endswith(".png")
+    assert call("prune", name) == 0
+    assert "fewest neurons" in capsys.readouterr().out
+    assert call("prune", name, "--first", "random", "--seed", "3", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert len(report["curves"]["random"]["test_loss"]) == 17
+
+
+BAD = [
+    "train --train-fraction 1.5",
+    "train --train-fraction 0.000001",
+    "train --modulus 1",
+    "train --width 0",
+    "train --steps -3",
+    "train --width 1000000 --modulus 4096",
+    "train --batch-size 5000",
+    "train --operation division",
+    "train --config missing.toml",
+    "train --config bad.toml",
+    "train --config type.toml",
+    "train --config .",
+    "train --store bad.toml",
+    "train --store bad.toml/runs",
+    "train --momentum 0.9",
+    "train --nonsense 3",
+    "train --steps",
+    "show",
+    "show nothing",
+    "show bad.toml",
+    "prune nothing",
+    "figure 100",
+    "figure one",
+    "figure 1 --scale big",
+    "figure 1 --workers 0",
+    "figure 1 --seed -1",
+    "figure 1 --out picture.jpg",
+    "figure 1 --out .",
+    "figure 1 --out bad.toml/a.png",
+    "sweep figure3a --every 0",
+    "status figure3a --every half",
+    "phases . --every 2",
+    "nonsense",
+]
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_bad_input_gets_one_line_and_leaves_nothing(here, capsys, line):
+    (here / "bad.toml").write_text("steps = [")
+    (here / "type.toml").write_text("steps = 'many'")
+    assert call(*line.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("grokscope: ")
+    assert err.count("\n") == 1
+    assert len(err) > 20
+    assert {path.name for path in here.iterdir()} <= {"bad.toml", "type.toml", "runs", "figures"}
+    assert not list(here.glob("*/*"))
+
+
+def test_every_few_cells_are_a_sweep_of_their_own(here, capsys):
+    assert call("status", "figure3a", "--every", "4", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == 4 * 5 * 6
+
+
+def test_a_sweep_without_any_run_is_drawn(here, capsys):
+    (here / "runs").mkdir()
+    assert call("phases", "runs", "--grid", "figure3a", "--every", "8", "--out", "empty.png") == 0
+    assert (here / "empty.png").read_bytes().startswith(b"\x89PNG")
+
+
+words = st.one_of(
+    st.sampled_from(["nan", "inf", "-1", "0", "1e400", "none", "true", "", "½", "1_0", "[]"]),
+    st.text(max_size=8).filter(lambda text: "\x00" not in text),
+    st.integers().map(str),
+    st.floats().map(str),
+)
+names = st.sampled_from(sorted(p.name.replace("_", "-") for p in _setting_options()))
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.dictionaries(names, words, max_size=4), st.booleans())
+def test_random_settings_never_give_a_traceback(capsys, options, joined):
+    arguments = [
+        part
+        for name, text in options.items()
+        for part in ([f"--{name}={text}"] if joined else [f"--{name}", text])
+    ]
+    code = call("train", *arguments, "--print-toml")
+    out, err = capsys.readouterr()
+    if code == 0:
+        assert Experiment.from_toml(out)
+    else:
+        assert code == 2
+        assert err.startswith("grokscope: ")
+        assert err.count("\n") == 1
+
+
+def test_a_damaged_stored_run_is_reported_in_one_line(here, capsys):
+    path = here / train(capsys)["path"]
+    path.write_bytes(path.read_bytes()[:1000])
+    assert call("train", *TINY, "--json") == 0
+    err = capsys.readouterr().err
+    assert "set aside as" in err
+    assert err.count("\n") == 1
+
+
+def test_help_and_import_leave_the_heavy_parts_alone():
+    code = (
+        "import sys, grokscope, grokscope.cli\n"
+        "try: grokscope.cli.main(['train', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jax', 'numpy', 'xarray', 'matplotlib', 'pandas', 'optax'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--weight-decay" in done.stdout
+
+
+def test_a_folder_that_was_removed_is_told_in_one_line(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = "import os, sys; os.rmdir(os.getcwd()); from grokscope.cli import main; main(['list'])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=gone, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("grokscope: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        (["explore", "SWEEP", "--no-browser", "--host", ""], "`host`"),
+        (["explore", "SWEEP", "--no-browser", "--host", "192.0.2.1"], "`host` and `port`"),
+        (["status", "figure3a", "--store", "a-file"], "`store`"),
+        (["verify", "--from", "nowhere"], "`from`"),
+        (["report", "--from", "nowhere"], "`from`"),
+        (["show", "SWEEP"], "a sweep's export"),
+        (["train", "--steps", "2147483647", "--measure-every", "1"], "`measure_every`"),
+    ],
+)
+def test_what_would_go_wrong_later_is_refused_at_once(here, capsys, arguments, field):
+    Path("a-file").touch()
+    sweep = collect(Grid(axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.5]}), Path("none"))
+    write_dataset(Path("sweep.nc"), sweep)
+    assert call(*("sweep.nc" if word == "SWEEP" else word for word in arguments)) == 2
+    said = capsys.readouterr().err
+    assert field in said
+    assert said.count("\n") == 1

@@ -1,0 +1,455 @@
+"""The page in a real browser: what it computes, what it reacts to, and what it refuses."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import grokscope
+from grokscope import Experiment, Grid, phase_diagram
+from grokscope.cli import main
+from grokscope.errors import ConfigError, StoreError
+from grokscope.explorer.page import page
+from grokscope.explorer.payload import details, overview
+from grokscope.explorer.server import make_server
+from grokscope.explorer.source import open_source
+from grokscope.plotting.diagram import UNEVEN
+from grokscope.runs.store import read_dataset, write_dataset
+from grokscope.runs.summaries import IPR_BINS
+from grokscope.sweeps.diagram import as_dataset
+from grokscope.sweeps.refine import UNKNOWN
+
+OURS = ("file:", "data:", "blob:", "http://127.0.0.1")
+AXES = {
+    "weight_decay": [0, 5, 15],
+    "train_fraction": [0.3, 0.5, 0.6, 0.7, 0.8, 0.9],
+    "corruption_fraction": [0.0, 0.05, 0.2, 0.35, 0.5],
+}
+
+
+def sweep(seeds=2, missing=0.3, shape=AXES):
+    """A sweep that was never trained: accuracies by chance, some cells missing or diverged."""
+    grid = Grid(base=Experiment().replace(modulus=11, width=8), axes=shape, seeds=seeds)
+    rng = np.random.default_rng(0)
+    found = []
+    for index, _ in grid.cells():
+        train, test, peak = rng.choice([0.2, 0.66, 0.8, 0.89996, 0.9, 0.95, 1.0], 3)
+        last = [size - 1 for size in grid.sizes.values()]
+        on_lattice = all(index[i] % 4 == 0 or index[i] == last[i] for i in (1, 2))
+        summary = dict.fromkeys(
+            ["train_loss", "test_loss", "corrupted_accuracy", "corrected_accuracy",
+             "uncorrupted_accuracy", "mean_ipr", "dead_neurons", "last_step", "seconds"], 0.5
+        )  # fmt: skip
+        summary |= {"train_accuracy": train, "test_accuracy": test, "settled_at": None}
+        summary |= {"peak_test_accuracy": max(peak, test), "neurons_required": None, "own": {}}
+        summary |= {"norm": {"U": 1.0}, "has_weights": False}
+        summary |= {"ipr_counts": {"hidden": [1] * IPR_BINS}}
+        summary |= {"failed_at": 7 if rng.random() < 0.05 else None}
+        found.append(None if rng.random() < missing and not on_lattice else summary)
+    failed = [summary is None and bool(rng.random() < 0.3) for summary in found]
+    return as_dataset(grid, found, failed)
+
+
+@pytest.fixture
+def open_page(browser):
+    """Opens an address; afterwards nothing must have gone wrong on any page."""
+    wrong, contexts = [], []
+
+    def open_(address, **options):
+        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+        contexts.append(context)
+        tab = context.new_page()
+        tab.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        tab.on("pageerror", lambda error: wrong.append(str(error)))
+        tab.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
+        tab.on("request", lambda r: None if r.url.startswith(OURS) else wrong.append(r.url))
+        tab.goto(address)
+        tab.wait_for_selector("body[data-ready=yes]")
+        return tab
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert not wrong
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A store with a small real sweep."""
+    store = tmp_path_factory.mktemp("store") / "runs"
+    base = Experiment(steps=30, measure_every=10).replace(modulus=11, width=12)
+    axes = {"weight_decay": [0, 5], "train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
+    grid = Grid(base=base, axes=axes)
+    grokscope.sweep(grid, store, workers=1, progress=False)
+    return store, grid
+
+
+def until(tab, condition):
+    """Wait for a condition; Playwright's own way is kept out by the page's security policy."""
+    ends = time.monotonic() + 15
+    while not tab.evaluate(condition):
+        assert time.monotonic() < ends, condition
+        tab.wait_for_timeout(30)
+
+
+def written(tmp_path, data, cells=None, name="page.html"):
+    path = tmp_path / name
+    path.write_text(page(overview(data), cells or {}), "utf-8")
+    return path.as_uri()
+
+
+def set_slider(tab, name, value):
+    tab.locator(f"#{name}").evaluate(
+        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); }", str(value)
+    )
+
+
+WORDS = {"optimizer": ["adam", "sgd", "adamw"], "corruption_fraction": [0, 0.1, 0.2, 0.3]}
+"""Between words lies nothing, so that no gap is filled."""
+
+
+@pytest.mark.parametrize(("seeds", "shape"), [(1, AXES), (3, AXES), (1, WORDS)])
+def test_its_phases_are_the_package_s_for_any_thresholds(open_page, tmp_path, seeds, shape):
+    data = sweep(seeds, shape=shape)
+    tab = open_page(written(tmp_path, data))
+    for thresholds in ({}, {"generalizes": 0.81}, {"memorizes": 0.66, "slack": 0.2}):
+        for name, value in thresholds.items():
+            set_slider(tab, name, value)
+        ours = phase_diagram(data, **thresholds)
+        assert tab.evaluate("diagram.codes") == ours.phase.values.ravel().tolist()
+        assert tab.evaluate("diagram.inferred") == ours.inferred.values.ravel().tolist()
+        tab.locator("#reset").click()
+    if seeds > 1:
+        tab.locator("#diagrams").focus()
+        tab.keyboard.press("]")
+        tab.keyboard.press("]")
+        alone = phase_diagram(data.isel(seed=[1]))
+        assert tab.evaluate("diagram.codes") == alone.phase.values.ravel().tolist()
+        assert tab.locator("output").filter(has_text="1").count()
+    assert UNKNOWN in tab.evaluate("diagram.codes")
+
+
+def center(tab, column, row, panel=0):
+    """The pixel of a cell, from Plotly's own axes."""
+    return tab.evaluate(
+        """([column, row, panel]) => {
+            const full = $("diagrams")._fullLayout, key = panel ? panel + 1 : "";
+            const x = full[`xaxis${key}`], y = full[`yaxis${key}`];
+            const box = $("diagrams").getBoundingClientRect();
+            return [box.left + x._offset + x.d2p(positions(state.x)[column]),
+                    box.top + y._offset + y.d2p(positions(state.y)[row])];
+        }""",
+        [column, row, panel],
+    )
+
+
+def test_hover_click_pin_compare_and_share(open_page, trained, tmp_path):
+    store, grid = trained
+    source = open_source(store)
+    cells = {cell: details(source.run(cell)) for cell in range(grid.size)}
+    tab = open_page(written(tmp_path, source.dataset(), cells))
+    run = source.run(3)  # wd 0, α .7, ξ .3
+    tab.mouse.move(*center(tab, 1, 1))
+    words = tab.locator("#cell").text_content()
+    assert "wd 0" in words
+    assert "α 0.7, corruption fraction ξ 0.3" in words
+    assert run.phase().title in words
+    assert f"train {100 * float(run.final.train_accuracy):.1f} %" in words
+    tab.mouse.click(*center(tab, 1, 1))
+    tab.mouse.click(*center(tab, 0, 0, panel=1))
+    until(tab, "document.querySelectorAll('#pins button').length === 2")
+    until(tab, "$('curves').data && $('curves').data.length === 6")
+    until(tab, "$('norms')._fullLayout")
+    for chart in ("curves", "ipr", "pruning", "norms"):
+        frame, drawn = f"$('{chart}').parentElement.clientWidth", f"$('{chart}')._fullLayout.width"
+        assert tab.evaluate(f"{drawn} <= {frame}"), chart
+    drawn = tab.evaluate("$('curves').data[1].y")
+    np.testing.assert_allclose(drawn, run.dataset.test_accuracy, atol=5e-4)
+    assert tab.evaluate("$('pruning').data.length") == 8
+    assert tab.evaluate("$('ipr').data[0].y.reduce((a, b) => a + b)") == 12
+    shared = open_page(tab.url)
+    until(shared, "document.querySelectorAll('#pins button').length === 2")
+    assert shared.evaluate("JSON.stringify(state)") == tab.evaluate("JSON.stringify(state)")
+    tab.locator("#pins button").first.click()
+    until(tab, "document.querySelectorAll('#pins button').length === 1")
+    tab.evaluate("location.hash = '#x=nonsense&pins=999.-1.1.5&generalizes=7&at.q=2&seed=x'")
+    until(tab, "state.pins.length === 2")
+    assert tab.evaluate("state.pins") == [1, 5]
+
+
+def test_any_two_axes_and_sliders_for_the_rest(open_page, tmp_path):
+    data = sweep(1, missing=0)
+    tab = open_page(written(tmp_path, data))
+    tab.locator("#axis-x").select_option("weight_decay")
+    tab.locator("#axis-panels").select_option("none")
+    assert tab.evaluate("[state.x, state.y, state.panels]") == [
+        "weight_decay",
+        "train_fraction",
+        None,
+    ]
+    set_slider(tab, "at-corruption_fraction", 3)
+    z = np.array(tab.evaluate("$('diagrams').data[0].z")) // 2
+    ours = phase_diagram(data).phase.isel(corruption_fraction=3).values.T
+    assert np.array_equal(z, ours)
+    assert "at.corruption_fraction=3" in tab.url
+
+
+def test_the_keyboard_alone_will_do(open_page, trained, tmp_path):
+    store, grid = trained
+    source = open_source(store)
+    cells = {cell: details(source.run(cell)) for cell in range(grid.size)}
+    tab = open_page(written(tmp_path, source.dataset(), cells))
+    tab.locator("#diagrams").focus()
+    for key in ("ArrowUp", "ArrowUp", "ArrowRight", "ArrowRight"):
+        tab.keyboard.press(key)
+    assert (
+        "wd 5, train fraction α 0.7, corruption fraction ξ 0" in tab.locator("#cell").text_content()
+    )
+    tab.keyboard.press("Enter")
+    until(tab, "document.querySelectorAll('#pins button').length === 1")
+    assert tab.evaluate("state.pins") == [6]
+
+
+def test_downloads_are_pictures_and_tables(open_page, trained, tmp_path):
+    source = open_source(trained[0])
+    tab = open_page(written(tmp_path, source.dataset(), {0: details(source.run(0))}) + "#pins=0")
+    until(tab, "$('curves').data")
+    for kind, start in (("SVG", b"<svg"), ("PNG", b"\x89PNG"), ("CSV", b"weight_decay,")):
+        with tab.expect_download() as download:
+            tab.locator("#diagrams + .save button", has_text=kind).click()
+        content = download.value.path().read_bytes()
+        assert content.startswith(start)
+    rows = content.decode().splitlines()
+    assert len(rows) == 1 + source.dataset().status.size
+    with tab.expect_download() as download:
+        tab.locator("#curves + .save button", has_text="CSV").click()
+    assert download.value.path().read_text().startswith("series,x,y\nA train,0,")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_colours_follow_the_reader_s_scheme(open_page, tmp_path, scheme):
+    tab = open_page(written(tmp_path, sweep(1)), color_scheme=scheme)
+    ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    assert tab.evaluate("$('diagrams')._fullLayout.paper_bgcolor") == tab.evaluate(
+        "css('--ground')"
+    )
+
+
+def test_strings_from_a_file_are_text(open_page, trained, tmp_path):
+    hostile = "</script><img src=x onerror=alert(1)><b>"
+    source = open_source(trained[0])
+    shown = overview(source.dataset())
+    shown["title"] = hostile
+    shown["dimensions"][0]["label"] = hostile
+    shown["dimensions"][0]["values"] = [hostile, "b"]
+    one = details(source.run(0))
+    one["ipr"] = {hostile: one["ipr"]["hidden"]}
+    one["norms"] = {hostile: one["norms"]["U"]}
+    path = tmp_path / "page.html"
+    path.write_text(page(shown, {0: one}), "utf-8")
+    tab = open_page(path.as_uri() + "#pins=0")
+    until(tab, "$('norms').data")
+    tab.mouse.move(*center(tab, 0, 0))
+    assert tab.locator("#title").text_content() == hostile
+    assert hostile in tab.locator("#cell").text_content()
+    assert tab.evaluate("document.querySelectorAll('img').length") == 0
+
+
+@pytest.fixture
+def serve():
+    servers = []
+
+    def start(source):
+        def cell(index):
+            run = source.run(index)
+            return None if run is None else details(run)
+
+        server = make_server(page(), lambda: overview(source.dataset()), cell)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_served_page_follows_a_sweep_that_runs(open_page, serve, tmp_path):
+    base = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
+    axes = {"train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
+    grid = Grid(base=base, axes=axes)
+    grokscope.sweep(grid, tmp_path, workers=1, limit=1, progress=False)
+    tab = open_page(serve(open_source(tmp_path, grid)))
+    assert "1 of 4 networks trained" in tab.locator("#state").text_content()
+    grokscope.sweep(grid, tmp_path, workers=1, progress=False)
+    until(tab, "$('state').textContent.startsWith('4 of 4')")
+    tab.mouse.click(*center(tab, 1, 1))
+    until(tab, "$('curves').data && $('curves').data.length === 3")
+
+
+def test_where_no_grid_is_named_the_page_grows_with_its_store(open_page, serve, tmp_path):
+    base = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
+    axes = {"train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
+    grokscope.sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
+    tab = open_page(serve(open_source(tmp_path)))
+    assert "4 of 4 networks trained" in tab.locator("#state").text_content()
+    before = tab.evaluate("detailsOf(3).then((d) => d.digest)")
+    axes["train_fraction"] = [0.5, 0.6, 0.7]
+    grokscope.sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
+    until(tab, "$('state').textContent.startsWith('6 of 6')")
+    assert tab.evaluate("$('diagrams').data[0].y.length") == 3
+    after = open_source(tmp_path).run(3)
+    assert tab.evaluate("detailsOf(3).then((d) => d.digest)") == after.digest != before
+
+
+def test_what_the_server_cannot_read_is_said_and_the_page_stays(serve, trained, tmp_path):
+    def refuse():
+        raise ConfigError("`source` must hold one sweep, got two.")
+
+    source = open_source(trained[0])
+    address = serve(source._replace(dataset=refuse))
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{address}overview")
+    assert refused.value.code == 503
+    assert json.loads(refused.value.read()) == {"error": "`source` must hold one sweep, got two."}
+    with pytest.raises(urllib.error.HTTPError) as unknown:
+        urllib.request.urlopen(f"{address}cell/{'9' * 5000}")
+    assert unknown.value.code == 404
+
+
+def test_the_store_stays_as_it_is_whatever_is_in_it(trained, tmp_path):
+    store = tmp_path / "runs"
+    shutil.copytree(trained[0], store)
+    first, second, *_ = sorted(store.glob("*.nc"))
+    first.write_bytes(first.read_bytes()[:-9])
+    other = read_dataset(second).assign_attrs(schema_version=99)
+    write_dataset(second, other)
+    (store / "notes.nc").write_text("not ours")
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    source = open_source(store)
+    seen = overview(source.dataset())
+    assert seen["missing"] == 2
+    assert [source.run(cell) is None for cell in range(8)].count(True) == 2
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def test_cells_read_at_once_do_not_end_the_process(trained):
+    source = open_source(trained[0])
+    with ThreadPoolExecutor(8) as pool:
+        digests = list(pool.map(lambda i: source.run(i % 8).digest, range(200)))
+    assert len(set(digests)) == 8
+
+
+def test_where_the_weights_are_the_pruning_curves_are_shown_too(tmp_path):
+    run = grokscope.train(Experiment(steps=20).replace(modulus=11, width=12), progress=False)
+    shown = details(run)
+    assert len(shown["neurons"]) == 4
+    lean = grokscope.without_weights(run)
+    assert shown["pruning"] == details(lean)["pruning"]
+
+
+def test_absent_settings_marks_and_many_panels(open_page, tmp_path):
+    axes = {
+        "batch_size": [None, *range(2, 14)],
+        "train_fraction": [0.5, 0.7],
+        "corruption_fraction": [0, 0.3],
+    }
+    data = sweep(seeds=1, missing=0, shape=axes)
+    shown = overview(data) | {"title": "/*CELLS*/"}
+    (tmp_path / "page.html").write_text(page(shown, {0: {}}), "utf-8")
+    tab = open_page((tmp_path / "page.html").as_uri())
+    assert tab.evaluate("data.dimensions[0].values[0]") == "none"
+    assert tab.locator("#title").text_content() == "/*CELLS*/"
+    for width in (1280, 400):
+        tab.set_viewport_size({"width": width, "height": 900})
+        until(tab, f"$('diagrams').clientWidth < {width}")
+        tab.wait_for_timeout(300)
+        axis = "$('diagrams')._fullLayout[`yaxis${i ? i + 1 : ''}`]._length"
+        heights = tab.evaluate(f"[...Array(13).keys()].map(i => {axis})")
+        assert min(heights) > 90
+
+
+def test_what_cannot_be_shown_is_refused(tmp_path):
+    base = Experiment(steps=1).replace(modulus=5, width=2)
+    seeds = Grid(base=base, axes={}, seeds=2)
+    grokscope.sweep(seeds, tmp_path / "runs", workers=1, progress=False)
+    with pytest.raises(ConfigError, match="must hold a sweep"):
+        open_source(tmp_path / "runs")
+    bare = sweep().drop_vars("failed_at")
+    grokscope.export(bare, tmp_path / "bare.nc")
+    with pytest.raises(StoreError, match="must hold failed_at"):
+        open_source(tmp_path / "bare.nc")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_no_other_host_s_name_is_answered_on_any_loopback_address(host):
+    with make_server("page", dict, lambda cell: None, host) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name, status in (("evil.example", 403), (host, 200)):
+            connection = http.client.HTTPConnection(host, server.server_port)
+            connection.request("GET", "/", headers={"Host": f"{name}:{server.server_port}"})
+            assert connection.getresponse().status == status
+            connection.close()
+        server.shutdown()
+
+
+def test_it_serves_its_store_and_nothing_else(serve, trained):
+    address = serve(open_source(trained[0]))
+
+    def status(path, host=None):
+        request = urllib.request.Request(address + path, headers={"Host": host} if host else {})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, b""
+
+    assert json.loads(status("overview")[1])["shape"] == [2, 2, 2, 1]
+    assert json.loads(status("cell/0")[1])["steps"] == [0, 10, 20, 30]
+    assert json.loads(status("cell/99")[1]) is None
+    for path in ("../pyproject.toml", "%2e%2e/etc/passwd", "cell/-1", "cell/x", "overview/x"):
+        assert status(path)[0] == 404
+    assert status("overview", "evil.example:80")[0] == 403
+    assert status("overview", "localhost:80")[0] == 200
+
+
+def test_the_command_writes_a_page_or_serves_until_it_is_told(trained, tmp_path, monkeypatch):
+    store, _ = trained
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["explore", str(store), "--export", "out/page.html", "--json"])
+    assert not ended.value.code
+    assert (tmp_path / "out/page.html").stat().st_size < 7e6
+    for wrong in (["--export", "page.txt"], ["--port", "x"], ["--port", "99999"], ["--every", "2"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["explore", str(store), *wrong])
+        assert ended.value.code == 2
+    command = [sys.executable, "-m", "grokscope", "explore", str(store), "--no-browser", "--json"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+    )
+    assert process.stdout is not None
+    address = json.loads(process.stdout.readline())["address"]
+    with urllib.request.urlopen(address + "overview") as answer:
+        assert json.loads(answer.read())["missing"] == 0
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+
+
+def test_figures_and_page_draw_uneven_values_alike():
+    script = (Path(grokscope.__file__).parent / "explorer/diagrams.js").read_text("utf-8")
+    assert f"const UNEVEN = {UNEVEN};" in script

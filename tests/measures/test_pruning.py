@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from grokscope.data.dataset import make_dataset
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.pruning import (
+    fewest_neurons,
+    neurons_required,
+    pruning_curve,
+    pruning_order,
+)
+from grokscope.measures.scores import SCORES
+from grokscope.models.analytic import analytic_network
+from grokscope.runs.record import final_network
+from grokscope.runs.train import train
+from reference import dense_scores, weights64
+
+
+def assert_curve_equals_masked_networks(curve, model, data, order, counts, activation, loss):
+    """Accuracies exactly, losses to float32's precision, against float64 re-evaluation."""
+    U, V, W = weights64(model)
+    for count in counts:
+        keep = np.isin(np.arange(W.shape[1]), order[count:])
+        for name, value in dense_scores(U, V, W * keep, data, activation, loss).items():
+            got = float(curve[name][count])
+            if name.endswith("accuracy"):
+                assert got == pytest.approx(value, abs=1e-15), (name, count)
+            else:
+                assert got == pytest.approx(value, rel=1e-5), (name, count)
+
+
+@pytest.mark.parametrize("activation", ["quadratic", "relu"])
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_curve_equals_masked_networks(activation, loss):
+    experiment = Experiment(corruption_fraction=0.3, steps=60, measure_every=60).replace(
+        modulus=31, width=90, activation=activation, loss=loss
+    )
+    run = train(experiment, progress=False)
+    data, model = make_dataset(experiment), final_network(run)
+    order = pruning_order(run.neuron_ipr, "lowest")
+    curve = pruning_curve(model, data, order, loss)
+    assert curve.sizes["pruned"] == 91
+    counts = np.random.default_rng(0).choice(91, 18, replace=False)
+    assert_curve_equals_masked_networks(
+        curve, model, data, order, {0, 90, *counts.tolist()}, activation, loss
+    )
+
+
+@pytest.mark.parametrize("first", ["lowest", "highest"])
+def test_curve_equals_masked_networks_at_the_papers_size(first):
+    run = train(Experiment(corruption_fraction=0.35, steps=200, measure_every=200), progress=False)
+    data, model = make_dataset(run.experiment), final_network(run)
+    order = pruning_order(run.neuron_ipr, first)
+    curve = pruning_curve(model, data, order)
+    counts = np.random.default_rng(1).choice(501, 20, replace=False).tolist()
+    assert_curve_equals_masked_networks(curve, model, data, order, counts, "quadratic", "mse")
+
+
+def test_orders():
+    ipr = np.array([0.5, np.nan, 0.1, 0.9])
+    assert pruning_order(ipr, "lowest").tolist() == [1, 2, 0, 3]
+    assert pruning_order(ipr, "highest").tolist() == [3, 0, 2, 1]
+    random = [pruning_order(ipr, "random", seed).tolist() for seed in range(9)]
+    assert all(sorted(order) == [0, 1, 2, 3] for order in random)
+    assert random[0] == pruning_order(ipr, "random", 0).tolist()
+    assert len({tuple(order) for order in random}) > 1
+    with pytest.raises(ConfigError, match="`first` must be one of"):
+        pruning_order(ipr, "middle")
+
+
+def test_any_order_is_taken_and_no_other():
+    model = analytic_network(7, 12)
+    data = make_dataset(Experiment().replace(modulus=7))
+    curve = pruning_curve(model, data, np.arange(12)[::-1])
+    assert set(curve.data_vars) == set(SCORES)
+    for wrong in (np.arange(11), np.zeros(12, int), np.arange(1, 13)):
+        with pytest.raises(ConfigError, match="`order` must name each of the 12 neurons once"):
+            pruning_curve(model, data, wrong)
+
+
+def test_neurons_required_is_the_smallest_rest_that_generalises():
+    data = make_dataset(Experiment())
+    curve = pruning_curve(analytic_network(97, 970), data, np.arange(970))
+    required = neurons_required(curve)
+    assert required is not None
+    assert required < 970
+    assert float(curve.test_accuracy[970 - required]) >= 0.9
+    assert (curve.test_accuracy[970 - required + 1 :] < 0.9).all()
+    assert neurons_required(curve, generalizes=1.01) is None
+
+
+@pytest.mark.parametrize("first", ["lowest", "highest", "random"])
+@pytest.mark.parametrize("stride", [7, 13, 90])
+def test_fewest_neurons_of_a_coarse_curve_are_those_of_the_whole(first, stride):
+    experiment = Experiment(corruption_fraction=0.2, train_fraction=0.8, steps=300)
+    experiment = experiment.replace(modulus=31, width=90, weight_decay=3, measure_every=300)
+    run = train(experiment, progress=False)
+    data, model = make_dataset(experiment), final_network(run)
+    order = pruning_order(run.neuron_ipr, first)
+    whole, coarse = (pruning_curve(model, data, order, stride=s) for s in (1, stride))
+    enough = whole.test_accuracy.values >= 0.9
+    assert enough[0]
+    assert fewest_neurons(model, data, order, coarse) == neurons_required(whole)
+    assert fewest_neurons(model, data, order, coarse, generalizes=1.01) is None

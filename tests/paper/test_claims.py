@@ -1,0 +1,312 @@
+"""The claims: each is whole, and judged by its interval alone."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grokscope.cli import main
+from grokscope.data.dataset import make_dataset
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
+from grokscope.measures.phases import Phase
+from grokscope.measures.pruning import pruning_curve, pruning_order
+from grokscope.paper.claims import (
+    Claim,
+    Evidence,
+    Share,
+    Size,
+    Verdict,
+    chosen,
+    claims,
+    diagrams,
+    experiments_of,
+    judge,
+    networks,
+    verify,
+)
+from grokscope.paper.figures import figure_of, grids
+from grokscope.paper.grids import GRIDS, load_grid
+from grokscope.runs.record import final_network
+from grokscope.runs.store import write_dataset
+from grokscope.runs.summaries import IPR_BINS
+from grokscope.runs.train import train
+from grokscope.sweeps.diagram import NUMBERS, as_dataset, collect
+from grokscope.sweeps.sweep import sweep
+
+ALL = claims()
+
+
+def made_up(sample, bound=0.5, side="above"):
+    return Claim("1", "It holds.", "a number", bound, side, "why", lambda evidence: sample)
+
+
+@pytest.mark.parametrize(
+    ("sample", "side", "verdict"),
+    [
+        ([0.8, 0.9, 0.85], "above", Verdict.SUPPORTED),
+        ([0.8, 0.9, 0.85], "below", Verdict.CONTRADICTED),
+        ([0.1, 0.12, 0.11], "above", Verdict.CONTRADICTED),
+        ([0.1, 0.9, 0.6], "above", Verdict.UNDECIDED),
+        ([0.9], "above", Verdict.UNDECIDED),
+        ([np.nan, 0.9, np.nan], "above", Verdict.UNDECIDED),
+        ([], "above", Verdict.UNDECIDED),
+        ([0.5, 0.5], "above", Verdict.UNDECIDED),
+        ([0.5, 0.5], "below", Verdict.UNDECIDED),
+        (Size([0.8, -0.7, 0.6, -0.9]), "below", Verdict.UNDECIDED),
+        (Size([0.1, -0.2, 0.1, -0.1]), "below", Verdict.SUPPORTED),
+        (Size([-0.8, -0.9, -0.85]), "above", Verdict.SUPPORTED),
+        (Size([-0.8, -0.9, -0.85]), "below", Verdict.CONTRADICTED),
+        (Share(4, 4), "above", Verdict.SUPPORTED),
+        (Share(3, 3), "above", Verdict.UNDECIDED),
+        (Share(0, 4), "above", Verdict.CONTRADICTED),
+        (Share(0, 0), "above", Verdict.UNDECIDED),
+    ],
+)
+def test_a_verdict_follows_from_the_whole_interval(sample, side, verdict):
+    assert judge(made_up(sample, side=side), Evidence([], {})).verdict == verdict
+
+
+def test_a_claim_whose_sweep_is_missing_is_undecided_and_says_so():
+    claim = ALL["sublinear"]
+    finding = judge(claim, Evidence([], {}))
+    assert (finding.verdict, finding.missing) == (Verdict.UNDECIDED, "sweep figure32")
+
+
+def test_a_size_is_that_of_the_mean_and_not_a_mean_of_sizes():
+    interval = judge(made_up(Size([0.3, -0.3, 0.2, -0.2])), Evidence([], {})).interval
+    assert (interval.estimate, interval.low) == (0, 0)
+    up, down = (judge(made_up(Size([s * 2, s * 3])), Evidence([], {})) for s in (1, -1))
+    assert up.interval == down.interval
+
+
+def test_networks_without_a_value_leave_a_claim_undecided():
+    claim = replace(made_up([2.0, 2.1, np.nan, np.nan]), experiments={"run": Experiment()})
+    finding = judge(claim, Evidence([], {}))
+    assert finding.verdict == Verdict.UNDECIDED
+    assert finding.missing == "a value of every network, which 2 of 4 have not"
+
+
+def test_sweeps_without_a_finished_run_decide_nothing(tmp_path):
+    for name, claim in ALL.items():
+        sweeps = {one: collect(load_grid(one).every(4), tmp_path) for one in claim.sweeps}
+        if sweeps:
+            assert judge(claim, Evidence([], sweeps)).verdict == Verdict.UNDECIDED, name
+
+
+def test_a_damaged_export_is_told_and_the_other_claims_are_judged(tmp_path):
+    (tmp_path / "figure3a.nc").write_bytes(b"not a sweep")
+    write_dataset(tmp_path / "figure3b.nc", collect(load_grid("figure3b").every(4), tmp_path))
+    names = ["forgetting-at-20", "confusion-at-high-dropout"]
+    with pytest.warns(UserWarning, match=r"figure3a\.nc") as said:
+        found = verify(names, store=tmp_path, results=tmp_path, train_sweeps=False)
+    assert found[names[0]].missing == "sweep figure3a"
+    assert not found[names[1]].missing.startswith("sweep")
+    assert "figure3a.nc" in str(said[0].message)
+
+
+def test_there_are_thirty_claims_and_each_is_whole():
+    assert len(ALL) >= 30
+    for name, claim in ALL.items():
+        assert claim.says.endswith("."), name
+        assert claim.section
+        assert claim.statistic
+        assert claim.why
+        assert set(claim.sweeps) <= set(GRIDS), name
+        assert claim.experiments or claim.sweeps or name.startswith("analytic"), name
+        assert np.isfinite(claim.bound)
+
+
+def test_quick_halves_steps_only_where_they_decide_nothing():
+    plain, forgets = ALL["coexistence"], ALL["forgetting"]
+    assert experiments_of(plain, "quick", 3)["run"].steps == 1000
+    assert experiments_of(plain, "paper", 3)["run"].steps == 2000
+    assert experiments_of(forgets, "quick", 3)["run"].steps == 2000
+    assert experiments_of(forgets, "quick", 3)["run"].seeds.seed == 3
+
+
+SMALL = Experiment(train_fraction=0.8, corruption_fraction=0.3, steps=400, measure_every=50)
+SMALL = SMALL.replace(modulus=41, width=200)
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """Small networks in Coexistence and Memorization."""
+    return {
+        "run": train(SMALL.replace(weight_decay=4), progress=False),
+        "memory": train(SMALL.replace(train_fraction=0.2), progress=False),
+    }
+
+
+def of(name, run):
+    """What a claim's statistic is of one run, whatever it calls it."""
+    claim = ALL[name]
+    return claim.measure(Evidence([dict.fromkeys(claim.experiments, run)], {}))
+
+
+def test_statistics_tell_coexistence_from_memorization(runs):
+    """On networks of known phases: what the claims are about is there, or is not."""
+    both, memory = runs["run"], runs["memory"]
+    assert of("coexistence", both) == Share(1, 1)
+    assert of("coexistence", memory) == Share(0, 1)
+    assert networks.in_phase(Phase.MEMORIZATION)(Evidence([{"run": memory}], {})) == Share(1, 1)
+    (apart,), (not_apart,) = of("prune-low", both), of("prune-low", memory)
+    assert apart > 0.6 > 0.2 > not_apart
+    (both_peaks,), (one_peak,) = of("two-peaks", both), of("two-peaks", memory)
+    assert both_peaks > 0.6 > 0.2 > one_peak
+    assert of("bimodal", both) == Share(1, 1)
+    assert of("ipr-decay", both) == [0]  # of the same run twice
+
+
+def test_what_never_generalised_forgets_nothing_and_groks_not(runs):
+    both, memory = runs["run"], runs["memory"]
+    assert of("relu-keeps", both)[0] < 0.1
+    assert np.isnan(of("relu-keeps", memory)).all()
+    assert of("grokking", both)[0] > 1
+    assert np.isnan(of("grokking", memory)).all()
+    empty = made_up(of("grokking", memory))
+    assert judge(empty, Evidence([], {})).verdict == Verdict.UNDECIDED
+
+
+SWEPT = {name: claim for name, claim in ALL.items() if claim.sweeps}
+
+
+@pytest.mark.parametrize("name", SWEPT)
+def test_claims_of_sweeps_are_judged_whatever_the_sweep_has(name):
+    """Quick sweeps of made-up results: no claim ends in an error, or lacks an axis value."""
+    rng = np.random.default_rng(0)
+    sweeps = {}
+    for sweep_name in SWEPT[name].sweeps:
+        data = as_dataset_of(grids(figure_of(sweep_name), "quick")[sweep_name], rng)
+        sweeps[sweep_name] = data
+    found = judge(SWEPT[name], Evidence([], sweeps))
+    assert found.missing.startswith("sweep") if name.startswith("wide") else not found.missing
+
+
+def as_dataset_of(grid, rng):
+    """A sweep's dataset with random results."""
+    summary = lambda: {  # noqa: E731
+        **dict.fromkeys(NUMBERS, 1.0), "failed_at": None, "settled_at": None,
+        "train_accuracy": rng.random(), "test_accuracy": rng.random(), "peak_test_accuracy": 1.0,
+        "corrupted_accuracy": rng.random(), "neurons_required": float(rng.integers(1, 99)),
+        "norm": {}, "own": {}, "ipr_counts": {"first": rng.integers(0, 9, IPR_BINS).tolist(),
+                                              "last": rng.integers(0, 9, IPR_BINS).tolist()},
+    }  # fmt: skip
+    return as_dataset(grid, [summary() for _ in range(grid.size)], [False] * grid.size)
+
+
+def test_no_difference_is_no_growth():
+    """The same diagram twice supports no claim that one has more."""
+    grid = grids(figure_of("figure3a"), "quick")["figure3a"]
+    data = as_dataset_of(grid, np.random.default_rng(1))
+    found = judge(ALL["relu-needs-more"], Evidence([], {"figure3a": data, "figure27": data}))
+    assert found.verdict == Verdict.UNDECIDED
+
+
+def test_pruning_statistics_by_their_definition(runs):
+    run = runs["run"]
+    network, data = final_network(run), make_dataset(run.experiment)
+    curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), stride=10)
+    most = float((curve.corrupted_accuracy - curve.test_accuracy).max())
+    assert of("prune-high", run) == [pytest.approx(most, abs=1e-6)]
+
+
+def test_statistics_of_sweeps_by_counting(tmp_path):
+    base = Experiment(steps=20).replace(modulus=11, width=8)
+    axes = {
+        "weight_decay": [0, 5, 20],
+        "train_fraction": [0.5, 0.7],
+        "corruption_fraction": [0, 0.3],
+    }
+    data = sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
+    found = diagrams.codes(data)
+    names = list(Phase)
+    phases = [names[code] for code in found.values.ravel()]
+    for phase in Phase:
+        assert diagrams.share(found, (phase,)) == Share(phases.count(phase), 12)
+    rows = diagrams.by_row(found, (names[found.values[0, 0, 0]],))
+    by_hand = (found.values == found.values[0, 0, 0]).mean(axis=(0, 2))
+    np.testing.assert_allclose(rows, by_hand)
+    assert ALL["multiplication"].measure(
+        Evidence([], {"figure3a": data, "figure31": data})
+    ) == Share(12, 12)
+
+
+def test_diagrams_of_different_grids_are_compared_where_both_have_cells(tmp_path):
+    base = Experiment(steps=20).replace(modulus=11, width=8)
+    fine = {"train_fraction": [0.3, 0.5, 0.7], "corruption_fraction": [0, 0.1, 0.3]}
+    coarse = {"train_fraction": [0.3, 0.7], "corruption_fraction": [0, 0.3]}
+    sweeps = [
+        sweep(Grid(base=base, axes={"weight_decay": [0, 5], **axes}), tmp_path, progress=False)
+        for axes in (fine, coarse)
+    ]
+    evidence = Evidence([], dict(zip(("figure3a", "figure27"), sweeps, strict=True)))
+    assert ALL["relu-needs-more"].measure(evidence) == [0, 0]  # of the same cells
+    evidence = Evidence([], dict(zip(("figure3a", "figure31"), sweeps, strict=True)))
+    assert ALL["multiplication"].measure(evidence) == Share(8, 8)
+
+
+def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatch):
+    import grokscope.paper.claims as package
+    import grokscope.paper.figures as figures
+
+    tiny = Grid(base=Experiment(steps=20).replace(modulus=11), axes={"width": (8, 12)}, seeds=2)
+    monkeypatch.setattr(figures, "grids", lambda figure, scale: {figure.grids[0]: tiny})
+    assert figures.quick_name("figure32") == "figure32"
+    claim = Claim("1", "It trains.", "width", 5, "above", "why",
+                  lambda e: e.sweeps["figure32"].width.values.tolist(),
+                  sweeps=("figure32",))  # fmt: skip
+    monkeypatch.setattr(package, "claims", lambda: {"one": claim})
+    said = []
+    places = {"store": tmp_path / "runs", "results": tmp_path, "workers": 1, "progress": False}
+    (found,) = verify(**places, show=said.append).values()
+    assert (found.n, found.coarse) == (2, ("figure32",))
+    assert found.seconds > 0
+    assert "figure32" in said[0]
+    assert len([*(tmp_path / "runs").glob("*.nc")]) == 4
+    (left_out,) = verify(**places, train_sweeps=False).values()
+    assert left_out.missing == "sweep figure32"
+
+
+def test_verify_trains_what_is_missing_once(tmp_path, monkeypatch):
+    import grokscope.paper.claims as package
+
+    cell = SMALL.replace(weight_decay=4, steps=100)
+    claim = Claim("1", "It trains.", "share", 0.5, "above", "why",
+                  networks.in_phase(Phase.COEXISTENCE), {"run": cell})  # fmt: skip
+    monkeypatch.setattr(package, "claims", lambda: {"one": claim, "two": claim})
+    found = verify(store=tmp_path, results=tmp_path, workers=1, progress=False)
+    assert found["one"] == found["two"]
+    assert found["one"].n == 4
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.nc")}
+    assert len(files) == 4
+    verify(store=tmp_path, results=tmp_path, workers=1, progress=False)
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.nc")}
+
+
+def test_the_command_prints_a_table_or_json_and_its_exit_code_says_it(
+    tmp_path, monkeypatch, capsys
+):
+    import grokscope.paper.claims as package
+
+    monkeypatch.chdir(tmp_path)
+    for claim in ("analytic-delta", "sublinear"):
+        with pytest.raises(SystemExit) as ended:
+            main(["verify", "--only", claim, "--no-sweeps"])
+        assert not ended.value.code
+    assert "figure32" in capsys.readouterr().out
+    monkeypatch.setattr(package, "claims", lambda: {"wrong": made_up([0.1, 0.1])})
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "--json"])
+    assert ended.value.code == 3
+    assert json.loads(capsys.readouterr().out)["claims"][0]["verdict"] == "contradicted"
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "--only", "nothing"])
+    assert ended.value.code == 2
+
+
+def test_unknown_claims_are_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="`only` must name claims, got 'x'"):
+        chosen(["x"])

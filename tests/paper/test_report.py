@@ -1,0 +1,86 @@
+"""The report: one file that says what is there and what is not, and treats strings as text."""
+
+import re
+
+import pytest
+
+import grokscope.paper.claims as package
+from grokscope.analysis.statistics import Interval
+from grokscope.cli import main
+from grokscope.experiment.experiment import Experiment
+from grokscope.paper import report as module
+from grokscope.paper.claims import Claim, Verdict, claims
+from grokscope.paper.figures import FAMILIES, Figure, load
+from grokscope.paper.report import Section, page
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def a_claim(sample, says="It holds."):
+    return Claim("1", says, "a number", 0.5, "above", "why", lambda evidence: sample)
+
+
+def test_strings_are_text_and_every_picture_has_words():
+    found = {"x": package.judge(a_claim([0.9, 0.9]), package.Evidence([], {}))}
+    sections = [Section(1, HOSTILE, b"\x89PNG", HOSTILE), Section("forgetting", "b", None, "how")]
+    text = page(sections, {"x": a_claim([], HOSTILE)}, found)
+    assert "<script" not in text
+    assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", text))
+    assert not re.findall(r"(?:src|href)=\"(?!data:|#)", text)  # nothing from elsewhere
+    assert "Not made yet." in text
+    assert "1 supported, 0 contradicted" in text
+
+
+@pytest.mark.parametrize("width", [1200, 760, 390])
+def test_no_verdict_lies_beside_the_page(width, browser, tmp_path):
+    units = {"high": Interval(0.0588, 0.00397, 0.114), "low": Interval(-23.1, -123.4, 123.4)}
+    found = {
+        name: package.Finding(Verdict.UNDECIDED, units[kind], 12345, 99.0, "", ("figure26a",))
+        for name, kind in zip(claims(), ["high", "low"] * len(claims()), strict=False)
+    }
+    path = tmp_path / "report.html"
+    path.write_text(page([], claims(), found), "utf-8")
+    tab = browser.new_page(viewport={"width": width, "height": 900})
+    tab.goto(path.as_uri())
+    assert len(tab.query_selector_all(".verdict")) == len(claims())
+    table = "document.querySelector('.table')"
+    assert tab.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
+    tab.close()
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """The real command with few figures and claims, of small networks."""
+    tiny = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
+    figure = load(1)
+    assert isinstance(figure, Figure)
+    monkeypatch.setattr(module, "FAMILIES", {1: "curves", 10: "diagrams"})
+    monkeypatch.setattr(
+        module.figures,
+        "load",
+        lambda number: Figure("Curves", (tiny,), figure.draw) if number == 1 else load(number),
+    )
+    some = {"one": a_claim([0.1, 0.1]), "sublinear": claims()["sublinear"]}
+    monkeypatch.setattr(module, "claims", lambda: some)
+    monkeypatch.setattr(package, "claims", lambda: some)
+
+
+def test_the_command_writes_one_file(small, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["report", "--out", "out/report.html", "--workers", "1", "--json", "--no-sweeps"])
+    assert not ended.value.code
+    text = (tmp_path / "out/report.html").read_text("utf-8")
+    assert text.count("data:image/png;base64,") == 1
+    assert "grokscope figure 1 --scale quick" in text
+    assert "needs grokscope sweep figure10 --settle --refine" in text
+    assert "needs sweep figure32" in text
+    assert f'"one": "{Verdict.CONTRADICTED}"' in capsys.readouterr().out
+    for wrong in (["--out", "report.pdf"], ["--scale", "huge"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["report", *wrong])
+        assert ended.value.code == 2
+
+
+def test_every_figure_has_a_place():
+    assert module.FAMILIES == FAMILIES

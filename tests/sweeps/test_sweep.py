@@ -1,0 +1,665 @@
+"""Sweeps: the store as a queue, lean runs, failures, executors, interruptions."""
+
+import gc
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import closing
+from multiprocessing import get_context
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from grokscope.data.dataset import make_dataset
+from grokscope.errors import ConfigError, WorkerError
+from grokscope.experiment.experiment import Experiment, digest
+from grokscope.experiment.grid import Grid
+from grokscope.runs.compact import without_weights
+from grokscope.runs.record import final_network
+from grokscope.runs.store import find, open_run, record_failure, run_path, set_aside
+from grokscope.runs.summaries import CACHE
+from grokscope.runs.train import pruning_curves, train
+from grokscope.sweeps.archive import archive, export
+from grokscope.sweeps.diagram import DONE, FAILED, MISSING
+from grokscope.sweeps.executors import LocalPool, Place, dask_executor, place
+from grokscope.sweeps.scheduler import Outcome, run_cells
+from grokscope.sweeps.sweep import estimate, failed_cells, open_sweep, sweep, train_missing
+from grokscope.sweeps.sweep import scheduler as runner
+from grokscope.sweeps.sweep import sweep as sweeps
+from grokscope.training.loop import loop as training
+
+BASE = Experiment(steps=60, measure_every=20, corruption_fraction=0.3).replace(modulus=11, width=16)
+AXES = {"weight_decay": [0, 5], "train_fraction": [0.4, 0.6, 0.8]}
+GRID = Grid(base=BASE, axes=AXES, seeds=2)
+
+
+def run(grid=GRID, store=None, **options):
+    return sweep(grid, store, **{"workers": 1, "progress": False} | options)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A store with the whole grid, made serially, and its dataset."""
+    store = tmp_path_factory.mktemp("whole")
+    return store, run(store=store)
+
+
+def same(a, b):
+    """Equal to the bit, but for how long training took."""
+    return a.drop_vars("seconds").drop_attrs().identical(b.drop_vars("seconds").drop_attrs())
+
+
+def same_runs(a, b):
+    names = sorted(path.name for path in a.glob("*.nc"))
+    assert names == sorted(path.name for path in b.glob("*.nc"))
+    return all(
+        open_run(a / n).dataset.drop_attrs().identical(open_run(b / n).dataset.drop_attrs())
+        for n in names
+    )
+
+
+def created(store):
+    return {path.name: open_run(path).dataset.attrs["created"] for path in store.glob("*.nc")}
+
+
+def test_weights_that_are_asked_for_later_are_trained_again(tmp_path):
+    grid = Grid(base=BASE, axes={"weight_decay": [0, 5]})
+    assert run(grid, tmp_path).has_weights.values.ravel().tolist() == [0, 0]
+    assert run(grid, tmp_path, keep_weights=True).has_weights.values.ravel().tolist() == [1, 1]
+    before = created(tmp_path)
+    assert run(grid, tmp_path).has_weights.values.ravel().tolist() == [1, 1]
+    assert archive(grid, tmp_path).has_weights.values.ravel().tolist() == [0, 0]
+    assert created(tmp_path) == before
+
+
+def test_every_cell_has_its_place_and_its_run_s_numbers(whole):
+    _, data = whole
+    sizes = {"weight_decay": 2, "train_fraction": 3, "seed": 2, "matrix": 3, "layer": 1}
+    assert data.sizes == sizes | {"ipr_bin": 40}
+    assert (data.status == DONE).all()
+    for index, experiment in GRID.cells():
+        alone = train(experiment, progress=False)
+        cell = data[dict(zip(data.status.dims, index, strict=True))]
+        live = alone.neuron_ipr[~np.isnan(alone.neuron_ipr)]
+        assert int(cell.ipr_histogram.sum()) == len(live)
+        assert np.average(cell.ipr_bin, weights=cell.ipr_histogram[0]) == pytest.approx(
+            live.mean(), abs=0.5 / 40
+        )
+        assert cell.weight_decay == experiment.optimizer.weight_decay
+        assert cell.train_fraction == experiment.train_fraction
+        assert float(cell.test_accuracy) == float(alone.final.test_accuracy)
+        assert float(cell.peak_test_accuracy) == float(alone.dataset.test_accuracy.max())
+        assert np.array_equal(cell.norm, alone.final.norm.astype(float))
+        assert float(cell.mean_ipr) == float(alone.final.mean_ipr)
+
+
+def test_files_hold_what_views_need_in_place_of_weights(whole):
+    store, _ = whole
+    experiment = GRID.cell((1, 2, 0))
+    lean, full = find(store, experiment), train(experiment, progress=False)
+    assert lean is not None
+    assert not lean.has_weights
+    assert lean.phase() == full.phase()
+    assert np.allclose(lean.neuron_ipr, full.neuron_ipr, rtol=1e-3)
+    for name, curve in pruning_curves(full).items():
+        assert np.allclose(lean.dataset[f"pruned_{name}"], curve, equal_nan=True), name
+    dataset = lean.dataset
+    examples = make_dataset(experiment)
+    chosen = dataset.example.values
+    assert (examples.given_labels[chosen] != examples.true_labels[chosen]).all()
+    logits = np.asarray(final_network(full)(jnp.asarray(examples.inputs[chosen])))
+    assert np.allclose(dataset.logits, logits, rtol=1e-3, atol=1e-6)
+    assert run_path(store, experiment).stat().st_size < 80_000
+
+
+def test_a_request_for_weights_trains_that_cell_again_and_no_other(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    before = created(store)
+    experiment = GRID.cell((0, 0, 0))
+    time.sleep(1.1)
+    (full,) = train_missing([experiment], store, workers=1, progress=False)
+    assert full.has_weights
+    after = created(store)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {f"{digest(experiment)}.nc"}
+    again, before = (data.drop_vars("has_weights") for data in (run(store=store), whole[1]))
+    assert same(again, before)
+    assert created(store) == after
+
+
+def test_new_values_and_seeds_run_only_what_is_new(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    before = created(store)
+    wider = Grid(base=BASE, axes=AXES | {"weight_decay": [0, 2, 5]}, seeds=3)
+    data = run(wider, store)
+    assert (data.status == DONE).all()
+    after = created(store)
+    assert {name: after[name] for name in before} == before
+    assert len(after) == 27
+    again = data.sel(weight_decay=[0, 5], seed=[0, 1])
+    assert same(again.drop_attrs(), whole[1].drop_attrs())
+
+
+def test_limit_trains_so_many_and_the_rest_is_missing(tmp_path):
+    data = run(store=tmp_path, limit=5)
+    assert int((data.status == DONE).sum()) == 5
+    assert int((data.status == MISSING).sum()) == 7
+    assert np.isnan(data.test_accuracy.values).sum() == 7
+
+
+def test_refined_equals_whole_where_trained(tmp_path):
+    grid = Grid(base=BASE, axes={"weight_decay": np.linspace(0, 40, 5),
+                                 "corruption_fraction": np.linspace(0, 0.8, 9)})  # fmt: skip
+    data = run(grid, tmp_path, refine=True)
+    full = run(grid, tmp_path)
+    trained = (data.status == DONE).values
+    assert 6 <= trained.sum() < 45
+    assert np.array_equal(data.test_accuracy.values[trained], full.test_accuracy.values[trained])
+
+
+def test_refining_needs_axes_that_are_scales(tmp_path):
+    axes = {"train_fraction": [0.4, 0.6], "optimizer": ["adamw", "adam"]}
+    with pytest.raises(ConfigError, match="the last two, of ascending numbers"):
+        run(Grid(base=BASE, axes=axes), tmp_path, refine=True)
+
+
+def test_refining_needs_two_axes(tmp_path):
+    with pytest.raises(ConfigError, match="`refine` must have two axes"):
+        run(Grid(base=BASE, axes={"width": [8, 16]}), tmp_path, refine=True)
+
+
+# Outcomes that are not a finished network
+
+
+def test_divergence_is_data_and_is_not_tried_again(tmp_path):
+    wild = BASE.replace(optimizer="sgd", learning_rate=1e9)
+    grid = Grid(base=wild, axes={"momentum": [0, 0.9]})
+    data = run(grid, tmp_path)
+    assert (data.status == DONE).all()
+    assert np.isfinite(data.failed_at).all()
+    assert created(tmp_path) == created(tmp_path)
+    lean = find(tmp_path, grid.cell((0, 0)))
+    assert lean is not None
+    assert lean.failed_at is not None
+    assert np.isnan(lean.dataset.pruned_test_accuracy).all()
+    before = created(tmp_path)
+    run(grid, tmp_path, retry_failed=True)
+    assert created(tmp_path) == before
+
+
+def breaking(reason):
+    def train_ensemble(experiments, advance):
+        if any(e.optimizer.weight_decay == 5 for e in experiments):
+            raise reason
+        return real(experiments, advance)
+
+    real = runner.train_ensemble
+    return train_ensemble
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"), "out of memory"),
+        (MemoryError(), "out of memory"),
+        (ZeroDivisionError("by design"), "ZeroDivisionError: by design"),
+    ],
+)
+def test_a_failed_cell_is_recorded_and_does_not_stop_the_others(
+    tmp_path, monkeypatch, error, reason
+):
+    monkeypatch.setattr(runner, "train_ensemble", breaking(error))
+    data = run(store=tmp_path)
+    assert (data.status.sel(weight_decay=5) == FAILED).all()
+    assert (data.status.sel(weight_decay=0) == DONE).all()
+    failed = failed_cells(data, tmp_path)
+    assert len(failed) == 6
+    assert failed["weight_decay = 5, train_fraction = 0.4, seed = 0"] == reason
+    monkeypatch.undo()
+    assert (run(store=tmp_path).status.sel(weight_decay=5) == FAILED).all(), "left out"
+    data = run(store=tmp_path, retry_failed=True)
+    assert (data.status == DONE).all()
+    assert failed_cells(data, tmp_path) == {}
+    assert not list(tmp_path.glob("*.failed"))
+
+
+def test_train_missing_says_what_could_not_be_trained(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "train_ensemble", breaking(MemoryError()))
+    with pytest.raises(WorkerError, match=r"1 of 2 networks could not be trained.*out of memory"):
+        train_missing([BASE, BASE.replace(weight_decay=5)], tmp_path, workers=1, progress=False)
+    assert find(tmp_path, BASE) is not None
+
+
+def test_a_damaged_file_is_set_aside_and_its_cell_run_again(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    truncated, flipped, foreign = sorted(store.glob("*.nc"))[:3]
+    truncated.write_bytes(truncated.read_bytes()[:-300])
+    content = bytearray(flipped.read_bytes())
+    content[len(content) // 2] ^= 1
+    flipped.write_bytes(content)
+    foreign.write_bytes(b"something else")
+    with pytest.warns(UserWarning, match="set aside") as warned:
+        data = run(store=store)
+    assert len(warned) == 3
+    assert same(data, whole[1])
+    assert len(list(store.glob("*.damaged-1"))) == 3
+
+
+def test_what_lies_in_a_store_under_another_name_is_left_alone(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    export(whole[1], store / "map.nc")
+    (store / "notes.nc").write_text("somebody's data")
+    assert same(run(store=store), whole[1])
+    assert (store / "map.nc").exists()
+    assert (store / "notes.nc").read_text() == "somebody's data"
+
+
+def test_two_that_find_a_damaged_file_set_it_aside_once(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    path = next(iter(store.glob("*.nc")))
+    found, sound = path.stat(), path.read_bytes()
+    path.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="set aside"):
+        set_aside(path, "It is damaged.", path.stat())
+    set_aside(path, "It is damaged.", found)  # by another, who is late: it is gone
+    path.with_suffix(".new").write_bytes(sound)
+    path.with_suffix(".new").replace(path)
+    set_aside(path, "It is damaged.", found)  # later still: it was made again
+    assert open_run(path)
+
+
+def test_refining_trains_the_cells_that_are_shown(tmp_path):
+    fractions = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    axes = {"train_fraction": fractions, "weight_decay": [0, 1, 2, 3, 4, 5, 6]}
+    grid = Grid(base=BASE.replace(steps=1), axes=axes)
+    data = run(grid, tmp_path, refine=True, always={"train_fraction": 0.2, "weight_decay": 1})
+    plain = run(grid, tmp_path / "plain", refine=True)
+    place = {"train_fraction": 0.2, "weight_decay": 1}
+    assert [d.status.sel(place).item() for d in (data, plain)] == [DONE, MISSING]
+    assert int((data.status == DONE).sum()) == int((plain.status == DONE).sum()) + 1
+
+
+def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
+    grid = Grid(base=BASE, axes={"train_fraction": [0.4, 0.6], "weight_decay": [0, 5]}, seeds=2)
+    run(grid, tmp_path, refine=True)
+    data = run(grid, tmp_path, refine=True, keep_weights=True)
+    assert (data.has_weights == 1).all()
+    path = run_path(tmp_path, grid.cell((0, 1, 1)))
+    path.unlink()
+    record_failure(tmp_path, grid.cell((0, 1, 1)), "a lost process")
+    assert int((run(grid, tmp_path, refine=True).status == FAILED).sum()) == 1
+    data = run(grid, tmp_path, refine=True, retry_failed=True)
+    assert (data.status == DONE).all()
+
+
+def test_weights_that_another_has_stored_meanwhile_stay(tmp_path):
+    lean = without_weights(train(BASE, progress=False))
+    train(BASE, tmp_path, progress=False)
+    assert runner._save(lean, tmp_path).has_weights
+    assert open_run(run_path(tmp_path, BASE)).has_weights
+
+
+@pytest.mark.parametrize("wrong", [{"limit": -2}, {"workers": 0}])
+def test_numbers_below_one_are_refused(tmp_path, wrong):
+    with pytest.raises(ConfigError, match="must be a whole number from 1"):
+        run(store=tmp_path, **wrong)
+
+
+def test_the_cache_is_never_trusted_over_the_store(whole, tmp_path):
+    store = shutil.copytree(whole[0], tmp_path / "copy")
+    (store / CACHE).unlink()
+    assert same(open_sweep(GRID, store, False), whole[1])
+    sealed = (store / CACHE).read_bytes()
+    for content in (b"", b"{}", sealed[:-1], sealed.replace(b"train_loss", b"train_lost", 1)):
+        (store / CACHE).write_bytes(content)
+        assert same(open_sweep(GRID, store, False), whole[1])
+    gone = next(iter(store.glob("*.nc")))
+    gone.unlink()
+    assert int((open_sweep(GRID, store, False).status == MISSING).sum()) == 1
+
+
+# Executors
+
+
+def test_a_local_pool_gives_the_same_bits(whole, tmp_path):
+    data = run(store=tmp_path, workers=2)
+    assert same(data, whole[1])
+    assert same_runs(tmp_path, whole[0])
+
+
+def test_any_executor_of_the_standard_library_gives_the_same_bits(whole, tmp_path):
+    with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+        assert same(run(store=tmp_path / "processes", executor=processes), whole[1])
+    with ThreadPoolExecutor(1) as threads:
+        assert same(run(store=tmp_path / "threads", executor=threads), whole[1])
+
+
+def test_an_executor_that_breaks_gives_one_line(tmp_path):
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        pool.submit(os.getpid).result()
+        for process in pool._processes.values():
+            process.kill()
+        with pytest.raises(WorkerError, match="lost a process and takes no more tasks"):
+            run(store=tmp_path, executor=pool)
+
+
+def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
+    """As on an accelerator: cells of one shape train together."""
+    monkeypatch.setattr(runner, "ensemble_size", lambda: 3)
+    sizes = []
+    real = runner.train_ensemble
+
+    def counted(experiments, advance):
+        sizes.append(len(experiments))
+        return real(experiments, advance)
+
+    monkeypatch.setattr(runner, "train_ensemble", counted)
+    data = run(store=tmp_path)
+    assert max(sizes) == 3
+    assert np.allclose(data.train_loss, whole[1].train_loss, rtol=1e-4)
+    assert np.allclose(data.norm, whole[1].norm, rtol=1e-4)
+    assert training.ensemble_size() == 1
+
+
+def nothing(experiments, store, keep_weights, slot):
+    return [Outcome(e, summary={}, mark=[]) for e in experiments]
+
+
+def deadly(experiments, store, keep_weights, slot):
+    """A task that takes its process with it, if the cell says so."""
+    if any(e.optimizer.weight_decay == 5 and e.train_fraction == 0.6 for e in experiments):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return nothing(experiments, store, keep_weights, slot)
+
+
+def test_a_cell_that_kills_its_process_fails_alone(tmp_path):
+    cells = [cell for _, cell in GRID.cells()]
+    with place(len(cells), workers=2) as where:
+        outcomes = list(run_cells(cells, tmp_path, where, train=deadly))
+    assert len(outcomes) == len(cells)
+    failed = [o for o in outcomes if o.failure is not None]
+    assert {(o.experiment.optimizer.weight_decay, o.experiment.train_fraction) for o in failed} == {
+        (5, 0.6)
+    }
+    assert all("terminated abruptly" in (o.failure or "") for o in failed)
+
+
+def test_elsewhere_a_task_that_fails_is_split_and_only_the_culprit_fails(tmp_path):
+    def fragile(experiments, store, keep_weights, slot):
+        if any(e.optimizer.weight_decay == 5 and e.train_fraction == 0.6 for e in experiments):
+            raise RuntimeError("lost three times")
+        return nothing(experiments, store, keep_weights, slot)
+
+    cells = [cell for _, cell in GRID.cells()]
+    with ThreadPoolExecutor(1) as threads:
+        where = Place(threads, 4, 10.0, [0.0] * 4)
+        outcomes = list(run_cells(cells, tmp_path, where, train=fragile))
+    assert len(outcomes) == len(cells)
+    assert {o.failure for o in outcomes} == {None, "lost three times"}
+    assert sum(o.failure is not None for o in outcomes) == 2
+
+
+def test_a_process_that_lacks_the_package_stops_the_sweep_in_one_line(tmp_path):
+    def lacking(experiments, store, keep_weights, slot):
+        raise ModuleNotFoundError("No module named 'grokscope'")
+
+    with ThreadPoolExecutor(1) as threads:
+        where = Place(threads, 4, 10.0, [0.0] * 4)
+        with pytest.raises(WorkerError, match="every process must have grokscope"):
+            list(run_cells([BASE], tmp_path, where, train=lacking))
+
+
+def test_short_cells_are_packed_and_work_is_reported(tmp_path):
+    cells = [cell for _, cell in GRID.cells()] * 20
+    shown, tasks = [], []
+
+    def counted(experiments, store, keep_weights, slot):
+        tasks.append(len(experiments))
+        return nothing(experiments, store, keep_weights, slot)
+
+    def show(description, done, total):
+        shown.append((description, done / total))
+
+    with ThreadPoolExecutor(1) as threads:
+        where = Place(threads, 4, 10.0, [0.0] * 4)
+        outcomes = list(run_cells(cells, tmp_path, where, show=show, train=counted))
+    assert len(outcomes) == sum(tasks) == 240
+    assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
+    assert all(0 <= part <= 1 for _, part in shown)
+
+
+def test_after_an_error_nothing_more_is_begun_elsewhere(tmp_path):
+    begun = []
+
+    def full(experiments, store, keep_weights, slot):
+        begun.append(slot)
+        time.sleep(0.05)
+        raise OSError(28, "No space left on device")
+
+    cells = [cell for _, cell in GRID.cells()]
+    with ThreadPoolExecutor(1) as threads:
+        where = Place(threads, 40, 0.0, [0.0] * 40)
+        with pytest.raises(OSError, match="No space"):
+            list(run_cells(cells, tmp_path, where, train=full))
+    assert len(begun) < len(cells)
+
+
+def test_a_lost_scheduler_is_no_fault_of_the_cells(tmp_path):
+    class Gone(ThreadPoolExecutor):
+        def submit(self, *args, **kwargs):
+            future = super().submit(time.sleep, 0)
+            lost = type(future)()
+            lost.cancel()
+            lost.set_running_or_notify_cancel()
+            return lost
+
+    with Gone(1) as gone, pytest.raises(WorkerError, match="lost its scheduler"):
+        list(run_cells([BASE], tmp_path, Place(gone, 4, 0.0, [0.0] * 4)))
+
+
+def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    asked = []
+
+    def busy_at_first(experiments, store, keep_weights, slot):
+        asked.append(len(experiments))
+        return [Outcome(e) if len(asked) < 4 else Outcome(e, {}, []) for e in experiments]
+
+    with place(1, workers=1) as where:
+        (outcome,) = run_cells([BASE], tmp_path, where, train=busy_at_first)
+    assert outcome.summary == {}
+    assert len(asked) == 4
+
+
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from grokscope import Experiment, Grid, sweep\n"
+        "base = Experiment(steps=5).replace(modulus=7, width=4)\n"
+        "sweep(Grid(base=base, axes={'weight_decay': [0, 1]}), 'runs', workers=2)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "WorkerError: no training process could start" in done.stderr
+    assert not list((tmp_path / "runs").glob("*.nc"))
+
+
+# A Dask cluster of two local processes
+
+
+@pytest.fixture
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    import dask
+
+    settings = {"distributed.worker.daemon": False, "distributed.admin.log-format": "%(message)s"}
+    with dask.config.set(settings), closing(
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            silence_logs=50,
+        )
+    ) as started:  # fmt: skip
+        yield started
+
+
+def test_a_cluster_that_loses_a_worker_gives_the_whole_dataset(cluster, tmp_path):
+    grid = Grid(base=BASE.replace(steps=3000), axes=AXES, seeds=2)
+    store = tmp_path / "dask"
+
+    def kill_one_when_the_first_run_is_stored():
+        while not list(store.glob("*.nc")):
+            time.sleep(0.05)
+        pids = [worker.pid for worker in cluster.workers.values()]
+        os.kill(pids[0], signal.SIGKILL)
+
+    with ThreadPoolExecutor(1) as background, dask_executor(cluster.scheduler_address) as executor:
+        killer = background.submit(kill_one_when_the_first_run_is_stored)
+        data = run(grid, store, executor=executor)
+        killer.result()
+    serial = run(grid, tmp_path / "serial")
+    assert (data.status == DONE).all()
+    assert same(data, serial)
+    assert same_runs(store, tmp_path / "serial")
+
+
+def test_an_unreachable_scheduler_is_refused_in_one_line(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("grokscope.sweeps.executors.CONNECT_SECONDS", 1)
+    for address in ("tcp://127.0.0.1:9", "nonsense://here", "noport", ""):
+        began = time.monotonic()
+        with (
+            pytest.raises(ConfigError, match="`scheduler` must be") as error,
+            dask_executor(address),
+        ):
+            pass
+        assert "\n" not in str(error.value)
+        gc.collect()  # no half-made client is left, whose end would take 40 s
+        assert time.monotonic() - began < 10
+
+
+# Interruptions
+
+
+SCRIPT = """
+from grokscope import Experiment, Grid, sweep
+base = Experiment(steps=1500, measure_every=500, corruption_fraction=0.3)
+base = base.replace(modulus=11, width=16)
+grid = Grid(base=base, axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.4, 0.5]}, seeds=4)
+if __name__ == "__main__":
+    data = sweep(grid, "runs", workers=2, retry_failed=True, progress=False)
+    assert (data.status == 1).all()
+"""
+
+
+def start_script(folder):
+    (folder / "script.py").write_text(SCRIPT)
+    return subprocess.Popen([sys.executable, "script.py"], cwd=folder, process_group=0)
+
+
+def children_of(pid):
+    try:
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    except FileNotFoundError:
+        return []
+
+
+@pytest.mark.slow
+def test_killed_at_twenty_random_moments_the_sweep_ends_as_if_undisturbed(tmp_path):
+    undisturbed = tmp_path / "undisturbed"
+    undisturbed.mkdir()
+    assert start_script(undisturbed).wait() == 0
+    disturbed = tmp_path / "disturbed"
+    disturbed.mkdir()
+    store = disturbed / "runs"
+    rng = random.Random(7)
+    kept: dict[str, bytes] = {}
+    for kill in range(20):
+        process = start_script(disturbed)
+        deadline = time.monotonic() + rng.uniform(1.0, 7.0)
+        while time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.02)
+        victims = [process.pid] if kill % 2 else children_of(process.pid)
+        for victim in victims[-1:]:
+            try:
+                os.kill(victim, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        if not kill % 2:  # a worker was killed: its sweep goes on, until it is killed too
+            time.sleep(rng.uniform(0, 2))
+            process.kill()
+        process.wait()
+        now = {path.name: path.read_bytes() for path in store.glob("*.nc")}
+        assert all(now[name] == content for name, content in kept.items()), "run twice or lost"
+        kept = now
+    assert start_script(disturbed).wait() == 0
+    assert not list(store.glob("*.damaged*"))
+    assert same_runs(store, undisturbed / "runs")
+
+
+def test_two_sweeps_at_once_share_the_work(tmp_path):
+    first, second = start_script(tmp_path), start_script(tmp_path)
+    assert first.wait() == second.wait() == 0
+    names = list((tmp_path / "runs").glob("*.nc"))
+    assert len(names) == 24
+    for path in names:
+        open_run(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not Path("/proc/mounts").exists(), reason="mounts a tmpfs")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_full_disk_stops_the_sweep_and_it_goes_on_when_there_is_room(tmp_path, workers):
+    disk = tmp_path / "runs"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", disk], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        with pytest.raises(OSError, match="No space left on device"):
+            run(store=disk, workers=workers)
+        there = list(disk.glob("*.nc"))
+        assert 0 < len(there) < GRID.size
+        for path in there:
+            open_run(path)
+        subprocess.run(["mount", "-o", "remount,size=40m", disk], check=True)
+        assert (run(store=disk, workers=workers).status == DONE).all()
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+# Estimates
+
+
+def test_an_estimate_counts_what_is_missing(whole, tmp_path):
+    store, data = whole
+    assert estimate(GRID, store, data).to_train == 0
+    again = estimate(GRID, store, data, keep_weights=True, limit=5)
+    assert again.to_train == 5
+    stored = train(GRID.cell((0, 0, 0)), tmp_path / "one", progress=False).path.stat().st_size
+    assert 0.5 < again.disk_bytes / (5 * stored) < 2
+    nothing_there = open_sweep(GRID, tmp_path, False)
+    one, two = (estimate(GRID, tmp_path, nothing_there, workers) for workers in (1, 2))
+    assert one.to_train == 12
+    assert 0 < two.seconds < one.seconds
+    assert one.disk_bytes == 12 * sweeps.RUN_BYTES
+    assert one.disk_free > 0
+
+
+def test_a_pool_ends_at_once_when_told(tmp_path):
+    pool = LocalPool(1, slots=1)
+    future = pool.submit(time.sleep, 60)
+    time.sleep(0.1)
+    began = time.monotonic()
+    pool.shutdown()
+    assert time.monotonic() - began < 10
+    assert not future.done() or future.cancelled() or future.exception() is not None
