@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from grokscope.experiment.experiment import Experiment as Experiment
     from grokscope.experiment.experiment import digest as digest
     from grokscope.experiment.grid import Grid as Grid
-    from grokscope.experiment.models import DeepMLP as DeepMLP
-    from grokscope.experiment.models import ImageMLP as ImageMLP
+    from grokscope.experiment.models import DeepMLPSettings as DeepMLPSettings
+    from grokscope.experiment.models import ImageMLPSettings as ImageMLPSettings
     from grokscope.experiment.models import OwnModel as OwnModel
-    from grokscope.experiment.models import Transformer as Transformer
-    from grokscope.experiment.models import TwoLayer as TwoLayer
+    from grokscope.experiment.models import TransformerSettings as TransformerSettings
+    from grokscope.experiment.models import TwoLayerSettings as TwoLayerSettings
     from grokscope.experiment.optimizers import SGD as SGD
     from grokscope.experiment.optimizers import Adam as Adam
     from grokscope.experiment.optimizers import AdamW as AdamW
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from grokscope.sweeps.sweep import train_missing as train_missing
 
 _HOMES = {
-    "experiment.models": "DeepMLP ImageMLP OwnModel Transformer TwoLayer",
+    "experiment.models": "DeepMLPSettings ImageMLPSettings OwnModel TransformerSettings TwoLayerSettings",
     "sweeps.archive": "archive export load_sweep restore",
     "experiment.experiment": "Experiment digest",
     "data.dataset": "Dataset complete make_dataset",

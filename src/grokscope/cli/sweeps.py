@@ -195,17 +195,13 @@ def status(
 
 
 def _print_status(data: Any, store: Path, as_json: bool) -> None:
-    from grokscope.sweeps.sweep import failed_cells, of_other_source
+    from grokscope.sweeps.sweep import failed_cells
 
-    failed, others = failed_cells(data, store), of_other_source(data, store)
+    failed = failed_cells(data, store)
     if as_json:
-        print(json.dumps(status_of(data) | {"failures": failed, "other_source": others}))
+        print(json.dumps(status_of(data) | {"failures": failed}))
         return
     print_status(data)
-    if others:
-        print(
-            f"other    {others:,} of the missing are here, of your code as it was before a change"
-        )
     for settings, reason in list(failed.items())[:10]:
         print(f"failed   {settings}: {reason}")
     if len(failed) > 10:

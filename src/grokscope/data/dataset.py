@@ -11,7 +11,7 @@ from grokscope.data.mnist import read_mnist
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, count
 from grokscope.experiment.grid import Grid
-from grokscope.experiment.own_code import MARK, call, is_reference
+from grokscope.experiment.own_code import OwnCode, call
 from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask, counted, own_arrays
 
 
@@ -56,13 +56,13 @@ def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
     """
     residues = np.arange(task.modulus, dtype=np.int64)
     m, n = np.meshgrid(residues, residues, indexing="ij")
-    if not is_reference(task.operation):
+    if not isinstance(task.operation, OwnCode):
         combine = {"addition": np.add, "multiplication": np.multiply}[task.operation]
         return (combine(m, n) % task.modulus).astype(np.int32)
     values = np.asarray(call(task.operation, m, n))
     if values.shape not in ((), m.shape) or values.dtype.kind not in "iu":
         raise ConfigError(
-            f"`{task.operation.partition(MARK)[0]}` must return a whole number for each pair of "
+            f"`{task.operation.label}` must return a whole number for each pair of "
             f"arrays m and n, got {values.dtype} {list(values.shape)} for {list(m.shape)}. "
             "Write it with NumPy's operations."
         )
@@ -85,7 +85,7 @@ def _require_exact(task: ModularTask, table: Int[np.ndarray, "modulus modulus"])
         return
     if not np.array_equal(exact, table.ravel()[some]):
         raise ConfigError(
-            f"`{task.operation.partition(MARK)[0]}` must give the same labels with exact integers, "
+            f"`{task.operation.label}` must give the same labels with exact integers, "
             "got others: by numbers beyond 64 bits on the way, or by chance. Take remainders on "
             "the way."
         )
@@ -113,7 +113,7 @@ def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
     else:
         return
     raise ConfigError(
-        f"`{code.partition(MARK)[0]}` must return the same every time, got something else the "
+        f"`{code.label}` must return the same every time, got something else the "
         "second time. Draw from the generator that it is given, or from a fixed seed."
     )
 
@@ -215,7 +215,7 @@ def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
 
 
 def _own_labels(
-    code: str, labels: Int[np.ndarray, "example"], n_labels: int, rng: np.random.Generator
+    code: OwnCode, labels: Int[np.ndarray, "example"], n_labels: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "example"]:
     """What a user's function gives every example in place of its label, should it be corrupted."""
     drawn = np.asarray(call(code, labels.copy(), n_labels, rng))  # which it may change in place
@@ -225,7 +225,7 @@ def _own_labels(
         or not 0 <= drawn.min() <= drawn.max() < n_labels
     ):
         raise ConfigError(
-            f"`{code.partition(MARK)[0]}` must return {len(labels)} labels from 0 to "
+            f"`{code.label}` must return {len(labels)} labels from 0 to "
             f"{n_labels - 1}, got {drawn.dtype} {list(drawn.shape)}. Mend the function."
         )
     return drawn

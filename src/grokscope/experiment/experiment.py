@@ -6,31 +6,28 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import Unpack
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.models import DeepMLP, ImageMLP, OwnModel, Transformer, TwoLayer
-from grokscope.experiment.optimizers import SGD, Adam, AdamW, OwnOptimizer
-from grokscope.experiment.own_code import MARK, identified, is_reference, reading
+from grokscope.experiment.models import Model, TwoLayerSettings
+from grokscope.experiment.optimizers import AdamW, Optimizer
+from grokscope.experiment.own_code import OwnCode, reading
 from grokscope.experiment.part import (
-    ABSENT,
     COUNTED_SETTINGS,
-    PARTS,
     Number,
-    OwnCode,
     Part,
     Rule,
-    alike,
-    kind_name,
-    unknown,
 )
+from grokscope.experiment.replace import measure_codes, named_part, replaced, settled_or_not
 from grokscope.experiment.seeds import Seeds, Settle
-from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask
+from grokscope.experiment.settings import Settings
+from grokscope.experiment.tasks import ModularTask, Task
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
@@ -50,44 +47,6 @@ nor one that begins with `run_`, `norm_` or `pruned_`."""
 def is_reserved(name: str) -> bool:
     """Whether a sweep's datasets have something of their own by a name."""
     return name in RESERVED or name.startswith(("run_", "norm_", "pruned_"))
-
-
-def _named(default: str) -> BeforeValidator:
-    """A part given by its name, as the user's code, or as settings of the default kind."""
-
-    def named(value: Any) -> Any:
-        if is_reference(value) and not isinstance(value, Part):
-            return {"name": "own", "code": value}
-        value = {"name": value} if isinstance(value, str) else value
-        return {"name": default, **value} if isinstance(value, Mapping) else value
-
-    return BeforeValidator(named)
-
-
-def _measures(value: Any) -> Any:
-    """One function or several, as a list or with commas, each with its source's hash; or none."""
-    if isinstance(value, str):
-        value = value.split(",")
-    if value is None or callable(value):
-        value = [] if value is None else [value]
-    if not isinstance(value, list | tuple):
-        return value
-    return tuple(identified("measures", item) for item in value) or None
-
-
-def _switch(value: Any) -> Any:
-    """An optional part given as true or false: with its defaults, or absent."""
-    return (Settle().model_dump() if value else None) if isinstance(value, bool) else value
-
-
-def _defaults(field: str, value: Any) -> Any:
-    """A part given whole or by its name as a document; other values as they are."""
-    if isinstance(value, Part):
-        return value.model_dump()
-    parts: dict[str, Any] = {kind_name(kind, field): kind for kind in PARTS.get(field, ())}
-    if "own" in parts and is_reference(value):
-        return parts["own"](code=value).model_dump()
-    return parts[value]().model_dump() if isinstance(value, str) and value in parts else value
 
 
 def _number(part: Part, name: str) -> float:
@@ -111,7 +70,7 @@ class Experiment(Part):
     Raises:
         ConfigError: if a setting is out of range, or settings contradict each other.
 
-    >>> experiment = Experiment(corruption_fraction=0.35).replace(weight_decay=5, width=1000)
+    >>> experiment = Experiment(corruption_fraction=0.35, weight_decay=5, width=1000)
     >>> experiment.optimizer.weight_decay, experiment.model.width, experiment.n_train
     (5.0, 1000, 4704)
     >>> Experiment(train_fraction=1.5)
@@ -122,9 +81,7 @@ Use 0.5 to train on half of the pairs.
 
     schema_version: ClassVar[int] = SCHEMA
 
-    task: Annotated[
-        ModularTask | MNIST | OwnTask, Field(discriminator="name"), _named("modular")
-    ] = ModularTask()
+    task: Annotated[Task, Field(discriminator="name"), named_part("modular")] = ModularTask()
     train_fraction: Annotated[
         Number,
         Field(gt=0, lt=1),
@@ -144,17 +101,15 @@ Use 0.5 to train on half of the pairs.
         default=None, description="your own function that draws corrupted labels (default uniform)"
     )
     model: Annotated[
-        TwoLayer | DeepMLP | Transformer | ImageMLP | OwnModel,
+        Model,
         Field(discriminator="name"),
-        _named("two_layer"),
-    ] = TwoLayer()
+        named_part("two_layer"),
+    ] = TwoLayerSettings()
     loss: Annotated[
         Literal["mse", "cross_entropy"],
         Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
     ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
-    optimizer: Annotated[
-        AdamW | Adam | SGD | OwnOptimizer, Field(discriminator="name"), _named("adamw")
-    ] = AdamW()
+    optimizer: Annotated[Optimizer, Field(discriminator="name"), named_part("adamw")] = AdamW()
     steps: Annotated[
         int,
         Field(ge=0, le=2**31 - 1),
@@ -174,15 +129,23 @@ Use 0.5 to train on half of the pairs.
     )
     measures: Annotated[
         tuple[OwnCode, ...] | None,
-        BeforeValidator(_measures),
+        BeforeValidator(measure_codes),
         Rule("must be functions as in my_measures:margin", "Leave it out for none."),
     ] = Field(default=None, description="your own functions of a network, measured like a loss")
     seeds: Seeds = Seeds()
     settle: Annotated[
         Settle | None,
-        BeforeValidator(_switch),
+        BeforeValidator(settled_or_not),
         Rule("must be true, false or a table of settings", "Use true for the tested rule."),
     ] = Field(default=None, description="stop once the phase can no longer change: true or false")
+
+    def __init__(self, /, **settings: Unpack[Settings]) -> None:
+        """Settings by name, as in `replace`: whole parts, or leaves of the default ones."""
+        fields = type(self).model_fields
+        values: dict[str, Any] = dict(settings)
+        if any(name not in fields for name in values):
+            values = replaced(Experiment().model_dump(), values)
+        super().__init__(**values)
 
     @model_validator(mode="after")
     def _sets_are_possible(self) -> Experiment:
@@ -294,16 +257,15 @@ Use 0.5 to train on half of the pairs.
     @property
     def normalization(self) -> str | None:
         """The model's: batch_norm, layer_norm or None."""
-        normalization = getattr(self.model, "normalization", None)
-        return None if normalization == ABSENT else normalization
+        return getattr(self.model, "normalization", None)
 
     @property
-    def own_code(self) -> list[str]:
-        """References to the user's own code, with the hashes of their sources."""
+    def own_code(self) -> list[OwnCode]:
+        """All code of the user's own that it names."""
         parts = (self.task, self.model, self.optimizer)
         found = [getattr(part, "code", getattr(part, "operation", None)) for part in parts]
         found += [self.corruption, *(self.measures or ())]
-        return [reference for reference in found if reference and MARK in reference]
+        return [code for code in found if isinstance(code, OwnCode)]
 
     @property
     def schedule(self) -> list[int]:
@@ -314,7 +276,7 @@ Use 0.5 to train on half of the pairs.
         """
         return sorted({*range(0, self.steps, self.measure_every), self.steps})
 
-    def replace(self, /, **values: Any) -> Experiment:
+    def replace(self, /, **values: Unpack[Settings]) -> Experiment:
         """A copy with other values, each named by its leaf (`width`) or path (`model.width`).
 
         Replacing a whole part, as in `replace(optimizer="sgd")`, starts from that part's
@@ -335,26 +297,7 @@ Did you mean `width`?
         grokscope.errors.ConfigError: `name` is ambiguous. \
 Use one of `task.name`, `model.name`, `optimizer.name`.
         """
-        document = self.model_dump()
-        top = [name for name in values if name in document]
-        document |= {name: _defaults(name, values.pop(name)) for name in top}
-        document["settle"] = _switch(document["settle"])
-        if not all(isinstance(document[part], Mapping | None) for part in PARTS):
-            return Experiment(**document)  # which refuses it and says why
-        recounted: dict[str, Any] = {}
-        for name, value in values.items():
-            part, leaf = _locate(document, name)
-            present = document[part].get(leaf)
-            if document[part].get("name") == "own":
-                value = alike(leaf, value, present)
-            elif type(value) is int and isinstance(present, float):
-                value = float(value)
-            document[part][leaf] = value
-            if part == "task" and leaf not in COUNTED_SETTINGS:
-                recounted = document[part]
-        for name in COUNTED_SETTINGS if recounted else ():
-            recounted.pop(name, None)  # of data that these settings no longer make
-        return Experiment(**document)
+        return Experiment(**replaced(self.model_dump(), dict(values)))
 
     def with_batch_size(self, batch_size: int) -> Experiment:
         """A copy that sees as many examples in batches of another size (App. A).
@@ -457,21 +400,3 @@ def digest(experiment: Experiment) -> str:
     '12ccfe7ba9579087ec736d898d8193adb859d50979a73c191d46d105b52fbc11'
     """
     return hashlib.sha256(experiment.canonical_json().encode()).hexdigest()
-
-
-def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
-    """The part and the leaf that a name means; top-level fields are not looked for."""
-    paths = [
-        f"{part}.{leaf}" for part in PARTS if isinstance(document[part], Mapping)
-        for leaf in document[part]
-    ]  # fmt: skip
-    name = "seeds.seed" if name == "seed" else name  # the user's code may have a seed of its own
-    found = [path for path in paths if name in (path, path.partition(".")[2])]
-    if len(found) == 1:
-        part, _, leaf = found[0].partition(".")
-        return part, leaf
-    if found:
-        raise ConfigError(
-            f"`{name}` is ambiguous. Use one of {', '.join(f'`{path}`' for path in found)}."
-        )
-    raise ConfigError(unknown(name, {*document, *(path.partition(".")[2] for path in paths)}))

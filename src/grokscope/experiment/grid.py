@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest, is_reserved, read_toml
-from grokscope.experiment.own_code import identified, is_reference, reading
+from grokscope.experiment.own_code import identified, names_code, reading
 from grokscope.experiment.part import ABSENT, Part, Rule, plain
 from grokscope.experiment.tasks import OwnTask
 
@@ -49,7 +49,7 @@ def _values(name: str, values: Any) -> tuple[Any, ...]:
         raise ConfigError(f"axis `{name}` must list one value or more, got {values!r}. {remedy}")
     scalars = [getattr(value, "item", lambda value=value: value)() for value in values]
     if name.rpartition(".")[2] in MAY_BE_CODE:
-        scalars = [identified(name, v) if is_reference(v) else v for v in scalars]
+        scalars = [identified(name, v) if names_code(v) else v for v in scalars]
     for value in scalars:
         if not isinstance(value, int | float | str | None):
             raise ConfigError(f"axis `{name}` must hold plain values, got {value!r}. {remedy}")
@@ -123,6 +123,18 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         default={},
         description="examples, inputs and labels of data of your own, once they were counted",
     )
+
+    def __init__(
+        self, /, base: Experiment | Mapping[str, Any] | None = None, axes: Any = None, **values: Any
+    ) -> None:
+        """A grid of a base and axes; settings beside them, as in weight_decay=5, are the base's."""
+        own = {name: values.pop(name) for name in type(self).model_fields if name in values}
+        if isinstance(base, Mapping | None):
+            base = Experiment(**dict[str, Any](base or {}))
+        if values and isinstance(base, Experiment):
+            base = base.replace(**values)
+        own |= {} if axes is None else {"axes": axes}
+        super().__init__(base=base, **own)
 
     @model_validator(mode="after")
     def _cells_are_possible(self) -> Grid:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -20,7 +20,7 @@ Depth = Annotated[
 Dropout = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0 for no dropout.")]
 
 
-class TwoLayer(Part):
+class TwoLayerSettings(Part):
     """f(m, n) = W norm(φ(U e_m + V e_n)), without biases (Eq. 1); norm is optional (Eq. 5)."""
 
     name: Literal["two_layer"] = "two_layer"
@@ -43,7 +43,7 @@ class TwoLayer(Part):
         return self.width
 
 
-class DeepMLP(Part):
+class DeepMLPSettings(Part):
     """Two embeddings added, ReLU layers and a linear output, without biases (App. G.3, G.4)."""
 
     name: Literal["deep_mlp"] = "deep_mlp"
@@ -76,7 +76,7 @@ class DeepMLP(Part):
         return self.width
 
 
-class Transformer(Part):
+class TransformerSettings(Part):
     """Encoder-only, of the two tokens m and n, read at the last; no biases (Sec. 2.3, App. G)."""
 
     name: Literal["transformer"] = "transformer"
@@ -106,7 +106,7 @@ class Transformer(Part):
     takes_pairs: ClassVar[bool] = True
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> Transformer:
+    def _heads_divide(self) -> TransformerSettings:
         if self.width % self.heads:
             raise ConfigError(
                 f"`heads` must divide the width {self.width}, got {self.heads}. "
@@ -120,7 +120,7 @@ class Transformer(Part):
         return 4 * self.width
 
 
-class ImageMLP(Part):
+class ImageMLPSettings(Part):
     """ReLU layers and a linear output on arrays of features, without biases (App. H)."""
 
     name: Literal["image_mlp"] = "image_mlp"
@@ -156,7 +156,8 @@ class OwnModel(Own):
     def widest(self) -> int:
         """Its `width`, if that is a number of units, or the paper's."""
         width = self.settings.get("width")
-        return width if isinstance(width, int) and width >= 1 else TwoLayer().width
+        return width if isinstance(width, int) and width >= 1 else TwoLayerSettings().width
 
 
-PARTS["model"] = (TwoLayer, DeepMLP, Transformer, ImageMLP, OwnModel)
+Model = TwoLayerSettings | DeepMLPSettings | TransformerSettings | ImageMLPSettings | OwnModel
+PARTS["model"] = get_args(Model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -61,4 +61,5 @@ class OwnOptimizer(Own):
     """An Optax transformation that a function of the user's own returns."""
 
 
-PARTS["optimizer"] = (AdamW, Adam, SGD, OwnOptimizer)
+Optimizer = AdamW | Adam | SGD | OwnOptimizer
+PARTS["optimizer"] = get_args(Optimizer)

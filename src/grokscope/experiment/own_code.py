@@ -1,7 +1,7 @@
 """A user's own code as a value: which function of which file, and a hash of the file's source.
 
 Naming code reads its file and runs nothing. Code is run by `load` alone: only from folders that the
-user named for it (`allow_code`), and only if the source has the hash that the reference states.
+user named for it (`allow_code`), and only if the source has the hash that is stated.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-import re
 import sys
 import traceback
 import types
@@ -21,13 +20,17 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
 from grokscope.errors import ConfigError
+from grokscope.experiment.source import defines, imported, require_whole, settings_in
 
 MARK = "@"
-"""Between a reference, as in my_rules:squares, and the hash of its source."""
+"""Between the name of code, as in my_rules:squares, and the hash of its source."""
 
 DIGITS = 16
-"""Hex digits of SHA-256 in a reference: two sources share them by chance once in 2⁶⁴."""
+"""Hex digits of SHA-256 behind a name: two sources share them by chance once in 2⁶⁴."""
 
 
 _folders: dict[Path, None] = {}
@@ -59,10 +62,57 @@ def reading() -> Iterator[None]:
         _reads_a_document.reset(token)
 
 
-def is_reference(value: Any) -> bool:
+class OwnCode(str):
+    """A function or class of the user's own, as in my_rules:squares@0123456789abcdef.
+
+    Before the mark stands where it is found, behind it a hash of the file's source, so that a
+    result is never taken for one of other code.
+
+    >>> code = OwnCode("my_rules:squares@0123456789abcdef")
+    >>> code.label, code.module, code.function
+    ('my_rules:squares', 'my_rules', 'squares')
+    """
+
+    __slots__ = ()
+
+    @property
+    def label(self) -> str:
+        """File and name, whatever the source."""
+        return self.partition(MARK)[0]
+
+    @property
+    def module(self) -> str:
+        """The file, without its ending."""
+        return self.partition(":")[0]
+
+    @property
+    def function(self) -> str:
+        """The name of the function or class in its file."""
+        return self.label.partition(":")[2]
+
+    @property
+    def source_hash(self) -> str:
+        """Hex digits of the source's SHA-256."""
+        return self.partition(MARK)[2]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: object) -> CoreSchema:
+        """How pydantic takes it: by its name, with or without the hash, or as the object itself."""
+
+        def validated(value: object, info: ValidationInfo) -> OwnCode:
+            if not names_code(value):
+                raise ValueError("names no code")
+            return identified(str(info.field_name), value)
+
+        return core_schema.with_info_plain_validator_function(
+            validated, serialization=core_schema.to_string_ser_schema()
+        )
+
+
+def names_code(value: object) -> bool:
     """Whether a value names a user's own code: as in my_rules:squares, or the object itself.
 
-    >>> is_reference("my_rules:squares"), is_reference("addition"), is_reference(5)
+    >>> names_code("my_rules:squares"), names_code("addition"), names_code(5)
     (True, False, False)
     """
     return (isinstance(value, str) and ":" in value) or (
@@ -70,43 +120,48 @@ def is_reference(value: Any) -> bool:
     )
 
 
-def identified(name: str, value: Any) -> str:
-    """A reference with the hash of the source that it means: my_rules:squares@0123456789abcdef.
+def label(value: object) -> object:
+    """The label of a user's own code; any other value as it is."""
+    return value.label if isinstance(value, OwnCode) else value
 
-    The file is read and not run. A reference that has its hash is returned as it is, whether or not
-    its file is there, so that results can be looked at where the code is not.
+
+def identified(name: str, value: Any) -> OwnCode:
+    """The code that a value names, with the hash of its source.
+
+    The file is read and not run. A name that has its hash is taken as it is, whether or not its
+    file is there, so that results can be looked at where the code is not.
 
     Args:
         name: the setting, for messages.
-        value: a reference, with or without its hash, or a function or class of a file.
+        value: file and function, with or without the hash, or a function or class of a file.
 
     Raises:
         ConfigError: if there is no such file or function, or the file does not hold all of the
             code: what it imports must be installed packages, whose versions every run records.
     """
-    if isinstance(value, str):
-        reference = value
-    else:
-        reference = f"{value.__module__.partition(MARK)[0]}:{value.__qualname__}"
-    module, _, function = reference.partition(MARK)[0].partition(":")
+    code = OwnCode(
+        value if isinstance(value, str)
+        else f"{value.__module__.partition(MARK)[0]}:{value.__qualname__}"
+    )  # fmt: skip
+    module, function = code.module, code.function
     if module == "__main__" or not module.isidentifier() or not function.isidentifier():
         raise ConfigError(
-            f"`{name}` must be a function or class of a Python file, got {reference!r}, which no "
+            f"`{name}` must be a function or class of a Python file, got {code.label!r}, which no "
             "other process could find. Put it into a file my_rules.py, and use my_rules:name."
         )
-    if MARK in reference:
-        return reference
+    if code.source_hash:
+        return code
     path = _file(module, _known_folders()) if isinstance(value, str) else _file_of(value, name)
     source = path.read_bytes()
-    _require_whole(source, path)
-    if not any(function in _bound_by(node) for node in ast.parse(source).body):
+    require_whole(source, path)
+    if not defines(source, function):
         raise ConfigError(
-            f"`{module}:{function}` must be a function or class, got none of that name. "
+            f"`{code.label}` must be a function or class, got none of that name. "
             f"Define {function} in {module}.py."
         )
     if not _reads_a_document.get():  # a program or a command line names it
         allow_code(path.parent)
-    return f"{reference}{MARK}{_hash(source)}"
+    return OwnCode(f"{code.label}{MARK}{_hash(source)}")
 
 
 def _file_of(value: Any, name: str) -> Path:
@@ -123,58 +178,36 @@ def _file_of(value: Any, name: str) -> Path:
     return path
 
 
-def _bound_by(statement: ast.stmt) -> set[str]:
-    """The names that a statement at the top of a file defines, imports or assigns."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    names = {a.asname or a.name for n in ast.walk(statement) if isinstance(n, ast.ImportFrom)
-             for a in n.names}  # fmt: skip
-    return names | {
-        node.id for node in ast.walk(statement)
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
-    }  # fmt: skip
-
-
-def without_hashes(document: str) -> str:
-    """A text in which references name their code, whatever its source.
-
-    >>> without_hashes('{"operation":"my_rules:squares@0123456789abcdef"}')
-    '{"operation":"my_rules:squares"}'
-    """
-    return re.sub(rf"(:\w+){MARK}[0-9a-f]{{{DIGITS}}}", r"\1", document)
-
-
-def load(reference: str) -> Any:
-    """The function or class of a reference, made from exactly the source that it names.
+def load(code: OwnCode) -> Any:
+    """The function or class, made from exactly the source that is named.
 
     Raises:
         ConfigError: if the file is in no folder that is allowed, or was changed since, or the
             function is not in it.
     """
-    place, _, digest = reference.partition(MARK)
-    module, _, function = place.partition(":")
-    found = getattr(_run(_file(module, _folders, digest), module, digest), function, None)
+    path = _file(code.module, _folders, code.source_hash)
+    found = getattr(_run(path, code.module, code.source_hash), code.function, None)
     if not callable(found):
         raise ConfigError(
-            f"`{place}` must be a function or class, got none of that name. "
-            f"Define {function} in {module}.py."
+            f"`{code.label}` must be a function or class, got none of that name. "
+            f"Define {code.function} in {code.module}.py."
         )
     return found
 
 
-def call(reference: str, *arguments: Any, **settings: Any) -> Any:
-    """What the function of a reference returns.
+def call(code: OwnCode, *arguments: Any, **settings: Any) -> Any:
+    """What the function returns.
 
     Raises:
         ConfigError: if it does not take these arguments.
     """
-    function = load(reference)
+    function = load(code)
     signature = _signature(function)
     try:
         signature.bind(*arguments, **settings)
     except TypeError:
         raise ConfigError(
-            f"`{reference.partition(MARK)[0]}` must take {len(arguments)} arguments, got "
+            f"`{code.label}` must take {len(arguments)} arguments, got "
             f"{function.__name__}{signature}. Mend the function."
         ) from None
     return function(*arguments, **settings)
@@ -237,40 +270,6 @@ def _hash(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()[:DIGITS]
 
 
-def _require_whole(source: bytes, path: Path) -> None:
-    """Refuse code that lives in more files than the one whose hash names it."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
-        raise ConfigError(
-            f"`{path.name}` must be Python, got what does not parse: {error}. Mend the file."
-        ) from None
-    for node in ast.walk(tree):
-        called = getattr(node, "attr", getattr(node, "id", None))
-        if called in ("import_module", "__import__"):
-            raise ConfigError(
-                f"`{path.name}` must import by import statements, so that what it needs can be "
-                f"seen, got {called}. Write an import."
-            )
-    installed = {*sys.stdlib_module_names, *packages_distributions(), "grokscope"}
-    for other in _imported(tree):
-        if other.partition(".")[0] not in installed:
-            raise ConfigError(
-                f"`{path.name}` must import only installed packages, so that its hash says what it "
-                f"does, got import of {other}. Move that code into {path.name}."
-            )
-
-
-def _imported(tree: ast.AST) -> list[str]:
-    """Modules that a syntax tree imports; a dot for what is relative to a package."""
-    return [
-        (node.module or ".") if isinstance(node, ast.ImportFrom) and not node.level else "."
-        if isinstance(node, ast.ImportFrom) else alias.name
-        for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    ]  # fmt: skip
-
-
 def own_code_in(error: BaseException) -> str | None:
     """Where in the user's code an error was raised: file and line; None if it was not in there."""
     frames = [
@@ -284,89 +283,25 @@ def own_code_in(error: BaseException) -> str | None:
     return f"`{Path(frame.f_code.co_filename).name}`, line {line},"
 
 
-def packages_of(references: Iterable[str]) -> dict[str, str]:
+def packages_of(codes: Iterable[OwnCode]) -> dict[str, str]:
     """The installed packages that the user's code imports, and their versions.
 
-    Args:
-        references: with their hashes; their files must be there.
+    Raises:
+        ConfigError: if a file is in no folder that is allowed.
     """
-    places = (reference.partition(MARK) for reference in references)
-    files = {_file(place.partition(":")[0], _folders, digest) for place, _, digest in places}
+    files = {_file(code.module, _folders, code.source_hash) for code in codes}
     modules = {
-        name.partition(".")[0] for f in files for name in _imported(ast.parse(f.read_bytes()))
+        name.partition(".")[0] for f in files for name in imported(ast.parse(f.read_bytes()))
     }
     homes = packages_distributions() if modules else {}  # which takes half a second
     found = sorted({package for module in modules for package in homes.get(module, ())})
     return {package: version(package) for package in found}
 
 
-def settings_of(reference: str, skip: int = 0, method: str | None = None) -> dict[str, Any]:
-    """The settings that a user's function takes, and their defaults, read from its source.
-
-    Args:
-        reference: a function, or a class, which is made by its `method`.
-        skip: how many arguments come before the settings.
-        method: of a class, such as init.
-
-    Returns:
-        Defaults by name; `inspect.Parameter.empty` for a setting without.
-
-    Raises:
-        ConfigError: if it is not written by def or class, takes settings that it does not name, or
-            has a default that is more than a value.
-    """
-    place, _, digest = reference.partition(MARK)
-    module, _, function = place.partition(":")
-    tree = ast.parse(_file(module, _known_folders(), digest).read_bytes())
-    defined = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    found: ast.stmt | None = defined.get(function)
-    if isinstance(found, ast.ClassDef):
-        found = _method(found, method or "__init__", defined)
-        skip += 1  # cls or self
-    elif method:
-        found = None
-    if not isinstance(found, ast.FunctionDef):
-        what = f"a network with a class method {method}" if method else "a function written by def"
-        raise ConfigError(f"`{place}` must be {what}, got another object. Write it out.")
-    arguments = found.args
-    if arguments.vararg or arguments.kwarg:
-        raise ConfigError(
-            f"`{place}` must name its settings one by one, got * or **. Write them out."
-        )
-    constants = {
-        target.id: node.value for node in tree.body if isinstance(node, ast.Assign)
-        for target in node.targets if isinstance(target, ast.Name)
-    }  # fmt: skip
-    positional = [*arguments.posonlyargs, *arguments.args]
-    missing: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
-    given = zip(
-        (*positional, *arguments.kwonlyargs),
-        (*missing, *arguments.defaults, *arguments.kw_defaults),
-        strict=True,
-    )
-    return {a.arg: _default(place, a.arg, value, constants) for a, value in list(given)[skip:]}
-
-
-def _method(found: ast.ClassDef, name: str, defined: dict[str, Any]) -> ast.stmt | None:
-    """A method of a class, or of a class of the same file that it derives from."""
-    for node in found.body:
-        if isinstance(node, ast.FunctionDef) and node.name == name:
-            return node
-    bases = [defined.get(base.id) for base in found.bases if isinstance(base, ast.Name)]
-    inherited = [_method(base, name, defined) for base in bases if isinstance(base, ast.ClassDef)]
-    return next(iter(inherited), None)
-
-
-def _default(place: str, name: str, value: ast.expr | None, constants: dict[str, Any]) -> Any:
-    if value is None:
-        return inspect.Parameter.empty
-    try:
-        return ast.literal_eval(constants.get(getattr(value, "id", ""), value))
-    except ValueError:
-        raise ConfigError(
-            f"`{name}` must have a number, a word, true, false or none as its default in {place}, "
-            f"got {ast.unparse(value)}. Write the value."
-        ) from None
+def settings_of(code: OwnCode, skip: int = 0, method: str | None = None) -> dict[str, Any]:
+    """The settings that the code takes, and their defaults; see `source.settings_in`."""
+    path = _file(code.module, _known_folders(), code.source_hash)
+    return settings_in(path.read_bytes(), code.function, code.label, skip, method)
 
 
 def _signature(function: Any) -> inspect.Signature:

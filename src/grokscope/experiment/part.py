@@ -11,15 +11,16 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.own_code import MARK, identified, is_reference, settings_of
+from grokscope.experiment.own_code import OwnCode, identified, names_code, settings_of
 
 
 class Rule(NamedTuple):
@@ -73,14 +74,6 @@ class Part(BaseModel):
             raise _explain(type(self), error) from None
 
 
-def _identified(value: Any, info: Any) -> Any:
-    return identified(str(info.field_name), value) if is_reference(value) else value
-
-
-OwnCode = Annotated[str, BeforeValidator(_identified), Field(pattern=r"^\w+:\w+@\w+$")]
-"""A function or class of the user's own, as in my_rules:squares; see `plugins`."""
-
-
 COUNTED_SETTINGS = ("n_examples", "n_inputs", "n_labels")
 """What is counted in the arrays of a user's function, and stored beside its settings."""
 
@@ -104,12 +97,11 @@ class Own(Part):
     @model_validator(mode="before")
     @classmethod
     def _complete(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or not is_reference(values.get("code")):
+        if not isinstance(values, Mapping) or not names_code(values.get("code")):
             return values
-        is_new = not isinstance(values["code"], str) or MARK not in values["code"]
         settings = {name: values[name] for name in values if name not in cls.model_fields}
         code = identified("code", values["code"])
-        if is_new:
+        if values["code"] != code:  # it came without its hash, and so without its defaults
             settings = cls._with_defaults(code, settings)
         for name, value in settings.items():
             if not isinstance(value, bool | int | float | str | None) or (
@@ -117,17 +109,16 @@ class Own(Part):
             ):
                 raise ConfigError(
                     f"`{name}` must be a finite number, a word, true, false or none, got "
-                    f"{value!r}. Change it, or what {code.partition(MARK)[0]} takes."
+                    f"{value!r}. Change it, or what {code.label} takes."
                 )
-            # A digest leaves out what is absent; the function's default would take its place.
-            settings[name] = ABSENT if value is None else value
+            settings[name] = None if value == ABSENT else value
         return {**values, **settings, "code": code}
 
     @classmethod
-    def _with_defaults(cls, code: str, given: dict[str, Any]) -> dict[str, Any]:
+    def _with_defaults(cls, code: OwnCode, given: dict[str, Any]) -> dict[str, Any]:
         """All settings of the code, with the given ones as numbers of the defaults' kind."""
         taken = settings_of(code, cls.fixed, cls.method)
-        place = code.partition(MARK)[0]
+        place = code.label
         of_parts = (*Own.model_fields, *COUNTED_SETTINGS)  # which a part says of itself
         if clash := set(taken) & set(of_parts):
             raise ConfigError(
@@ -153,8 +144,13 @@ class Own(Part):
     @property
     def settings(self) -> dict[str, Any]:
         """The arguments for the code."""
-        extra = self.model_extra or {}
-        return {name: None if value == ABSENT else value for name, value in extra.items()}
+        return dict(self.model_extra or {})
+
+    @model_serializer(mode="wrap")
+    def _say_what_is_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A digest leaves out what is absent; the function's default would take its place."""
+        said = dict.fromkeys([n for n, v in self.settings.items() if v is None], ABSENT)
+        return serialize(self) | said
 
 
 def alike(name: str, value: Any, like: Any) -> Any:
@@ -202,12 +198,10 @@ def kind_name(kind: type[Part], part: str) -> str:
     return field.default if field else part
 
 
-def unknown(name: str, known: set[str], top: bool = False) -> str:
+def unknown(name: str, known: set[str]) -> str:
     """What to say of a setting that is not there: where it belongs, or what is meant."""
     for part, kinds in PARTS.items():
         owners = [kind_name(kind, part) for kind in kinds if name in kind.model_fields]
-        if owners and top:
-            return f"`{name}` is a setting of {part}, got it outside. Put it into {part}."
         if owners and part == "settle":
             return f"`{name}` is a setting of settle, which is off. Set settle to true beside it."
         if owners and part != "seeds":
@@ -228,11 +222,8 @@ def _explain(part: type[Part], error: ValidationError) -> ConfigError:
     # Kinds of a value that may be of several come behind the field's name, as in literal[…].
     names = [str(place) for place in first["loc"] if str(place).isidentifier()]
     name = names[-1] if names else part.__name__
-    if first["type"] == "extra_forbidden" and "base" in part.model_fields:
-        known = ", ".join(part.model_fields)
-        return ConfigError(f"`{name}` is none of {known}. Put settings of all cells into base.")
     if first["type"] == "extra_forbidden":
-        return ConfigError(unknown(name, set(part.model_fields), top=part.__name__ == "Experiment"))
+        return ConfigError(unknown(name, set(part.model_fields)))
     field = part.model_fields.get(name)
     rules = [item for item in field.metadata if isinstance(item, Rule)] if field else []
     must, remedy = rules[0] if rules else Rule("must be a table of settings", "Leave it out.")

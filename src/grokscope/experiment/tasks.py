@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.own_code import MARK, call
-from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Own, OwnCode, Part, Rule
+from grokscope.experiment.own_code import OwnCode, call, label
+from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Own, Part, Rule
 
 
 class ModularTask(Part):
@@ -36,7 +36,7 @@ class ModularTask(Part):
     @property
     def title(self) -> str:
         """In words."""
-        return f"modular {self.operation.partition(MARK)[0]}, p = {self.modulus}"
+        return f"modular {label(self.operation)}, p = {self.modulus}"
 
     @property
     def n_examples(self) -> int:
@@ -89,7 +89,7 @@ class OwnTask(Own):
     @property
     def title(self) -> str:
         """In words."""
-        return self.code.partition(MARK)[0]
+        return self.code.label
 
     @property
     def key(self) -> str:
@@ -133,11 +133,12 @@ def own_arrays(task: Own) -> Any:
     ):
         shapes = [f"{array.dtype} {list(array.shape)}" for array in found]
         raise ConfigError(
-            f"`{task.code.partition(MARK)[0]}` must return training features, training labels, "
+            f"`{task.code.label}` must return training features, training labels, "
             "test features and test labels, arrays of numbers, labels whole numbers from 0, got "
             f"{shapes or type(arrays).__name__}. Mend the function."
         )
     return found[0], found[1], found[2], found[3]
 
 
-PARTS["task"] = (ModularTask, MNIST, OwnTask)
+Task = ModularTask | MNIST | OwnTask
+PARTS["task"] = get_args(Task)

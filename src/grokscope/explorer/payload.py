@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from grokscope.experiment.own_code import MARK
+from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.scores import SCORES
@@ -138,7 +138,7 @@ def _word(value: Any) -> Any:
     """A coordinate as the page shows it."""
     if isinstance(value, float):
         return round(value, 12) if math.isfinite(value) else ABSENT
-    return value.partition(MARK)[0] if isinstance(value, str) else value
+    return OwnCode(value).label if isinstance(value, str) else value
 
 
 def _rounded(values: Any) -> list[float | None]:

@@ -17,7 +17,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, is_reserved
 from grokscope.experiment.models import OwnModel
-from grokscope.experiment.own_code import MARK, call, own_code_in
+from grokscope.experiment.own_code import OwnCode, call, own_code_in
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import ipr, residue_order
 from grokscope.models.network import Layer, Network
@@ -183,7 +183,7 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
     """
     arrays = by_name(model)
     taken = [*SCORES, *DERIVED, *AXES, *arrays]
-    measures = [own_name(code) for code in experiment.measures or ()]
+    measures = [code.function for code in experiment.measures or ()]
     settings = [leaf for part in experiment.model_dump().values() if isinstance(part, dict)
                 for leaf in part]  # fmt: skip
     in_sweeps = {*filter(is_reserved, measures), *settings, *Experiment.model_fields}
@@ -250,7 +250,7 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
     def seen(model: Any) -> Any:
         return model.in_training(inputs, None, 0.0, model.shared())[1]
 
-    place, model = experiment.model.code.partition(MARK)[0], model_shapes(experiment)
+    place, model = experiment.model.code.label, model_shapes(experiment)
     for method, logits in (("__call__", evaluated), ("in_training", trained)):
         try:
             shape = getattr(eqx.filter_eval_shape(logits, model), "shape", ())
@@ -290,8 +290,7 @@ def measure(model: Network, examples: Examples, experiment: Experiment) -> Measu
         norm=np.array([np.linalg.norm(matrix) for matrix in matrices(arrays).values()], np.float32),
         ipr=spectra.astype(np.float32),
         own={
-            own_name(code): _own(code, model, examples.dataset)
-            for code in experiment.measures or ()
+            code.function: _own(code, model, examples.dataset) for code in experiment.measures or ()
         },
     )
 
@@ -307,21 +306,12 @@ def embedding_ipr(
     return neuron_ipr(np.stack([m.ipr[:rows] for m in measured]))
 
 
-def own_name(code: str) -> str:
-    """How a user's measure is named in a run: as its function.
-
-    >>> own_name("my_measures:margin@0123456789abcdef")
-    'margin'
-    """
-    return code.partition(MARK)[0].partition(":")[2]
-
-
-def _own(code: str, model: Network, dataset: Dataset) -> float:
+def _own(code: OwnCode, model: Network, dataset: Dataset) -> float:
     """What a user's measure returns."""
     value = np.asarray(call(code, model, dataset))
     if value.size != 1 or value.dtype.kind not in "biuf":
         raise ConfigError(
-            f"`{code.partition(MARK)[0]}` must return a number, got {value.dtype} "
+            f"`{code.label}` must return a number, got {value.dtype} "
             f"{list(value.shape)}. Mend the function."
         )
     return float(value.item())

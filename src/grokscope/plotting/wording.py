@@ -6,9 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.models import DeepMLP, ImageMLP, Transformer, TwoLayer
+from grokscope.experiment.models import (
+    DeepMLPSettings,
+    ImageMLPSettings,
+    TransformerSettings,
+    TwoLayerSettings,
+)
 from grokscope.experiment.optimizers import Adam, AdamW
-from grokscope.experiment.own_code import MARK
+from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase
 
 AXIS_LABELS = {
@@ -64,13 +69,13 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.activation": shown.get("activation", ""),
         "model.width": f"N = {shown['width']}" if "width" in shown else "",
         "model.normalization": NORMS.get(experiment.normalization, str(experiment.normalization)),
-        "corruption": f"labels by {_place(experiment.corruption)}" if experiment.corruption else "",
+        "corruption": f"labels by {experiment.corruption.label}" if experiment.corruption else "",
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
         "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
         "model.dropout": f"dp = {experiment.dropout:g}",
         "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
-        "optimizer.name": _place(getattr(optimizer, "code", optimizer.name)),
+        "optimizer.name": str(label(getattr(optimizer, "code", optimizer.name))),
         "optimizer.learning_rate": f"lr {short(rate, digits=6)}" if rate is not None else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
@@ -83,14 +88,14 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
 
 def _model_words(model: Any, varied: set[str]) -> str:
     match model:
-        case TwoLayer():
+        case TwoLayerSettings():
             return "two layers"
-        case DeepMLP():
+        case DeepMLPSettings():
             kind = "ReLU MLP"
             details = {"parameterization": ", lazy" if model.parameterization == "lazy" else ""}
-        case ImageMLP():
+        case ImageMLPSettings():
             kind, details = "ReLU MLP", {}
-        case Transformer():
+        case TransformerSettings():
             kind = "Transformer"
             details = {
                 "heads": f", {model.heads} heads",
@@ -98,14 +103,9 @@ def _model_words(model: Any, varied: set[str]) -> str:
                 "scaling": ", standard scaling" if model.scaling == "standard" else "",
             }
         case _:
-            return _place(model.code)
+            return model.code.label
     layers = "" if "depth" in varied else f"{model.depth}-layer "
     return layers + kind + "".join(details[name] for name in details if name not in varied)
-
-
-def _place(reference: str) -> str:
-    """The user's code without the hash of its source; other names as they are."""
-    return reference.partition(MARK)[0]
 
 
 def short(value: object, digits: int = 4) -> str:

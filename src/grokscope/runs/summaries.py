@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from grokscope.measures.scores import SCORES, own_name
+from grokscope.measures.scores import SCORES
 from grokscope.runs.store import (
     RUN_NAME,
     SUFFIX,
@@ -51,7 +51,7 @@ def summarize(run: Run) -> Summary:
         "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
         "own": {
             name: float(last[name])
-            for name in map(own_name, run.experiment.measures or ())
+            for name in [code.function for code in run.experiment.measures or ()]
             if name in last
         },
         "neurons_required": None if np.isnan(required) else int(required),

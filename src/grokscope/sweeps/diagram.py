@@ -17,7 +17,7 @@ from scipy import stats
 from grokscope.analysis.statistics import mean_interval
 from grokscope.errors import ConfigError
 from grokscope.experiment.grid import Grid
-from grokscope.experiment.own_code import MARK, is_reference
+from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.scores import SCORES
 from grokscope.runs.store import failures
@@ -135,7 +135,7 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
 
     The user's code is named without the hash of its source, which the grid holds, if that is plain.
     """
-    plain = [v.partition(MARK)[0] if is_reference(v) else v for v in values]
+    plain = list(map(label, values))
     values = plain if len(set(plain)) == len(values) else values
     if any(isinstance(value, str | bool) for value in values):
         return np.array([str(value).lower() if value is None else str(value) for value in values])

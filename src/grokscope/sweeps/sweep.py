@@ -18,7 +18,7 @@ from grokscope.data.dataset import complete, complete_grid
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
-from grokscope.experiment.own_code import MARK, allow_code, without_hashes
+from grokscope.experiment.own_code import allow_code
 from grokscope.measures.scores import require_measurable
 from grokscope.progress import progress_bar, work_bar
 from grokscope.runs.store import (
@@ -30,7 +30,6 @@ from grokscope.runs.store import (
     require_writable,
     run_path,
 )
-from grokscope.runs.summaries import summaries
 from grokscope.sweeps.diagram import (
     FAILED,
     MISSING,
@@ -232,17 +231,6 @@ def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:
         settings = ", ".join(f"{name} = {v}" for name, v in grid.settings(index).items())
         failed[settings] = reasons.get(digest(grid.cell(index)), "unknown")
     return failed
-
-
-def of_other_source(data: xr.Dataset, store: Path) -> int:
-    """How many of a sweep's missing cells a store has of another source of the user's own code."""
-    grid = grid_of(data)
-    if MARK not in grid.to_toml():
-        return 0
-    stored = {without_hashes(run["experiment"]) for run in summaries(store, mend=False).values()}
-    missing = np.argwhere(data.status.values == MISSING).tolist()
-    documents = [grid.cell(tuple(index)).canonical_json() for index in missing]
-    return sum(MARK in text and without_hashes(text) in stored for text in documents)
 
 
 class Estimate(NamedTuple):

@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.own_code import MARK, call, is_reference
+from grokscope.experiment.own_code import OwnCode, call
 from grokscope.experiment.part import Own, Part
 
 Scalar = Float[Array, ""] | float
@@ -85,11 +85,11 @@ def split_settings(settings: Part) -> tuple[Kind, dict[str, float]]:
 def make_optimizer(kind: Kind, settings: Mapping[str, Any]) -> optax.GradientTransformation:
     """The optimiser of a kind; settings may be traced. `AdamW`, `Adam`, `SGD`, or the user's."""
     name, fixed = kind
-    if is_reference(name):
+    if isinstance(name, OwnCode):
         made = call(name, **dict(fixed), **settings)
         if not isinstance(made, optax.GradientTransformation):
             raise ConfigError(
-                f"`{name.partition(MARK)[0]}` must return an Optax transformation, got "
+                f"`{name.label}` must return an Optax transformation, got "
                 f"{type(made).__name__}. Mend the function."
             )
         return made

@@ -1,0 +1,63 @@
+"""What an experiment is made and changed with, by name, for editors and type checkers.
+
+The settings themselves, their defaults and rules stand with their parts; a test holds this list to
+them. A user's own code may have further settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from grokscope.experiment.part import Part
+
+Code = str | Callable[..., Any]
+"""A user's own code: as in my_rules:squares, or the function or class of a file itself."""
+
+
+class Settings(TypedDict, total=False, extra_items=Any):
+    """Every setting by its leaf, as in weight_decay=5; parts by name, as in model="deep_mlp"."""
+
+    task: Part | Code | Mapping[str, Any]
+    operation: Code
+    modulus: int
+    train_fraction: float
+    corruption_fraction: float
+    exclude_true_label: bool
+    corruption: Code | None
+    model: Part | Code | Mapping[str, Any]
+    width: int
+    depth: int
+    heads: int
+    activation: Literal["quadratic", "relu"]
+    dropout: float
+    normalization: Literal["batch_norm", "layer_norm"] | None
+    parameterization: Literal["standard", "lazy"]
+    scaling: Literal["mup", "standard"]
+    tied: bool
+    loss: Literal["mse", "cross_entropy"]
+    optimizer: Part | Code | Mapping[str, Any]
+    learning_rate: float
+    weight_decay: float
+    momentum: float
+    beta1: float
+    beta2: float
+    eps: float
+    steps: int
+    batch_size: int | None
+    measure_every: int
+    measures: Code | Sequence[Code] | None
+    seeds: Part | Mapping[str, Any]
+    seed: int
+    split_seed: int | None
+    corruption_seed: int | None
+    init_seed: int | None
+    batches_seed: int | None
+    dropout_seed: int | None
+    settle: Part | Mapping[str, Any] | bool | None
+    settle_after: int
+    settle_caution: float
+    settle_shrink: float
+    settle_rise: float
