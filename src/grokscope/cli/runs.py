@@ -113,10 +113,11 @@ app.command("train")(_with_setting_options(_train))
 
 def _open_with_weights(name: str, store: Path) -> Any:
     """A run by its name; one that a sweep stored without weights is trained again."""
-    from grokscope.runs.store import open_named
+    from grokscope.runs import store as stores
+    from grokscope.runs.run import open_run
     from grokscope.runs.train import train
 
-    run = open_named(name, store)
+    run = open_run(name) if Path(name).is_file() else stores.Store(store).open(name)
     return run if run.has_weights else train(run.experiment, store)
 
 
@@ -139,7 +140,7 @@ def show(
     """
     from grokscope.plotting import style
     from grokscope.plotting.run import draw_overview
-    from grokscope.runs.store import require_file
+    from grokscope.runs.files import require_file
 
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}.png"
@@ -173,7 +174,7 @@ def prune(
     from grokscope.measures.pruning import neurons_required
     from grokscope.plotting import style
     from grokscope.plotting.run import draw_pruning_curves
-    from grokscope.runs.store import require_file
+    from grokscope.runs.files import require_file
     from grokscope.runs.train import pruning_curves
 
     opened = _open_with_weights(run, store)
@@ -220,7 +221,7 @@ def audit(
     from grokscope.analysis.label_audit import qualities
     from grokscope.plotting import style
     from grokscope.plotting.audit import draw_audit
-    from grokscope.runs.store import require_file
+    from grokscope.runs.files import require_file
 
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-audit.png"

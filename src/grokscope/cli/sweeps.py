@@ -125,12 +125,13 @@ def sweep(
     if dry_run and start_from is not None:
         raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
     from grokscope.plotting.wording import span
+    from grokscope.runs import store as stores
     from grokscope.sweeps import archive as archives
     from grokscope.sweeps import sweep as sweeps
     from grokscope.sweeps.diagram import grid_of
 
     if dry_run:
-        data = sweeps.open_sweep(chosen, store)
+        data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
         cost = sweeps.estimate(chosen, store, data, processes, keep_weights, retry_failed, most)
         if as_json:
             print(json.dumps(status_of(data) | cost._asdict()))
@@ -180,25 +181,24 @@ def status(
 
     Example: [bold]grokscope status figure3a --settle[/bold]
     """
+    from grokscope.runs import store as stores
     from grokscope.sweeps.sweep import open_sweep
 
     if store.exists() and not store.is_dir():
         raise ConfigError(f"`store` must be a folder of runs, got the file {str(store)!r}.")
-    _print_status(open_sweep(named_grid(grid, seeds, settle, every), store), store, as_json)
+    unchanged = stores.Store(store, mend=False)
+    data = open_sweep(named_grid(grid, seeds, settle, every), unchanged)
+    _print_status(data, store, as_json)
 
 
 def _print_status(data: Any, store: Path, as_json: bool) -> None:
-    from grokscope.sweeps.sweep import failed_cells, of_other_source
+    from grokscope.sweeps.sweep import failed_cells
 
-    failed, others = failed_cells(data, store), of_other_source(data, store)
+    failed = failed_cells(data, store)
     if as_json:
-        print(json.dumps(status_of(data) | {"failures": failed, "other_source": others}))
+        print(json.dumps(status_of(data) | {"failures": failed}))
         return
     print_status(data)
-    if others:
-        print(
-            f"other    {others:,} of the missing are here, of your code as it was before a change"
-        )
     for settings, reason in list(failed.items())[:10]:
         print(f"failed   {settings}: {reason}")
     if len(failed) > 10:
@@ -238,10 +238,11 @@ def phases(
     """
     from grokscope.paper import figures
     from grokscope.paper.figures.diagrams import draw_diagrams
+    from grokscope.plotting import style
     from grokscope.progress import progress_bar
-    from grokscope.runs.store import require_file
+    from grokscope.runs import store as stores
+    from grokscope.runs.files import require_file
     from grokscope.sweeps import archive as archives
-    from grokscope.sweeps.recorded_grids import grid_in
     from grokscope.sweeps.sweep import open_sweep
 
     if out is not None:
@@ -256,7 +257,7 @@ def phases(
         )
     named = requested_grid(source, grid, seeds, settle, every)
     if source.is_dir():
-        chosen = named or grid_in(source)
+        chosen = named or stores.Store(source).grid()
         if details and export:
             with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
                 data = archives.archive(chosen, source, advance)
@@ -309,7 +310,8 @@ def figure(
     Example: [bold]grokscope figure 1 --scale quick[/bold]
     """
     from grokscope.paper import figures
-    from grokscope.runs.store import require_file
+    from grokscope.plotting import style
+    from grokscope.runs.files import require_file
 
     scale = known_scale(scale)
     chosen = figures.load(int(number) if number.isdecimal() else number)

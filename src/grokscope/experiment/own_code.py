@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
-import re
 import sys
 import traceback
 import types
@@ -69,15 +68,6 @@ def identified(name: str, value: Any) -> str:
     marked = f"{reference}{MARK}{_hash(source)}"
     load(marked)
     return marked
-
-
-def without_hashes(document: str) -> str:
-    """A text in which references name their code, whatever its source.
-
-    >>> without_hashes('{"operation":"my_rules:squares@0123456789abcdef"}')
-    '{"operation":"my_rules:squares"}'
-    """
-    return re.sub(rf"(:\w+){MARK}[0-9a-f]{{{DIGITS}}}", r"\1", document)
 
 
 def load(reference: str) -> Any:

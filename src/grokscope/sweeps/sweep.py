@@ -17,19 +17,11 @@ import xarray as xr
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
-from grokscope.experiment.own_code import MARK, without_hashes
 from grokscope.measures.scores import require_measurable
 from grokscope.progress import progress_bar, work_bar
-from grokscope.runs.store import (
-    Run,
-    failures,
-    find,
-    forget_failure,
-    open_run,
-    require_writable,
-    run_path,
-)
-from grokscope.runs.summaries import summaries
+from grokscope.runs.files import require_writable
+from grokscope.runs.run import Run, open_run
+from grokscope.runs.store import Store
 from grokscope.sweeps.diagram import (
     FAILED,
     MISSING,
@@ -40,7 +32,6 @@ from grokscope.sweeps.diagram import (
     phase_codes,
 )
 from grokscope.sweeps.executors import place
-from grokscope.sweeps.recorded_grids import record_grid
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Show, complete
 from grokscope.training.cost import CELL_SECONDS, seconds_per_work, work
@@ -52,7 +43,7 @@ RUN_BYTES = 60_000
 
 def train_missing(
     experiments: Sequence[Experiment],
-    store: str | Path,
+    store: str | Path | Store,
     workers: int | None = None,
     progress: bool = True,
 ) -> list[Run]:
@@ -71,26 +62,26 @@ def train_missing(
         ConfigError: if the store cannot be written.
         WorkerError: if one of them could not be trained; the others are in the store.
     """
-    store = Path(store)
-    runs = {experiment: find(store, experiment) for experiment in dict.fromkeys(experiments)}
+    store = Store.of(store)
+    runs = {experiment: store.find(experiment) for experiment in dict.fromkeys(experiments)}
     missing = [e for e, run in runs.items() if run is None or not run.has_weights]
     if missing:
-        require_writable(store, "store")
+        require_writable(store.path, "store")
         with work_bar(progress) as show, place(len(missing), workers) as where:
-            failed = complete(missing, store, where, keep_weights=True, show=show)
+            failed = complete(missing, store.path, where, keep_weights=True, show=show)
         if failed:
             name, reason = next(iter(failed.items()))
             raise WorkerError(
                 f"{len(failed)} of {len(missing)} networks could not be trained, the first of them "
                 f"{name[:12]} ({reason}). The others are stored; ask again to try once more."
             )
-    runs |= {experiment: open_run(run_path(store, experiment)) for experiment in missing}
+    runs |= {experiment: open_run(store.path_of(experiment)) for experiment in missing}
     return [run for experiment in experiments if (run := runs[experiment])]
 
 
 def sweep(
     grid: Grid | str | Path,
-    store: str | Path,
+    store: str | Path | Store,
     *,
     refine: bool = False,
     always: Mapping[str, Any] | None = None,
@@ -136,7 +127,7 @@ def sweep(
     (('weight_decay', 'seed'), 2)
     """
     grid = grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid))
-    store = Path(store)
+    store = Store.of(store)
     for name, number in (("limit", limit), ("workers", workers)):
         if number is not None and number < 1:
             raise ConfigError(f"`{name}` must be a whole number from 1, got {number}. Use 1.")
@@ -145,10 +136,10 @@ def sweep(
             "`refine` must have two axes to refine along, the last two, of ascending numbers, got "
             f"{list(grid.axes)}. Sweep the whole grid, or put such axes last."
         )
-    require_writable(store, "store")
+    require_writable(store.path, "store")
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
-    record_grid(grid, store)
+    store.record_grid(grid)
     data = open_sweep(grid, store, progress)
     left = grid.size if limit is None else limit
     with work_bar(progress) as show, place(grid.size, workers, executor) as where:
@@ -165,9 +156,9 @@ def sweep(
             if not cells:
                 continue
             for experiment in cells:
-                forget_failure(store, digest(experiment))
+                store.forget_failure(experiment)
             said = f"round {number}, more may follow: " if refine else ""
-            complete(cells, store, where, keep_weights, _after(before, said, show))
+            complete(cells, store.path, where, keep_weights, _after(before, said, show))
             before += math.fsum(map(work, cells))
             data = collect(grid, store)
             codes[:] = _known_phases(data, keep_weights, retry_failed)
@@ -210,36 +201,25 @@ def _untrained(data: xr.Dataset, keep_weights: bool, retry_failed: bool) -> np.n
     return untrained
 
 
-def open_sweep(grid: Grid, store: Path, progress: bool = True, mend: bool = True) -> xr.Dataset:
+def open_sweep(grid: Grid, store: str | Path | Store, progress: bool = True) -> xr.Dataset:
     """`diagram.collect` with a progress bar: the first opening reads every run."""
     with progress_bar("reading runs", grid.size, progress, unit="runs") as advance:
-        return collect(grid, store, advance, mend)
+        return collect(grid, store, advance)
 
 
-def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:
+def failed_cells(data: xr.Dataset, store: str | Path | Store) -> dict[str, str]:
     """Why cells failed, by their settings in words.
 
     >>> data = collect(Grid(axes={"weight_decay": [0]}), "no store")
-    >>> failed_cells(data, Path("no store"))
+    >>> failed_cells(data, "no store")
     {}
     """
-    grid, reasons = grid_of(data), failures(store) if store.is_dir() else {}
+    grid, reasons = grid_of(data), Store.of(store).failures()
     failed = {}
     for index in map(tuple, np.argwhere(data.status.values == FAILED).tolist()):
         settings = ", ".join(f"{name} = {v}" for name, v in grid.settings(index).items())
         failed[settings] = reasons.get(digest(grid.cell(index)), "unknown")
     return failed
-
-
-def of_other_source(data: xr.Dataset, store: Path) -> int:
-    """How many of a sweep's missing cells a store has of another source of the user's own code."""
-    grid = grid_of(data)
-    if MARK not in grid.to_toml():
-        return 0
-    stored = {without_hashes(run["experiment"]) for run in summaries(store, mend=False).values()}
-    missing = np.argwhere(data.status.values == MISSING).tolist()
-    documents = [grid.cell(tuple(index)).canonical_json() for index in missing]
-    return sum(MARK in text and without_hashes(text) in stored for text in documents)
 
 
 class Estimate(NamedTuple):
