@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from grokscope import Experiment, classify, has_settled, load_grid, load_sweep, train_missing
-from grokscope.runs.store import find
+from grokscope.runs.store import Store
 from grokscope.sweeps.archive import archived_run
 from grokscope.sweeps.diagram import grid_of
 
@@ -113,7 +113,7 @@ def measured(name, store):
     """The outcomes of the cells drawn from a grid, which are trained where the store lacks them."""
     chosen = cells(name)
     train_missing(chosen, store)
-    return [outcome(name, number, find(store, cell)) for number, cell in enumerate(chosen)]
+    return [outcome(name, number, Store(store).find(cell)) for number, cell in enumerate(chosen)]
 
 
 def shipped(name):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from grokscope import Experiment, Grid, digest, sweep, train, without_weights
-from grokscope.runs.store import save
-from grokscope.runs.summaries import signature, summaries, summarize
+from grokscope.runs.store import Store
+from grokscope.runs.summaries import signature, summarize
 from grokscope.sweeps.executors import LOCAL_TASK_SECONDS, LocalPool, Place, place
 from grokscope.sweeps.scheduler import Outcome, run_cells, train_cells
 from grokscope.training.cost import seconds_per_work, work
@@ -28,7 +28,7 @@ def stored_at_once(experiments, store, keep_weights, slot):
     template = without_weights(train(TINY, progress=False))
     outcomes = []
     for experiment in experiments:
-        run = save(replace(template, experiment=experiment), Path(store))
+        run = Store(store).save(replace(template, experiment=experiment))
         outcomes.append(Outcome(experiment, summarize(run), signature(run.path)))
     return outcomes
 
@@ -96,7 +96,7 @@ def machinery(folder):
     store.mkdir()
     with place(CELLS, workers=2) as where:
         made = list(run_cells(cells, store, where, train=stored_at_once))
-    summaries(store, {digest(o.experiment): (o.mark, o.summary) for o in made})
+    Store(store).summaries({digest(o.experiment): (o.mark, o.summary) for o in made})
     began = time.perf_counter()
     data = sweep(grid, store, workers=1, progress=False)
     seconds = time.perf_counter() - began

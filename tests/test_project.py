@@ -85,7 +85,7 @@ def test_public_surface():
         "OwnTask", "Phase", "Run", "SGD", "Seeds", "Settle", "StoreError", "Transformer",
         "TwoLayer", "WorkerError", "analytic_network", "archive", "as_table", "audit",
         "boundaries", "classify", "collect", "contributions", "digest", "enclosed", "export",
-        "fewest_neurons", "final_network", "follow_boundaries", "growth_exponent", "has_settled",
+        "fewest_neurons", "follow_boundaries", "growth_exponent", "has_settled",
         "ipr", "load_grid", "load_sweep", "logit_terms", "make_dataset", "neurons_required",
         "open_run", "phase_codes", "phase_diagram", "power_spectrum", "pruning_curve",
         "pruning_curves", "pruning_order", "quality", "rank_correlation", "read_mnist",

@@ -53,12 +53,12 @@ if TYPE_CHECKING:
     from grokscope.models.network import Network as Network
     from grokscope.paper.grids import load_grid as load_grid
     from grokscope.runs.compact import without_weights as without_weights
-    from grokscope.runs.record import final_network as final_network
-    from grokscope.runs.store import Run as Run
-    from grokscope.runs.store import open_run as open_run
+    from grokscope.runs.run import Run as Run
+    from grokscope.runs.run import open_run as open_run
     from grokscope.runs.train import pruning_curves as pruning_curves
     from grokscope.runs.train import train as train
     from grokscope.runs.train import train_ensemble as train_ensemble
+    from grokscope.sweeps import sweep as sweep
     from grokscope.sweeps.archive import archive as archive
     from grokscope.sweeps.archive import export as export
     from grokscope.sweeps.archive import load_sweep as load_sweep
@@ -71,7 +71,6 @@ if TYPE_CHECKING:
     from grokscope.sweeps.diagram import phase_diagram as phase_diagram
     from grokscope.sweeps.refine import enclosed as enclosed
     from grokscope.sweeps.refine import follow_boundaries as follow_boundaries
-    from grokscope.sweeps.sweep import sweep as sweep
     from grokscope.sweeps.sweep import train_missing as train_missing
 
 _HOMES = {
@@ -95,12 +94,11 @@ _HOMES = {
     "experiment.seeds": "Seeds Settle",
     "measures.phases": "Phase classify",
     "measures.pruning": "fewest_neurons neurons_required pruning_curve pruning_order",
-    "runs.record": "final_network",
     "sweeps.refine": "enclosed follow_boundaries",
     "runs.train": "pruning_curves train train_ensemble",
     "measures.settle": "has_settled",
     "measures.spectrum": "ipr power_spectrum residue_order",
-    "runs.store": "Run open_run",
+    "runs.run": "Run open_run",
     "sweeps.sweep": "sweep train_missing",
     "experiment.tasks": "MNIST ModularTask OwnTask",
 }

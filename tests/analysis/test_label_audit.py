@@ -13,7 +13,6 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.runs.compact import without_weights
-from grokscope.runs.record import final_network
 from grokscope.runs.train import train
 from reference import weights64
 
@@ -46,7 +45,7 @@ def coexisting():
 def test_evidence_by_its_definition(coexisting):
     """With the network in float64, and the pruned one made by removing columns of W."""
     found, data = audit(coexisting), make_dataset(coexisting.experiment)
-    U, V, W = weights64(final_network(coexisting))
+    U, V, W = weights64(coexisting.network)
     n = data.n_train
     hidden = (U.T[data.inputs[:n, 0]] + V.T[data.inputs[:n, 1]]) ** 2
     kept = np.argsort(-np.nan_to_num(coexisting.neuron_ipr, nan=-1))[: found.attrs["kept"]]

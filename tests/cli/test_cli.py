@@ -12,7 +12,7 @@ from grokscope.cli import main
 from grokscope.cli.runs import _setting_options
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
-from grokscope.runs.store import write_dataset
+from grokscope.runs.files import write_dataset
 from grokscope.sweeps.diagram import collect
 
 TINY = ["--modulus", "7", "--width", "16", "--steps", "20", "--corruption-fraction", "0.3"]

@@ -14,7 +14,6 @@ from grokscope.data.dataset import make_dataset
 from grokscope.data.mnist import FILES, FOLDER, SOURCE, _read, parse_idx, read_mnist
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
-from grokscope.runs.record import final_network
 from grokscope.runs.train import train
 from reference import MNIST as REAL
 
@@ -126,7 +125,7 @@ def test_wrong_labels_and_a_network(monkeypatch):
     run = train(base, progress=False)
     assert run.final.test_accuracy > 0.5
     assert run.neuron_ipr.size == 0
-    logits = plain.image_mlp(final_network(run), data.inputs[1200:])
+    logits = plain.image_mlp(run.network, data.inputs[1200:])
     hits = (logits.argmax(1) == data.true_labels[1200:]).mean()
     assert float(run.final.test_accuracy) == pytest.approx(hits, abs=3e-4)
     lean = grokscope.without_weights(run)

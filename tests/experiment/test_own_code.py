@@ -1,12 +1,10 @@
 """A user's own operation, corruption, network, optimiser, measure and data; and what is refused."""
 
 import json
-import re
 import subprocess
 import sys
 import textwrap
 from importlib.metadata import version
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,12 +19,11 @@ from grokscope.experiment.experiment import Experiment, digest, is_reserved
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import load
 from grokscope.plotting import style
-from grokscope.runs.record import final_network
-from grokscope.runs.store import open_run
+from grokscope.runs.run import open_run
+from grokscope.runs.store import Store
 from grokscope.runs.train import pruning_curves, train
 from grokscope.sweeps.archive import archive
 from grokscope.sweeps.diagram import as_table, collect, grid_of, phase_diagram
-from grokscope.sweeps.recorded_grids import grid_in
 from grokscope.sweeps.sweep import sweep
 
 CODE = """
@@ -118,7 +115,7 @@ def test_own_corruption_gives_the_wrong_labels_and_stays_nested(module):
 
 def test_own_network_trains_is_measured_and_pruned(module):
     run = train(BASE.replace(model=f"{module}:Sum", width=10), progress=False)
-    network = final_network(run)
+    network = run.network
     assert network.E.shape == (7, 10)
     assert run.dataset.vectors.values.tolist() == ["E", "W"]
     curves = pruning_curves(run, stride=5)
@@ -210,7 +207,7 @@ def test_a_grid_holds_the_source_of_own_code(module, tmp_path):
     assert grid.replace(axes={"operation": ["addition", f"{module}:squares"]}).digests != before
     (tmp_path / f"{module}.py").unlink()
     assert (collect(grid_of(data), tmp_path / "runs").status == 1).all()
-    assert grid_in(tmp_path / "runs").digests == before
+    assert Store(tmp_path / "runs").grid().digests == before
 
 
 def test_code_that_changes_its_arguments_changes_no_data(tmp_path, monkeypatch):
@@ -279,7 +276,7 @@ def test_own_measure_is_in_run_summary_and_sweep(module):
     data = grokscope.sweep(grid, "runs", workers=1)
     for index, experiment in grid.cells():
         run = train(experiment, progress=False)
-        logits = final_network(run)(jnp.asarray(make_dataset(experiment).inputs))
+        logits = run.network(jnp.asarray(make_dataset(experiment).inputs))
         assert float(run.final.largest) == pytest.approx(float(logits.max()), rel=1e-6)
         assert float(data.largest[index]) == pytest.approx(float(run.final.largest), rel=1e-6)
     assert "largest" in grokscope.as_table(data)
@@ -342,23 +339,6 @@ def test_a_run_opens_without_its_code_and_trains_only_with_it(module, tmp_path):
     source.write_text(CODE + "\n")
     assert "must be the code that the experiment was made with" in ask()
     assert open_run(path).experiment == experiment
-
-
-def test_status_says_which_runs_are_of_another_source(module, tmp_path, capsys):
-    def ask(*options):
-        with pytest.raises(SystemExit):
-            main(["status", "mine.toml", *options])
-        return capsys.readouterr().out
-
-    axes = {"operation": ["addition", f"{module}:squares"], "weight_decay": [0, 5]}
-    Path("mine.toml").write_text(Grid(base=BASE, axes=axes).to_toml())
-    sweep(Grid(base=BASE, axes=axes), "runs", workers=1, progress=False)
-    assert "4 done" in (before := ask())
-    assert "before a change" not in before
-    (tmp_path / f"{module}.py").write_text(CODE + "\n")
-    Path("mine.toml").write_text(re.sub("@[0-9a-f]{16}", "", Path("mine.toml").read_text()))
-    assert "2 of the missing are here, of your code as it was before a change" in ask()
-    assert json.loads(ask("--json"))["other_source"] == 2
 
 
 def test_another_source_is_another_experiment(module, tmp_path):

@@ -26,7 +26,7 @@ from grokscope.explorer.payload import details, overview
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
 from grokscope.plotting.diagram import UNEVEN
-from grokscope.runs.store import read_dataset, write_dataset
+from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import as_dataset
 from grokscope.sweeps.refine import UNKNOWN

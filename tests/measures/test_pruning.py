@@ -12,7 +12,6 @@ from grokscope.measures.pruning import (
 )
 from grokscope.measures.scores import SCORES
 from grokscope.models.analytic import analytic_network
-from grokscope.runs.record import final_network
 from grokscope.runs.train import train
 from reference import dense_scores, weights64
 
@@ -37,7 +36,7 @@ def test_curve_equals_masked_networks(activation, loss):
         modulus=31, width=90, activation=activation, loss=loss
     )
     run = train(experiment, progress=False)
-    data, model = make_dataset(experiment), final_network(run)
+    data, model = run.data, run.network
     order = pruning_order(run.neuron_ipr, "lowest")
     curve = pruning_curve(model, data, order, loss)
     assert curve.sizes["pruned"] == 91
@@ -50,7 +49,7 @@ def test_curve_equals_masked_networks(activation, loss):
 @pytest.mark.parametrize("first", ["lowest", "highest"])
 def test_curve_equals_masked_networks_at_the_papers_size(first):
     run = train(Experiment(corruption_fraction=0.35, steps=200, measure_every=200), progress=False)
-    data, model = make_dataset(run.experiment), final_network(run)
+    data, model = run.data, run.network
     order = pruning_order(run.neuron_ipr, first)
     curve = pruning_curve(model, data, order)
     counts = np.random.default_rng(1).choice(501, 20, replace=False).tolist()
@@ -96,7 +95,7 @@ def test_fewest_neurons_of_a_coarse_curve_are_those_of_the_whole(first, stride):
     experiment = Experiment(corruption_fraction=0.2, train_fraction=0.8, steps=300)
     experiment = experiment.replace(modulus=31, width=90, weight_decay=3, measure_every=300)
     run = train(experiment, progress=False)
-    data, model = make_dataset(experiment), final_network(run)
+    data, model = run.data, run.network
     order = pruning_order(run.neuron_ipr, first)
     whole, coarse = (pruning_curve(model, data, order, stride=s) for s in (1, stride))
     enough = whole.test_accuracy.values >= 0.9

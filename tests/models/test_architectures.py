@@ -18,7 +18,6 @@ from grokscope.models.image_mlp import ImageMLP
 from grokscope.models.normalization import split_trained
 from grokscope.models.transformer import Transformer
 from grokscope.runs.compact import without_weights
-from grokscope.runs.record import final_network
 from grokscope.runs.train import pruning_curves, train, train_ensemble
 from grokscope.training.loop import init_model, train_steps
 
@@ -168,10 +167,8 @@ def test_an_ensemble_equals_a_loop(name):
     ]
     together = train_ensemble(cells)
     for cell, run in zip(cells, together, strict=True):
-        alone = named_arrays(final_network(train(cell, progress=False)))
-        for array, other in zip(
-            alone.values(), named_arrays(final_network(run)).values(), strict=True
-        ):
+        alone = named_arrays(train(cell, progress=False).network)
+        for array, other in zip(alone.values(), named_arrays(run.network).values(), strict=True):
             np.testing.assert_allclose(array, other, atol=2e-5)
 
 
@@ -180,7 +177,7 @@ def test_an_ensemble_equals_a_loop(name):
 )
 def test_pruning_any_layer_zeroes_what_its_units_send_on(name):
     run = train(NETWORKS[name].replace(steps=5), progress=False)
-    model, data = final_network(run), make_dataset(run.experiment)
+    model, data = run.network, run.data
     for layer, parts in model.layers.items():
         n_units = named_arrays(model)[parts.outgoing].shape[1]
         order = np.random.default_rng(1).permutation(n_units)

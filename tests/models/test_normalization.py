@@ -13,7 +13,6 @@ from grokscope.measures.pruning import pruning_curve
 from grokscope.measures.scores import score
 from grokscope.models.normalization import BatchNorm, LayerNorm, with_seen
 from grokscope.runs.compact import without_weights
-from grokscope.runs.record import final_network
 from grokscope.runs.train import pruning_curves, train
 from grokscope.training.loop import loop as t
 from reference import normalized_gradient
@@ -113,7 +112,7 @@ def test_a_stored_network_is_the_trained_one(normalization, tmp_path):
     data = make_dataset(experiment)
     *_, (_, (model,), _) = t.train_steps([experiment], [data])
     train(experiment, tmp_path, progress=False)
-    again = final_network(train(experiment, tmp_path, progress=False))
+    again = train(experiment, tmp_path, progress=False).network
     assert all(map(np.array_equal, jax.tree.leaves(model), jax.tree.leaves(again)))
     inputs = jnp.asarray(data.inputs)
     assert np.array_equal(model(inputs), again(inputs))
@@ -122,7 +121,7 @@ def test_a_stored_network_is_the_trained_one(normalization, tmp_path):
 @pytest.mark.parametrize("normalization", AXIS)
 def test_pruning_removes_a_neurons_term_and_nothing_else(normalization):
     run = train(small(normalization=normalization, batch_size=32, steps=200), progress=False)
-    data, network = make_dataset(run.experiment), final_network(run)
+    data, network = run.data, run.network
     order = np.random.default_rng(0).permutation(48)
     curve = pruning_curve(network, data, order)
     model = jax.tree.map(lambda array: np.asarray(array, np.float64), network)

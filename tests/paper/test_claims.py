@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from grokscope.cli import main
-from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
@@ -29,8 +28,7 @@ from grokscope.paper.claims import (
 )
 from grokscope.paper.figures import figure_of, grids
 from grokscope.paper.grids import GRIDS, load_grid
-from grokscope.runs.record import final_network
-from grokscope.runs.store import write_dataset
+from grokscope.runs.files import write_dataset
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.runs.train import train
 from grokscope.sweeps.diagram import NUMBERS, as_dataset, collect
@@ -207,7 +205,7 @@ def test_no_difference_is_no_growth():
 
 def test_pruning_statistics_by_their_definition(runs):
     run = runs["run"]
-    network, data = final_network(run), make_dataset(run.experiment)
+    network, data = run.network, run.data
     curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), stride=10)
     most = float((curve.corrupted_accuracy - curve.test_accuracy).max())
     assert of("prune-high", run) == [pytest.approx(most, abs=1e-6)]

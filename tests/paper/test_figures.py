@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from grokscope.data.dataset import make_dataset
 from grokscope.data.mnist import FOLDER
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
@@ -11,7 +10,6 @@ from grokscope.experiment.grid import Grid
 from grokscope.measures.pruning import neurons_required, pruning_curve, pruning_order
 from grokscope.paper import figures
 from grokscope.paper.figures import FAMILIES
-from grokscope.runs.record import final_network
 from grokscope.runs.train import pruning_curves, train
 from grokscope.sweeps.diagram import grid_of
 from grokscope.sweeps.sweep import sweep
@@ -38,7 +36,7 @@ def test_phases_of_figure_1_in_a_quarter_of_the_steps(decay, store):
 
 def test_pruning_separates_the_rule_from_the_wrong_labels(store):
     run = figure_1(0, 0, 500, store)
-    data, network = make_dataset(run.experiment), final_network(run)
+    data, network = run.data, run.network
     low = pruning_curve(network, data, pruning_order(run.neuron_ipr, "lowest")).isel(pruned=325)
     assert low.corrupted_accuracy < 0.1
     assert low.test_accuracy > 0.95

@@ -1,5 +1,8 @@
-import json
+"""A folder of runs: what is kept, found, locked, and told of damaged files."""
+
+import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+import grokscope
 from grokscope.errors import ConfigError, StoreError
-from grokscope.experiment.experiment import Experiment, digest
-from grokscope.runs.record import final_network
-from grokscope.runs.store import Run, claim, find, open_named, open_run, run_path, save, seal
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
+from grokscope.runs.run import open_run
+from grokscope.runs.store import Store
 from grokscope.runs.train import train
+from grokscope.sweeps.sweep import sweep
 
 EXPERIMENT = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=8)
 
@@ -24,36 +28,27 @@ def run():
     return train(EXPERIMENT, progress=False)
 
 
-def test_save_and_open_keep_everything(run, tmp_path):
-    saved = save(run, tmp_path)
-    assert saved.path == run_path(tmp_path, EXPERIMENT)
-    again = open_run(saved.path)
-    assert again.experiment == EXPERIMENT
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_a_run_is_one_file_at_its_path(run, store):
+    assert store.find(EXPERIMENT) is None
+    saved = store.save(run)
+    assert saved.path == store.path_of(EXPERIMENT)
+    assert list(store.path.iterdir()) == [saved.path]
+    again = store.find(EXPERIMENT)
+    assert again is not None
     assert again.dataset.identical(run.dataset)
-    assert list(tmp_path.iterdir()) == [saved.path]
-    network = final_network(again)
-    for name in "UVW":
-        assert np.array_equal(getattr(network, name), run.dataset[name])
 
 
-def test_any_reader_of_netcdf_opens_it_and_finds_units_and_descriptions(run, tmp_path):
-    with xr.open_dataset(save(run, tmp_path).path) as dataset:
-        for name, variable in dataset.variables.items():
-            assert variable.attrs["description"], name
-        assert all(v.attrs["units"] == "1" for v in dataset.data_vars.values())
-        assert dataset.attrs["digest"] == digest(EXPERIMENT)
-        assert json.loads(dataset.attrs["experiment"])["steps"] == 20
-        assert {"jax", "instructions"} <= json.loads(dataset.attrs["environment"]).keys()
-    assert run.dataset.sizes == {
-        "step": 3, "matrix": 3, "vectors": 3, "neuron": 8, "residue": 11
-    }  # fmt: skip
-
-
-def test_a_stored_run_is_returned_and_not_trained_again(run, tmp_path):
-    save(run, tmp_path)
-    stored = train(EXPERIMENT, tmp_path, progress=False)
-    assert stored.dataset.attrs["created"] == run.dataset.attrs["created"]
-    assert stored.dataset.attrs["seconds"] == run.dataset.attrs["seconds"]
+def test_a_stored_run_is_returned_and_not_trained_again(run, store):
+    store.save(run)
+    for place in (store, store.path, str(store.path)):
+        stored = train(EXPERIMENT, place, progress=False)
+        assert stored.dataset.attrs["created"] == run.dataset.attrs["created"]
+        assert stored.dataset.attrs["seconds"] == run.dataset.attrs["seconds"]
 
 
 def damage_truncated(path):
@@ -80,7 +75,7 @@ def damage_other_netcdf(path):
 
 
 def damage_other_run(path):
-    other = save(train(EXPERIMENT.replace(seed=1), progress=False), path.parent / "other")
+    other = train(EXPERIMENT.replace(seed=1), path.parent / "other", progress=False)
     assert other.path is not None
     os.replace(other.path, path)
 
@@ -96,8 +91,8 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_reported_set_aside_and_run_again(run, tmp_path, damage):
-    path = save(run, tmp_path).path
+def test_a_damaged_file_is_reported_set_aside_and_run_again(run, store, damage):
+    path = store.save(run).path
     damage(path)
     content = path.read_bytes()
     if damage is not damage_other_run:
@@ -106,48 +101,56 @@ def test_a_damaged_file_is_reported_set_aside_and_run_again(run, tmp_path, damag
         assert "\n" not in str(error.value)
         assert path.read_bytes() == content
     with pytest.warns(UserWarning, match="set aside as"):
-        again = train(EXPERIMENT, tmp_path, progress=False)
+        again = train(EXPERIMENT, store, progress=False)
     assert again.dataset.drop_attrs().identical(run.dataset.drop_attrs())
     assert path.with_name(f"{path.name}.damaged-1").read_bytes() == content
     damage_foreign(path)
     with pytest.warns(UserWarning, match="damaged-2"):
-        assert find(tmp_path, EXPERIMENT) is None
+        assert store.find(EXPERIMENT) is None
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
-def test_any_flipped_bit_is_found_before_the_file_is_parsed(run, tmp_path, place, bit):
-    path = save(run, tmp_path).path
-    content = bytearray(path.read_bytes())
-    content[int(place * len(content))] ^= 1 << bit
-    path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"must match its checksum|must be a file of grokscope"):
-        open_run(path)
+def test_a_store_that_is_only_read_stays_as_it_is(run, store):
+    damage_truncated(store.save(run).path)
+    before = {path: path.stat().st_mtime_ns for path in store.path.iterdir()}
+    read = Store(store.path, mend=False)
+    with pytest.warns(UserWarning, match="must be a file of grokscope"):
+        assert read.find(EXPERIMENT) is None
+    with pytest.warns(UserWarning, match="must be a file of grokscope"):
+        assert read.summaries() == {}
+    assert {path: path.stat().st_mtime_ns for path in store.path.iterdir()} == before
 
 
-def test_another_schema_is_refused_with_its_number(run, tmp_path):
-    path = save(run, tmp_path).path
-    dataset = xr.load_dataset(path, engine="netcdf4").assign_attrs(schema_version=99)
-    content = bytes(dataset.to_netcdf(engine="netcdf4"))
-    path.write_bytes(content + seal(content))
-    with pytest.raises(StoreError, match="schema version 1, got 99"):
-        open_run(path)
+def test_a_file_that_was_made_again_meanwhile_is_not_set_aside(run, store, monkeypatch):
+    path = store.save(run).path
+    sound = path.read_bytes()
+    path.write_bytes(b"damaged")
+
+    def late(path):
+        """Another process finds the damage first, and trains the cell again."""
+        path.with_name("new").write_bytes(sound)
+        path.with_name("new").replace(path)
+        raise StoreError("It was damaged.")
+
+    monkeypatch.setattr("grokscope.runs.store.open_run", late)
+    assert store.find(EXPERIMENT) is None
+    monkeypatch.undo()
+    assert store.find(EXPERIMENT) is not None
+    assert list(store.path.iterdir()) == [path]
 
 
-def test_open_by_path_digest_and_beginning(run, tmp_path):
-    path = save(run, tmp_path).path
-    assert open_named(str(path), Path("elsewhere")).path == path
+def test_a_run_is_opened_by_the_beginning_of_its_digest(run, store):
+    path = store.save(run).path
     for length in (4, 64):
-        assert open_named(run.digest[:length], tmp_path).path == path
+        assert store.open(run.digest[:length]).path == path
     for name in ("", "zz", "*", "../x", "no such file"):
         with pytest.raises(StoreError, match="got none"):
-            open_named(name, tmp_path)
+            store.open(name)
     other = path.with_name(f"{run.digest[:10]}{'0' * 54}.nc")
     other.write_bytes(path.read_bytes())
     with pytest.raises(StoreError, match="got 2 that begin so"):
-        open_named(run.digest[:8], tmp_path)
+        store.open(run.digest[:8])
     with pytest.raises(StoreError, match="must hold the run of its name"):
-        open_named(other.stem, tmp_path)
+        store.open(other.stem)
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path):
@@ -156,69 +159,149 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path):
         train(EXPERIMENT.replace(steps=10**9), tmp_path / "file" / "runs", progress=False)
 
 
-def test_a_failed_write_leaves_nothing(run, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_nothing(run, store, monkeypatch):
     def full(handle):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        save(run, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        store.save(run)
+    assert list(store.path.iterdir()) == []
 
 
-def test_a_claim_holds_until_its_process_ends(tmp_path):
-    with claim(tmp_path, EXPERIMENT) as mine, claim(tmp_path, EXPERIMENT) as again:
+def test_summaries_are_made_once_and_only_where_wanted(run, store, monkeypatch):
+    store.save(run)
+    seen = []
+    assert store.summaries(wanted={"0" * 64}, advance=seen.append) == {}
+    assert sum(seen) == 0
+    made = store.summaries(advance=seen.append)
+    assert made[run.digest]["peak_test_accuracy"] == float(run.dataset.test_accuracy.max())
+    assert sum(seen) == 1
+    monkeypatch.setattr("grokscope.runs.store.open_run", None)
+    assert store.summaries() == made
+
+
+# Locks and failures
+
+
+def test_a_training_lock_holds_until_its_process_ends(store):
+    with store.training_lock(EXPERIMENT) as mine, store.training_lock(EXPERIMENT) as again:
         assert (mine, again) == (True, False)
-        with claim(tmp_path, EXPERIMENT.replace(steps=1)) as other:
+        with store.training_lock(EXPERIMENT.replace(steps=1)) as other:
             assert other
     holder = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            "import sys, time; from pathlib import Path; from grokscope.runs.store import claim\n"
+            "import sys, time; from grokscope.runs.store import Store\n"
             "from grokscope import Experiment\n"
-            "with claim(Path(sys.argv[1]), Experiment()):\n"
+            "with Store(sys.argv[1]).training_lock(Experiment()):\n"
             "    print('mine', flush=True); time.sleep(60)",
-            str(tmp_path),
+            str(store.path),
         ],
         stdout=subprocess.PIPE,
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == b"mine\n"
-    with claim(tmp_path, Experiment()) as mine:
+    with store.training_lock(Experiment()) as mine:
         assert not mine
     holder.kill()
     holder.wait()
-    with claim(tmp_path, Experiment()) as mine:
+    with store.training_lock(Experiment()) as mine:
         assert mine
-    assert not list((tmp_path / ".claims").iterdir())
+    assert not list((store.path / ".claims").iterdir()), "the folder that older versions lock in"
 
 
-def test_nothing_is_claimed_where_files_cannot_be_locked(tmp_path):
-    (tmp_path / ".claims").write_text("in the way")
-    with claim(tmp_path, EXPERIMENT) as mine, claim(tmp_path, EXPERIMENT) as again:
+def test_nothing_is_locked_where_files_cannot_be(store):
+    (store.path / ".claims").write_text("in the way")
+    with store.training_lock(EXPERIMENT) as mine, store.training_lock(EXPERIMENT) as again:
         assert mine
         assert again
 
 
-def test_a_diverged_run_is_data(tmp_path):
-    wild = EXPERIMENT.replace(optimizer="sgd", learning_rate=1e9, measure_every=5)
-    run = train(wild, tmp_path, progress=False)
-    assert run.failed_at is not None
-    assert run.phase() is None
-    assert run.dataset.step[-1] < run.failed_at
-    assert np.isfinite(run.dataset.train_loss).all()
-    assert open_run(run.path).failed_at == run.failed_at
+def test_a_failure_is_noted_until_it_is_forgotten_or_its_run_is_there(run, store):
+    store.record_failure(EXPERIMENT, "out of memory")
+    assert store.failures() == {run.digest: "out of memory"}
+    store.save(run)
+    assert store.failures() == {}
+    store.path_of(EXPERIMENT).unlink()
+    next(store.path.glob("*.failed")).write_bytes(b"\xff")
+    assert store.failures() == {run.digest: "unknown: its record cannot be read"}
+    store.forget_failure(EXPERIMENT)
+    store.forget_failure(EXPERIMENT)
+    assert store.failures() == {}
 
 
-def test_phase_of_a_run_takes_thresholds():
-    dataset = xr.Dataset(
-        {
-            "train_accuracy": ("step", [0.1, 1.0, 0.66]),
-            "test_accuracy": ("step", [0.0, 0.95, 0.2]),
-        }
-    )
-    run = Run(EXPERIMENT, dataset)
-    assert run.phase() == "forgetting"
-    assert run.phase(generalizes=0.99) == "confusion"
-    assert run.phase(generalizes=0.1, memorizes=0.6) == "coexistence"
+# The grid of a store
+
+BASE = Experiment(steps=4, measure_every=2, corruption_fraction=0.3).replace(modulus=7, width=8)
+GRID = Grid(base=BASE, axes={"train_fraction": [0.3, 0.5, 0.7], "corruption_fraction": [0, 0.1]})
+
+
+def swept(grid, store, **options):
+    sweep(grid, store, workers=1, progress=False, **options)
+
+
+def test_a_refined_sweep_shows_rows_without_a_run(store):
+    with pytest.raises(ConfigError, match="without any"):
+        store.grid()
+    swept(GRID, store, limit=2)
+    assert store.grid() == GRID
+
+
+def test_of_several_the_largest_is_shown_and_what_lies_beside_all_is_said(store):
+    swept(GRID.every(2), store)
+    assert store.grid() == GRID.every(2)
+    swept(GRID, store, limit=1)
+    assert store.grid() == GRID
+    assert store.grids() == [GRID, GRID.every(2)]
+    train(BASE.replace(train_fraction=0.2, seed=1), store, progress=False)
+    with pytest.raises(ConfigError) as error:
+        store.grid()
+    assert "got 6 that differ in corruption_fraction, train_fraction, seed" in str(error.value)
+    assert str(error.value).endswith("Name the sweep with --grid.")
+
+
+def test_a_record_that_cannot_be_read_is_passed_over(store):
+    swept(GRID.every(2), store)
+    (record,) = (store.path / ".grids").iterdir()
+    for content in (b"\xff [not a grid", b"axes = {width = [1]}\ncode = '../../x'"):
+        record.write_bytes(content)
+        assert store.grids() == []
+        with pytest.raises(ConfigError, match="no recorded sweep has them all"):
+            store.grid()
+
+
+def test_a_store_without_a_record_says_what_it_holds(run, store):
+    store.save(run)
+    with pytest.raises(ConfigError, match="got 1, and no recorded sweep"):
+        store.grid()
+    swept(GRID, store, limit=2)
+    shutil.rmtree(store.path / ".grids")
+    with pytest.raises(ConfigError, match="got 3 that differ in"):
+        store.grid()
+
+
+# The layout on disk
+
+NAMES = (".failed", ".claims", ".grids", ".summaries", ".damaged")
+LISTINGS = ("glob", "rglob", "iterdir", "scandir", "listdir")
+EXPORTS = ("sweeps/archive", "cli/", "paper/")
+"""Where a sweep's exports are named, which are netCDF too."""
+
+
+def test_only_the_store_knows_how_it_lies_on_disk():
+    source = Path(grokscope.__file__).parent
+    for path in source.rglob("*.py"):
+        where = path.relative_to(source).as_posix()
+        if where == "runs/store.py":
+            continue
+        text = path.read_text()
+        assert not [name for name in NAMES if f'"{name}' in text], where
+        assert '.nc"' not in text or where.startswith(EXPORTS), where
+        calls = [
+            node.func.attr
+            for node in ast.walk(ast.parse(text))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        ]
+        assert not {*LISTINGS} & {*calls}, where

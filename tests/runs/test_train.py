@@ -12,7 +12,8 @@ import pytest
 
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
-from grokscope.runs.store import open_run, run_path
+from grokscope.runs.run import open_run
+from grokscope.runs.store import Store
 from grokscope.runs.train import train
 from grokscope.sweeps.sweep import train_missing
 
@@ -39,7 +40,7 @@ def same_bits(a, b):
 
 def test_killed_and_restarted_equals_uninterrupted(whole, tmp_path):
     process = start(*OPTIONS, cwd=tmp_path)
-    path = run_path(tmp_path / "runs", EXPERIMENT)
+    path = Store(tmp_path / "runs").path_of(EXPERIMENT)
     while not (tmp_path / "runs").exists() and process.poll() is None:
         time.sleep(0.01)
     time.sleep(0.5)

@@ -10,7 +10,8 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase, classify
 from grokscope.plotting.diagram import edges
-from grokscope.runs.store import open_run, read_dataset, write_dataset
+from grokscope.runs.files import read_dataset, write_dataset
+from grokscope.runs.run import open_run
 from grokscope.sweeps.archive import archive, export, load_sweep, restore
 from grokscope.sweeps.diagram import (
     FAILED,

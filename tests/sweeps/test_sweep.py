@@ -22,17 +22,16 @@ from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.runs.compact import without_weights
-from grokscope.runs.record import final_network
-from grokscope.runs.store import find, open_run, record_failure, run_path, set_aside
-from grokscope.runs.summaries import CACHE
+from grokscope.runs.run import open_run
+from grokscope.runs.store import SUMMARIES, Store
 from grokscope.runs.train import pruning_curves, train
+from grokscope.sweeps import scheduler as runner
+from grokscope.sweeps import sweep as sweeps
 from grokscope.sweeps.archive import archive, export
 from grokscope.sweeps.diagram import DONE, FAILED, MISSING
 from grokscope.sweeps.executors import LocalPool, Place, dask_executor, place
 from grokscope.sweeps.scheduler import Outcome, run_cells
 from grokscope.sweeps.sweep import estimate, failed_cells, open_sweep, sweep, train_missing
-from grokscope.sweeps.sweep import scheduler as runner
-from grokscope.sweeps.sweep import sweep as sweeps
 from grokscope.training.loop import loop as training
 
 BASE = Experiment(steps=60, measure_every=20, corruption_fraction=0.3).replace(modulus=11, width=16)
@@ -103,7 +102,7 @@ def test_every_cell_has_its_place_and_its_run_s_numbers(whole):
 def test_files_hold_what_views_need_in_place_of_weights(whole):
     store, _ = whole
     experiment = GRID.cell((1, 2, 0))
-    lean, full = find(store, experiment), train(experiment, progress=False)
+    lean, full = Store(store).find(experiment), train(experiment, progress=False)
     assert lean is not None
     assert not lean.has_weights
     assert lean.phase() == full.phase()
@@ -114,9 +113,9 @@ def test_files_hold_what_views_need_in_place_of_weights(whole):
     examples = make_dataset(experiment)
     chosen = dataset.example.values
     assert (examples.given_labels[chosen] != examples.true_labels[chosen]).all()
-    logits = np.asarray(final_network(full)(jnp.asarray(examples.inputs[chosen])))
+    logits = np.asarray(full.network(jnp.asarray(examples.inputs[chosen])))
     assert np.allclose(dataset.logits, logits, rtol=1e-3, atol=1e-6)
-    assert run_path(store, experiment).stat().st_size < 80_000
+    assert Store(store).path_of(experiment).stat().st_size < 80_000
 
 
 def test_a_request_for_weights_trains_that_cell_again_and_no_other(whole, tmp_path):
@@ -185,7 +184,7 @@ def test_divergence_is_data_and_is_not_tried_again(tmp_path):
     assert (data.status == DONE).all()
     assert np.isfinite(data.failed_at).all()
     assert created(tmp_path) == created(tmp_path)
-    lean = find(tmp_path, grid.cell((0, 0)))
+    lean = Store(tmp_path).find(grid.cell((0, 0)))
     assert lean is not None
     assert lean.failed_at is not None
     assert np.isnan(lean.dataset.pruned_test_accuracy).all()
@@ -234,7 +233,7 @@ def test_train_missing_says_what_could_not_be_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "train_ensemble", breaking(MemoryError()))
     with pytest.raises(WorkerError, match=r"1 of 2 networks could not be trained.*out of memory"):
         train_missing([BASE, BASE.replace(weight_decay=5)], tmp_path, workers=1, progress=False)
-    assert find(tmp_path, BASE) is not None
+    assert Store(tmp_path).find(BASE) is not None
 
 
 def test_a_damaged_file_is_set_aside_and_its_cell_run_again(whole, tmp_path):
@@ -261,20 +260,6 @@ def test_what_lies_in_a_store_under_another_name_is_left_alone(whole, tmp_path):
     assert (store / "notes.nc").read_text() == "somebody's data"
 
 
-def test_two_that_find_a_damaged_file_set_it_aside_once(whole, tmp_path):
-    store = shutil.copytree(whole[0], tmp_path / "copy")
-    path = next(iter(store.glob("*.nc")))
-    found, sound = path.stat(), path.read_bytes()
-    path.write_bytes(b"damaged")
-    with pytest.warns(UserWarning, match="set aside"):
-        set_aside(path, "It is damaged.", path.stat())
-    set_aside(path, "It is damaged.", found)  # by another, who is late: it is gone
-    path.with_suffix(".new").write_bytes(sound)
-    path.with_suffix(".new").replace(path)
-    set_aside(path, "It is damaged.", found)  # later still: it was made again
-    assert open_run(path)
-
-
 def test_refining_trains_the_cells_that_are_shown(tmp_path):
     fractions = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
     axes = {"train_fraction": fractions, "weight_decay": [0, 1, 2, 3, 4, 5, 6]}
@@ -291,9 +276,9 @@ def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
     run(grid, tmp_path, refine=True)
     data = run(grid, tmp_path, refine=True, keep_weights=True)
     assert (data.has_weights == 1).all()
-    path = run_path(tmp_path, grid.cell((0, 1, 1)))
-    path.unlink()
-    record_failure(tmp_path, grid.cell((0, 1, 1)), "a lost process")
+    store, cell = Store(tmp_path), grid.cell((0, 1, 1))
+    store.path_of(cell).unlink()
+    store.record_failure(cell, "a lost process")
     assert int((run(grid, tmp_path, refine=True).status == FAILED).sum()) == 1
     data = run(grid, tmp_path, refine=True, retry_failed=True)
     assert (data.status == DONE).all()
@@ -302,8 +287,8 @@ def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
 def test_weights_that_another_has_stored_meanwhile_stay(tmp_path):
     lean = without_weights(train(BASE, progress=False))
     train(BASE, tmp_path, progress=False)
-    assert runner._save(lean, tmp_path).has_weights
-    assert open_run(run_path(tmp_path, BASE)).has_weights
+    assert runner._save(lean, Store(tmp_path)).has_weights
+    assert open_run(Store(tmp_path).path_of(BASE)).has_weights
 
 
 @pytest.mark.parametrize("wrong", [{"limit": -2}, {"workers": 0}])
@@ -314,11 +299,11 @@ def test_numbers_below_one_are_refused(tmp_path, wrong):
 
 def test_the_cache_is_never_trusted_over_the_store(whole, tmp_path):
     store = shutil.copytree(whole[0], tmp_path / "copy")
-    (store / CACHE).unlink()
+    (store / SUMMARIES).unlink()
     assert same(open_sweep(GRID, store, False), whole[1])
-    sealed = (store / CACHE).read_bytes()
+    sealed = (store / SUMMARIES).read_bytes()
     for content in (b"", b"{}", sealed[:-1], sealed.replace(b"train_loss", b"train_lost", 1)):
-        (store / CACHE).write_bytes(content)
+        (store / SUMMARIES).write_bytes(content)
         assert same(open_sweep(GRID, store, False), whole[1])
     gone = next(iter(store.glob("*.nc")))
     gone.unlink()

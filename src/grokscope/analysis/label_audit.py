@@ -8,14 +8,13 @@ import xarray as xr
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
-from grokscope.data.dataset import Dataset, make_dataset
+from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
 from grokscope.measures.pruning import pruning_curve, pruning_order, with_units
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
 from grokscope.runs.compact import COUNTS
-from grokscope.runs.record import final_network
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 EVIDENCE = {
     "confidence": "how little probability the network gives the label (softmax of its logits)",
@@ -60,7 +59,7 @@ def audit(run: Run) -> xr.Dataset:
             f"`run` must have finished to be audited, got one that diverged at step "
             f"{run.failed_at}. Use a smaller learning rate."
         )
-    network, dataset = final_network(run), make_dataset(run.experiment)
+    network, dataset = run.network, run.data
     n = dataset.n_train
     given = dataset.given_labels[:n]
     loss = run.experiment.loss

@@ -8,7 +8,7 @@ import xarray as xr
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import measured_layers
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 from grokscope.training.loop import model_shapes
 
 

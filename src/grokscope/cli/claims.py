@@ -91,7 +91,7 @@ def report(
     Example: [bold]grokscope report --out report.html[/bold]
     """
     from grokscope.paper.report import report as write_report
-    from grokscope.runs.store import require_file
+    from grokscope.runs.files import require_file
 
     require_file(out, "out", PAGES)
     found = write_report(

@@ -47,7 +47,7 @@ def explore(
     from grokscope.explorer.server import make_server
     from grokscope.explorer.source import open_source
     from grokscope.progress import progress_bar
-    from grokscope.runs.store import require_file, write_whole
+    from grokscope.runs.files import require_file, write_atomically
 
     if export is not None:
         require_file(export, "export", PAGES)
@@ -61,7 +61,7 @@ def explore(
                 if run is not None:
                     cells[cell] = details(run)
                 advance(1)
-        write_whole(export, page(overview(data), cells).encode())
+        write_atomically(export, page(overview(data), cells).encode())
         written = {"page": str(export), "cells": len(cells), "bytes": export.stat().st_size}
         print(json.dumps(written) if as_json else f"page     {export}")
         return

@@ -118,14 +118,16 @@ def _open_with_weights(name: str, store: Path) -> Any:
 
     Code of the user's own is run only from the folders of `--code`, not from the current one.
     """
-    from grokscope.runs.store import open_named, save
+    from grokscope.runs import store as stores
+    from grokscope.runs.run import open_run
     from grokscope.runs.train import train_ensemble
 
-    run = open_named(name, store)
+    folder = stores.Store(store)
+    run = open_run(name) if Path(name).is_file() else folder.open(name)
     if run.has_weights:
         return run
     (trained,) = train_ensemble([run.experiment])
-    return save(trained, store)
+    return folder.save(trained)
 
 
 @app.command()
@@ -148,7 +150,7 @@ def show(
     """
     from grokscope.plotting import style
     from grokscope.plotting.run import draw_overview
-    from grokscope.runs.store import require_file
+    from grokscope.runs.files import require_file
 
     allow_named(code)
     opened = _open_with_weights(run, store)
@@ -184,7 +186,7 @@ def prune(
     from grokscope.measures.pruning import neurons_required
     from grokscope.plotting import style
     from grokscope.plotting.run import draw_pruning_curves
-    from grokscope.runs.store import require_file
+    from grokscope.runs.files import require_file
     from grokscope.runs.train import pruning_curves
 
     allow_named(code)
@@ -233,7 +235,7 @@ def audit(
     from grokscope.analysis.label_audit import qualities
     from grokscope.plotting import style
     from grokscope.plotting.audit import draw_audit
-    from grokscope.runs.store import require_file
+    from grokscope.runs.files import require_file
 
     allow_named(code)
     opened = _open_with_weights(run, store)

@@ -129,15 +129,16 @@ def sweep(
     from grokscope.data.dataset import complete_grid
     from grokscope.experiment.own_code import allow_code
     from grokscope.plotting.wording import span
+    from grokscope.runs import store as stores
+    from grokscope.sweeps import archive as archives
+    from grokscope.sweeps import sweep as sweeps
     from grokscope.sweeps.diagram import grid_of
-    from grokscope.sweeps.sweep import archive as archives
-    from grokscope.sweeps.sweep import sweep as sweeps
 
     allow_code(Path.cwd())
     chosen = complete_grid(chosen)
 
     if dry_run:
-        data = sweeps.open_sweep(chosen, store)
+        data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
         cost = sweeps.estimate(chosen, store, data, processes, keep_weights, retry_failed, most)
         if as_json:
             print(json.dumps(status_of(data) | cost._asdict()))
@@ -187,11 +188,14 @@ def status(
 
     Example: [bold]grokscope status figure3a --settle[/bold]
     """
+    from grokscope.runs import store as stores
     from grokscope.sweeps.sweep import open_sweep
 
     if store.exists() and not store.is_dir():
         raise ConfigError(f"`store` must be a folder of runs, got the file {str(store)!r}.")
-    _print_status(open_sweep(named_grid(grid, seeds, settle, every), store), store, as_json)
+    unchanged = stores.Store(store, mend=False)
+    data = open_sweep(named_grid(grid, seeds, settle, every), unchanged)
+    _print_status(data, store, as_json)
 
 
 def _print_status(data: Any, store: Path, as_json: bool) -> None:
@@ -241,10 +245,11 @@ def phases(
     """
     from grokscope.paper import figures
     from grokscope.paper.figures.diagrams import draw_diagrams
+    from grokscope.plotting import style
     from grokscope.progress import progress_bar
-    from grokscope.runs.store import require_file
-    from grokscope.sweeps.recorded_grids import grid_in
-    from grokscope.sweeps.sweep import archive as archives
+    from grokscope.runs import store as stores
+    from grokscope.runs.files import require_file
+    from grokscope.sweeps import archive as archives
     from grokscope.sweeps.sweep import open_sweep
 
     if out is not None:
@@ -259,7 +264,7 @@ def phases(
         )
     named = requested_grid(source, grid, seeds, settle, every)
     if source.is_dir():
-        chosen = named or grid_in(source)
+        chosen = named or stores.Store(source).grid()
         if details and export:
             with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
                 data = archives.archive(chosen, source, advance)
@@ -312,7 +317,8 @@ def figure(
     Example: [bold]grokscope figure 1 --scale quick[/bold]
     """
     from grokscope.paper import figures
-    from grokscope.runs.store import require_file
+    from grokscope.plotting import style
+    from grokscope.runs.files import require_file
 
     scale = known_scale(scale)
     chosen = figures.load(int(number) if number.isdecimal() else number)
@@ -329,8 +335,8 @@ def figure(
     path = out or Path("figures") / f"figure{number}{suffix}.png"
     require_file(path, "out", style.FORMATS)
     if of_sweeps:
-        from grokscope.sweeps.sweep import archive as archives
-        from grokscope.sweeps.sweep import sweep as sweeps
+        from grokscope.sweeps import archive as archives
+        from grokscope.sweeps import sweep as sweeps
 
         grids = figures.grids(chosen, scale, root_seed)
         if results is not None:

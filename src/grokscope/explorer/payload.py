@@ -15,7 +15,7 @@ from grokscope.measures.scores import SCORES
 from grokscope.measures.spectrum import power_spectrum, residue_order
 from grokscope.plotting.wording import AXIS_LABELS, COLORS, PALE, words_of
 from grokscope.runs.compact import without_weights
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
 

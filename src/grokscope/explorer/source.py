@@ -11,10 +11,10 @@ import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.grid import Grid
-from grokscope.runs.store import Run, find
+from grokscope.runs.run import Run
+from grokscope.runs.store import Store
 from grokscope.sweeps.archive import archived_run, load_sweep
 from grokscope.sweeps.diagram import DONE, collect, grid_of
-from grokscope.sweeps.recorded_grids import grid_in
 from grokscope.sweeps.sweep import open_sweep
 
 NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
@@ -56,22 +56,23 @@ def open_source(source: Path, grid: Grid | None = None) -> Source:
     return Source(lambda: data, archived)
 
 
-def _of_store(store: Path, given: Grid | None) -> Source:
-    """A store that may grow; if no grid is given, so may the grid that is found in it."""
-    grid = _with_axis(grid_in(store, mend=False) if given is None else given)
-    seen = grid, open_sweep(grid, store, mend=False)  # replaced at once: cells are read meanwhile
+def _of_store(folder: Path, given: Grid | None) -> Source:
+    """A store that may grow; if no grid is given, a larger one may be recorded in it meanwhile."""
+    store = Store(folder, mend=False)
+    grid = _with_axis(store.grid() if given is None else given)
+    seen = grid, open_sweep(grid, store)  # replaced at once: cells are read meanwhile
 
     def now() -> xr.Dataset:
         nonlocal seen
-        grid = grid_in(store, mend=False) if given is None else given
-        data = collect(grid, store, mend=False)
+        grid = store.grid() if given is None else given
+        data = collect(grid, store)
         seen = grid, data
         return data
 
     def stored(cell: int) -> Run | None:
         grid, data = seen
         index = _index(data, cell)
-        return None if index is None else find(store, grid.cell(index), mend=False)
+        return None if index is None else store.find(grid.cell(index))
 
     return Source(now, stored)
 

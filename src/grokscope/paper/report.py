@@ -21,7 +21,7 @@ from grokscope.paper.claims import Claim, Finding, Verdict, claims, verify
 from grokscope.paper.figures import FAMILIES, Figure, Scale, SweepFigure
 from grokscope.plotting.wording import span
 from grokscope.runs.record import environment
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 from grokscope.sweeps.sweep import train_missing
 
 STYLE = """
@@ -83,7 +83,7 @@ def report(
     Raises:
         OSError: if the file cannot be written.
     """
-    from grokscope.runs.store import write_whole
+    from grokscope.runs.files import write_atomically
 
     show("claims")
     found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
@@ -103,7 +103,7 @@ def report(
                 sections.append(_of_sweeps(number, figure, data, scale, Path(results)))
         except (ConfigError, StoreError) as error:  # what is whole is shown all the same
             sections.append(Section(number, figure.title, None, f"cannot be shown: {error}"))
-    write_whole(path, page(sections, claims(), found).encode())
+    write_atomically(path, page(sections, claims(), found).encode())
     return found
 
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 
 from grokscope.analysis.label_audit import NAMES, quality
 from grokscope.plotting import style
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 LOOKS = (
     (style.BLACK, ":"),

@@ -12,7 +12,7 @@ from grokscope.analysis.statistics import rank_correlation
 from grokscope.data.dataset import Dataset
 from grokscope.plotting import style
 from grokscope.plotting.wording import AXIS_LABELS, span, words_of
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import grid_of, phase_diagram
 

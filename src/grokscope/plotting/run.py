@@ -25,8 +25,7 @@ from grokscope.plotting.panels import (
     norm_panel,
     pruning_panel,
 )
-from grokscope.runs.record import final_network
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 
 def typical_neurons(run: Run) -> list[int]:
@@ -66,7 +65,7 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
         histogram.legend(ncols=2)
         example_panel(spectrum, dataset.inputs[index])
 
-    values = np.asarray(final_network(run)(jnp.asarray(dataset.inputs[index : index + 1])))[0]
+    values = np.asarray(run.network(jnp.asarray(dataset.inputs[index : index + 1])))[0]
     logit_panel(logits, values, dataset, index)
     where = f" ({', '.join(map(str, dataset.inputs[index]))})" if n_units else ""
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"

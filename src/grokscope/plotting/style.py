@@ -20,7 +20,8 @@ from matplotlib.ticker import PercentFormatter
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
 from grokscope.plotting.wording import words_of
-from grokscope.runs.store import Run, write_whole
+from grokscope.runs.files import write_atomically
+from grokscope.runs.run import Run
 
 # Okabe and Ito's palette; beside colour, each line has its own dashes and lightness.
 BLUE, ORANGE, GREEN, RED, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#222222"
@@ -115,7 +116,7 @@ def save(figure: Figure, path: Path) -> None:
     dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     figure.savefig(buffer, format=kind, metadata=dates.get(kind, {}))
     plt.close(figure)
-    write_whole(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
 
 
 def percent(axes: Axes, axis: str = "y") -> None:

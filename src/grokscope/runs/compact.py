@@ -12,8 +12,8 @@ from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.measures.pruning import fewest_neurons, pruning_curve, pruning_order
 from grokscope.measures.scores import measured_layers, named_arrays
 from grokscope.models.network import Layer, Network
-from grokscope.runs.record import described, final_network
-from grokscope.runs.store import Run
+from grokscope.runs.record import described
+from grokscope.runs.run import Run
 
 EXAMPLES = 4
 """Corrupted training examples whose logits are kept when weights are not (Figure 23 shows four)."""
@@ -33,7 +33,7 @@ def without_weights(run: Run) -> Run:
     """
     if not run.has_weights:
         return run
-    network = final_network(run)
+    network = run.network
     exists = np.float32(1 if run.failed_at is None else np.nan)
     examples = make_dataset(run.experiment)
     left_out = {*named_arrays(network), "residue", "ipr", "vectors", "layer"}

@@ -1,4 +1,4 @@
-"""A run as labelled arrays: from its measurements, and back to its network."""
+"""A run as labelled arrays, made from its measurements."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from importlib.metadata import version
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import packages_of
 from grokscope.measures.scores import (
     SCORES,
     Measurement,
-    array_name,
     embedding_ipr,
     matrices,
     mean_ipr,
@@ -30,8 +27,6 @@ from grokscope.measures.scores import (
     named_arrays,
 )
 from grokscope.models.network import Network
-from grokscope.runs.store import Run
-from grokscope.training.loop import model_shapes
 
 
 def described(description: str) -> dict[str, str]:
@@ -150,26 +145,4 @@ def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "byte_order": sys.byteorder,
         }
-    )
-
-
-def final_network(run: Run) -> Network:
-    """The trained network.
-
-    Raises:
-        ConfigError: if the run was stored without its weights.
-
-    >>> from grokscope import train
-    >>> run = train(Experiment(steps=0).replace(modulus=7, width=4))
-    >>> final_network(run)(jnp.array([[1, 2]])).shape
-    (1, 7)
-    """
-    if not run.has_weights:
-        raise ConfigError(
-            f"`run` must have its weights, got {run.digest[:12]}, which a sweep stored without. "
-            "Train it again with `train`."
-        )
-    return jax.tree_util.tree_map_with_path(
-        lambda path, _: jnp.asarray(run.dataset[array_name(path)].values),
-        model_shapes(run.experiment),
     )

@@ -1,34 +1,31 @@
-"""The last measurements of every run in a store, kept beside the runs so that opening is quick."""
+"""The last measurements of a run in a few numbers, and a file that caches those of many runs."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from grokscope.errors import StoreError
 from grokscope.measures.scores import SCORES
-from grokscope.runs.store import (
-    RUN_NAME,
-    SUFFIX,
-    Run,
-    open_sound,
-    seal,
-    split_seal,
-    write_whole,
-)
+from grokscope.runs.files import read_sealed, write_sealed
+from grokscope.runs.run import Run
 
-CACHE = ".summaries"
 IPR_BINS = 40
 """Bins from 0 to 1 in every histogram of IPR."""
 VERSION = 3
 
 Summary = dict[str, Any]
+
 Signature = list[int]
+"""Inode, size and time of change of a file; another whenever the file is replaced."""
+
+Cached = tuple[Signature, Summary]
+"""A run's summary, after the signature of the file it was made from."""
 
 
 def summarize(run: Run) -> Summary:
@@ -50,9 +47,9 @@ def summarize(run: Run) -> Summary:
         "dead_neurons": int(last.dead_neurons),
         "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
         "own": {
-            name: float(last[name])
-            for name in [code.function for code in run.experiment.measures or ()]
-            if name in last
+            code.function: float(last[code.function])
+            for code in run.experiment.measures or ()
+            if code.function in last
         },
         "neurons_required": None if np.isnan(required) else int(required),
         "ipr_counts": {
@@ -69,76 +66,29 @@ def summarize(run: Run) -> Summary:
     }
 
 
-def signature(path: Path) -> Signature:
-    """What changes whenever a file of the store is replaced."""
-    return _mark(os.stat(path))
+def signature(file: Path | os.DirEntry[str]) -> Signature:
+    """The signature of a file.
 
-
-def _mark(status: os.stat_result) -> Signature:
+    Raises:
+        FileNotFoundError: if the file is gone.
+    """
+    status = file.stat()
     return [status.st_ino, status.st_size, status.st_mtime_ns]
 
 
-def summaries(
-    store: Path,
-    known: dict[str, tuple[Signature, Summary]] | None = None,
-    wanted: Callable[[str], bool] = lambda name: True,
-    advance: Callable[[int], None] = lambda runs: None,
-    mend: bool = True,
-) -> dict[str, Summary]:
-    """The summary of each run in a store, by digest.
-
-    A run file is opened only if neither `known` nor the cache has a summary of exactly this
-    file. Damaged files are set aside and reported. The cache is written if it can be.
-
-    Args:
-        store: a folder of runs; one that does not exist is empty.
-        known: summaries just made, each with the signature of the file it was made from.
-        wanted: which digests to return.
-        advance: called with the number of wanted runs just seen.
-        mend: whether damaged files are set aside, and the cache written; the store stays as it is
-            if not.
-    """
-    if not store.is_dir():
-        return {}
-    stored = _read(store / CACHE)
-    cache = stored | (known or {})
-    there = {}
-    with os.scandir(store) as entries:
-        for entry in entries:
-            name, ending = os.path.splitext(entry.name)
-            if ending == SUFFIX and RUN_NAME.fullmatch(name):
-                with suppress(FileNotFoundError):  # set aside by another process just now
-                    there[name] = _mark(entry.stat())
-    fresh = {}
-    for name, mark in there.items():
-        cached, summary = cache.get(name, (None, None))
-        if cached == mark:
-            fresh[name] = (mark, summary)
-        elif wanted(name) and (run := open_sound(store / f"{name}{SUFFIX}", mend)):
-            fresh[name] = (mark, summarize(run))
-        advance(int(wanted(name)))
-    if mend and fresh != stored:
-        _write(store / CACHE, fresh)
-    return {name: summary for name, (_, summary) in fresh.items() if wanted(name)}
-
-
-def _read(path: Path) -> dict[str, tuple[Signature, Summary]]:
-    """The cache, or nothing if it is missing, damaged or of another version."""
+def read_cache(path: Path) -> dict[str, Cached]:
+    """Summaries by digest; none if the file is missing, damaged or of another version."""
     try:
-        content, ending = split_seal(path.read_bytes())
-        if ending != seal(content):
-            return {}
-        document = json.loads(content)
-    except (OSError, ValueError):
+        document = json.loads(read_sealed(path))
+    except (OSError, StoreError, ValueError):
         return {}
     if document["version"] != VERSION:
         return {}
     return {name: (mark, summary) for name, (mark, summary) in document["runs"].items()}
 
 
-def _write(path: Path, runs: dict[str, tuple[Signature, Summary]]) -> None:
+def write_cache(path: Path, runs: dict[str, Cached]) -> None:
+    """Write what `read_cache` reads; skipped if the file cannot be written."""
     content = json.dumps({"version": VERSION, "runs": runs}).encode()
-    try:
-        write_whole(path, content + seal(content))
-    except OSError:
-        return  # a store that cannot be written is slower to open, and nothing else
+    with suppress(OSError):  # such a store is slower to open, and nothing else
+        write_sealed(path, content)

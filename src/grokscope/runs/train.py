@@ -1,4 +1,4 @@
-"""One experiment from start to finish: train, measure at every scheduled step, store."""
+"""Experiments from start to finish: train, measure at every scheduled step, store."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ from grokscope.measures.settle import has_settled
 from grokscope.models.network import Network
 from grokscope.progress import progress_bar
 from grokscope.runs.compact import COUNTS, side_by_side
-from grokscope.runs.record import as_dataset, final_network
-from grokscope.runs.store import Run, find, require_writable, save
+from grokscope.runs.files import require_writable
+from grokscope.runs.record import as_dataset
+from grokscope.runs.run import Run
+from grokscope.runs.store import Store
 from grokscope.training.loop import model_shapes, train_steps
 
 Log = Callable[[Experiment, int, dict[str, float]], None]
@@ -46,7 +48,7 @@ Log = Callable[[Experiment, int, dict[str, float]], None]
 
 def train(
     experiment: Experiment,
-    store: str | Path | None = None,
+    store: str | Path | Store | None = None,
     progress: bool = True,
     log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
 ) -> Run:
@@ -55,10 +57,13 @@ def train(
     Args:
         experiment: what to train. Code of your own may be in the current folder, or in one that
             you named (`allow_code`).
-        store: a folder of runs; the run is taken from there if it is there, and else put there.
+        store: a folder of runs; the run is taken from there, or trained and written there.
         progress: whether to show a progress bar, if on a terminal.
         log: called at every measurement with the step and the `SCORES`, the norms of the weights,
             the mean IPR and your own measures, by name; not for a run that is in the store.
+
+    Returns:
+        The run; its `path` is None without a store.
 
     Raises:
         ConfigError: if the store cannot be written.
@@ -69,14 +74,60 @@ def train(
     """
     allow_code(Path.cwd())
     experiment = complete(experiment)
+    store = None if store is None else Store.of(store)
     if store is not None:
-        stored = find(Path(store), experiment)
+        stored = store.find(experiment)
         if stored and stored.has_weights:
             return stored
-        require_writable(Path(store), "store")
+        require_writable(store.path, "store")
     with progress_bar("training", experiment.steps, progress) as advance:
         (run,) = train_ensemble([experiment], advance, lambda _, *measured: log(*measured))
-    return run if store is None else save(run, Path(store))
+    return run if store is None else store.save(run)
+
+
+def train_ensemble(
+    experiments: Sequence[Experiment],
+    advance: Callable[[int], None] = lambda steps: None,
+    log: Log = lambda experiment, step, scores: None,
+) -> list[Run]:
+    """Train experiments of one static shape together; see `training.train_steps`.
+
+    Args:
+        experiments: what to train; they may differ in numbers that leave all shapes alone.
+        advance: called with the number of steps just done. A run that ends early counts its
+            remaining steps as done.
+        log: called at every measurement of every run with its experiment, and else as in `train`.
+
+    Returns:
+        The runs, in the order of the experiments.
+
+    Raises:
+        ConfigError: if the experiments do not share one static shape.
+    """
+    if not experiments:
+        return []
+    began = time.monotonic()
+    experiments = list(map(complete, experiments))
+    for experiment in experiments:
+        require_measurable(experiment, model_shapes(experiment))
+    members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
+    for member in members:
+        require_repeatable(member.experiment, member.dataset)
+        require_logits(member.experiment, member.dataset)
+    before = 0
+    for step, networks, failures in train_steps(experiments, [m.dataset for m in members]):
+        for member, network, failed_at in zip(members, networks, failures, strict=True):
+            if not member.has_ended:
+                member.take(step, network, failed_at)
+                if failed_at is None:
+                    log(member.experiment, step, member.logged(network))
+        advance(step - before)
+        before = step
+        if all(member.has_ended for member in members):
+            break
+    advance(experiments[0].steps - before)
+    seconds = (time.monotonic() - began) / len(members)
+    return [member.as_run(seconds) for member in members]
 
 
 @dataclass
@@ -103,13 +154,12 @@ class _Member:
         if failed_at is not None:
             return
         self.measured.append(measure(network, self.examples, self.experiment))
-        if step < self.experiment.steps and self._has_settled():
+        if step < self.experiment.steps and self._has_settled(network):
             self.settled_at = step
 
-    def logged(self) -> dict[str, float]:
+    def logged(self, network: Network) -> dict[str, float]:
         """The last measurement as numbers by name."""
-        last, network = self.measured[-1], self.network
-        assert network is not None
+        last = self.measured[-1]
         norms = zip(matrices(named_arrays(network)), last.norm.tolist(), strict=True)
         ipr = mean_ipr(embedding_ipr(network, [last])).item()
         return last.scores | {f"norm_{n}": norm for n, norm in norms} | {"mean_ipr": ipr} | last.own
@@ -118,13 +168,11 @@ class _Member:
         """The finished run."""
         assert self.network is not None
         ends = {"failed_at": self.failed_at, "settled_at": self.settled_at}
-        return Run(
-            self.experiment,
-            as_dataset(self.experiment, self.measured, self.network, ends, seconds),
-        )
+        dataset = as_dataset(self.experiment, self.measured, self.network, ends, seconds)
+        return Run(self.experiment, dataset)
 
-    def _has_settled(self) -> bool:
-        if self.experiment.settle is None or self.network is None:
+    def _has_settled(self, network: Network) -> bool:
+        if self.experiment.settle is None:
             return False
         return has_settled(
             self.experiment,
@@ -132,47 +180,8 @@ class _Member:
             [m.scores["train_accuracy"] for m in self.measured],
             [m.scores["test_accuracy"] for m in self.measured],
             [m.norm for m in self.measured],
-            mean_ipr(embedding_ipr(self.network, self.measured)),
+            mean_ipr(embedding_ipr(network, self.measured)),
         )
-
-
-def train_ensemble(
-    experiments: Sequence[Experiment],
-    advance: Callable[[int], None] = lambda steps: None,
-    log: Log = lambda experiment, step, scores: None,
-) -> list[Run]:
-    """Train experiments of one static shape together; see `training.train_steps`.
-
-    `advance` is called with the steps just done; a run that ends early counts the rest as done.
-    `log` is called at every measurement of every run; see `train`.
-
-    Raises:
-        ConfigError: if the experiments do not share one static shape.
-    """
-    if not experiments:
-        return []
-    began = time.monotonic()
-    experiments = list(map(complete, experiments))
-    for experiment in experiments:
-        require_measurable(experiment, model_shapes(experiment))
-    members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
-    for member in members:
-        require_repeatable(member.experiment, member.dataset)
-        require_logits(member.experiment, member.dataset)
-    before = 0
-    for step, networks, failures in train_steps(experiments, [m.dataset for m in members]):
-        for member, network, failed_at in zip(members, networks, failures, strict=True):
-            if not member.has_ended:
-                member.take(step, network, failed_at)
-                if failed_at is None:
-                    log(member.experiment, step, member.logged())
-        advance(step - before)
-        before = step
-        if all(member.has_ended for member in members):
-            break
-    advance(experiments[0].steps - before)
-    seconds = (time.monotonic() - began) / len(members)
-    return [member.as_run(seconds) for member in members]
 
 
 def pruning_curves(
@@ -182,14 +191,22 @@ def pruning_curves(
     stride: int | None = None,
     layer: str | None = None,
 ) -> xr.Dataset:
-    """`pruning_curve` of a run in each order of removal, along the dimension `first`.
+    """`pruning_curve` of a run, by its own loss, in each order of removal.
 
-    `layer` is whose neurons are removed, in order of their IPR: by default the last. `stride` is 1
-    unless given; where every count must be evaluated, what makes about `COUNTS` of them.
+    Args:
+        run: a run with its weights that did not diverge.
+        first: orders of removal, as in `pruning_order`.
+        seed: of the random order.
+        stride: neurons between two counts; by default 1, or what makes about `COUNTS` counts where
+            the network must be evaluated at each.
+        layer: whose neurons are removed, in order of their IPR; by default the last's.
+
+    Returns:
+        The curves along the dimension `first`.
 
     Raises:
-        ConfigError: if the run diverged, was stored without weights, an order or the layer is
-            unknown, or the layer's neurons have no IPR to order them by.
+        ConfigError: if the run diverged or has no weights, an order or the layer is unknown, or
+            the layer's neurons have no IPR to order them by.
 
     >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
     >>> dict(pruning_curves(run, stride=4).sizes)
@@ -206,22 +223,25 @@ def pruning_curves(
             f"`first` must name an order and `stride` be at least 1, got {first!r} and {stride!r}. "
             "Leave them out."
         )
-    network, dataset = final_network(run), make_dataset(run.experiment)
-    layer = layer_named(network, layer)
-    if layer in measured_layers(network):
-        ipr = run.layer_ipr(layer)
-    elif set(first) <= {"random"}:
-        ipr = np.zeros(outgoing(network, layer).shape[1])
-    else:
-        raise ConfigError(
-            f"`first` must be random for layer {layer}, whose neurons have no IPR, got "
-            f"{', '.join(first)}. Use random."
-        )
+    layer = layer_named(run.network, layer)
+    ipr = _ipr_to_prune_by(run, layer, first)
     if stride is None:
-        stride = 1 if adds_to_logits(network, layer) else -(-len(ipr) // COUNTS)
+        stride = 1 if adds_to_logits(run.network, layer) else -(-len(ipr) // COUNTS)
     orders = [pruning_order(ipr, order, seed) for order in first]
     curves = [
-        pruning_curve(network, dataset, order, run.experiment.loss, stride, layer)
+        pruning_curve(run.network, run.data, order, run.experiment.loss, stride, layer)
         for order in orders
     ]
     return side_by_side(curves, first)
+
+
+def _ipr_to_prune_by(run: Run, layer: str, first: Sequence[str]) -> np.ndarray:
+    """The IPR of a layer's neurons; zeros if they have none and need none."""
+    if layer in measured_layers(run.network):
+        return run.layer_ipr(layer)
+    if set(first) <= {"random"}:
+        return np.zeros(outgoing(run.network, layer).shape[1])
+    raise ConfigError(
+        f"`first` must be random for layer {layer}, whose neurons have no IPR, got "
+        f"{', '.join(first)}. Use random."
+    )

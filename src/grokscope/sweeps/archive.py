@@ -14,17 +14,10 @@ import xarray as xr
 from grokscope.errors import StoreError
 from grokscope.experiment.grid import Grid
 from grokscope.runs.compact import without_weights
+from grokscope.runs.files import read_dataset, require_file, write_atomically, write_dataset
 from grokscope.runs.record import described
-from grokscope.runs.store import (
-    Run,
-    find,
-    read_dataset,
-    require_file,
-    run_path,
-    save,
-    write_dataset,
-    write_whole,
-)
+from grokscope.runs.run import Run
+from grokscope.runs.store import Store
 from grokscope.sweeps.diagram import DONE, MISSING, NUMBERS, as_table, collect, grid_of, is_whole
 
 RUN = "run_"
@@ -34,7 +27,7 @@ COMPRESSION = {"zlib": True, "complevel": 6, "shuffle": True}
 
 
 def archive(
-    grid: Grid, store: str | Path, advance: Callable[[int], None] = lambda runs: None
+    grid: Grid, store: str | Path | Store, advance: Callable[[int], None] = lambda runs: None
 ) -> xr.Dataset:
     """The dataset of `diagram.collect`, and beside it everything else of each run but its weights.
 
@@ -42,7 +35,7 @@ def archive(
     `run_`. Runs of different lengths are padded with NaN. `restore` gives the runs back, bit for
     bit.
     """
-    store = Path(store)
+    store = Store.of(store)
     data = collect(grid, store)
     shape, dims = data.status.shape, data.status.dims
     packed: dict[str, np.ndarray] = {}
@@ -51,7 +44,7 @@ def archive(
     made = np.full(shape, np.nan)
     created = np.full(shape, np.nan)
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
-        run = find(store, grid.cell(index))
+        run = store.find(grid.cell(index))
         if run is None:  # found damaged only now
             data.status.values[index] = MISSING
             for name in NUMBERS:
@@ -121,13 +114,13 @@ def _padded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return np.pad(array, room, constant_values=np.nan) if array.shape != shape else array
 
 
-def restore(data: xr.Dataset, store: str | Path) -> int:
+def restore(data: xr.Dataset, store: str | Path | Store) -> int:
     """Write the runs of an archive into a store, those that it has not; return how many.
 
     Raises:
         StoreError: if the dataset holds no runs but only what they ended with.
     """
-    grid, store = grid_of(data), Path(store)
+    grid, store = grid_of(data), Store.of(store)
     if not is_whole(data):
         raise StoreError(
             "the dataset must be a whole sweep's to be restored, got a selection of it. "
@@ -138,10 +131,11 @@ def restore(data: xr.Dataset, store: str | Path) -> int:
             "the sweep's file must hold its runs to go on from, got one with their ends alone. "
             "Export it with --details."
         )
+    store.record_grid(grid)
     restored = 0
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
-        if not run_path(store, grid.cell(index)).exists():
-            save(archived_run(data, grid, index), store)
+        if not store.path_of(grid.cell(index)).exists():
+            store.save(archived_run(data, grid, index))
             restored += 1
     return restored
 
@@ -208,9 +202,9 @@ def export(data: xr.Dataset, path: str | Path) -> None:
         return
     table = as_table(data)
     if path.suffix.lower() == ".csv":
-        write_whole(path, table.to_csv(index=False).encode())
+        write_atomically(path, table.to_csv(index=False).encode())
     else:
-        write_whole(path, table.to_parquet(index=False))
+        write_atomically(path, table.to_parquet(index=False))
 
 
 def load_sweep(path: str | Path) -> xr.Dataset:

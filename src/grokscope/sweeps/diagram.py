@@ -20,8 +20,8 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.scores import SCORES
-from grokscope.runs.store import failures
-from grokscope.runs.summaries import IPR_BINS, Summary, summaries
+from grokscope.runs.store import Store
+from grokscope.runs.summaries import IPR_BINS, Summary
 from grokscope.sweeps.refine import UNKNOWN, enclosed
 
 PHASES = (*Phase, None)
@@ -47,9 +47,8 @@ NUMBERS = SCORES | {
 
 def collect(
     grid: Grid,
-    store: str | Path,
+    store: str | Path | Store,
     advance: Callable[[int], None] = lambda runs: None,
-    mend: bool = True,
 ) -> xr.Dataset:
     """What a store has of a grid's cells, with a dimension for each axis and for the seed.
 
@@ -60,10 +59,9 @@ def collect(
     >>> collect(Grid(axes={"weight_decay": [0, 5]}), "no store").status.values.tolist()
     [[0], [0]]
     """
-    store = Path(store)
-    names = grid.digests
-    found = summaries(store, wanted=set(names).__contains__, advance=advance, mend=mend)
-    failed = failures(store) if store.is_dir() else {}
+    store, names = Store.of(store), grid.digests
+    found = store.summaries(wanted=set(names), advance=advance)
+    failed = store.failures()
     return as_dataset(grid, [found.get(name) for name in names], [name in failed for name in names])
 
 

@@ -16,8 +16,9 @@ from grokscope.errors import WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.own_code import allow_code, allowed_folders
 from grokscope.runs.compact import without_weights
-from grokscope.runs.store import Run, claim, find, forget_failure, record_failure, save
-from grokscope.runs.summaries import Signature, Summary, signature, summaries, summarize
+from grokscope.runs.run import Run
+from grokscope.runs.store import Store
+from grokscope.runs.summaries import Signature, Summary, signature, summarize
 from grokscope.runs.train import train_ensemble
 from grokscope.sweeps.executors import Here, Place, report
 from grokscope.training.cost import CELL_SECONDS, seconds_per_work, work
@@ -64,21 +65,24 @@ def train_cells(
         members = list(alike)
         for start in range(0, len(members), ensemble_size()):
             batch = members[start : start + ensemble_size()]
-            outcomes += _train_batch(batch, Path(store), keep_weights, advance)
+            outcomes += _train_batch(batch, Store(store), keep_weights, advance)
     return outcomes
 
 
 def _train_batch(
-    experiments: list[Experiment], store: Path, keep_weights: bool, advance: Callable[[float], None]
+    experiments: list[Experiment],
+    store: Store,
+    keep_weights: bool,
+    advance: Callable[[float], None],
 ) -> list[Outcome]:
     outcomes: list[Outcome] = []
     missing: list[Experiment] = []
-    with ExitStack() as claims:
+    with ExitStack() as locks:
         for experiment in experiments:
-            if not claims.enter_context(claim(store, experiment)):
+            if not locks.enter_context(store.training_lock(experiment)):
                 outcomes.append(Outcome(experiment))
                 continue
-            run = find(store, experiment)  # another process may just have finished it
+            run = store.find(experiment)  # another process may just have finished it
             if run is None or (keep_weights and not run.has_weights):
                 missing.append(experiment)
             else:
@@ -97,10 +101,10 @@ def _train_batch(
         return outcomes + [_finished(_save(run, store)) for run in runs]
 
 
-def _save(run: Run, store: Path) -> Run:
+def _save(run: Run, store: Store) -> Run:
     """Save a run, unless it has no weights and somebody has meanwhile stored it with them."""
-    there = None if run.has_weights else find(store, run.experiment)
-    return there if there is not None and there.has_weights else save(run, store)
+    there = None if run.has_weights else store.find(run.experiment)
+    return there if there is not None and there.has_weights else store.save(run)
 
 
 def _finished(run: Run) -> Outcome:
@@ -280,16 +284,16 @@ def train_all(
     Returns:
         The reason of each failure, by digest.
     """
-    known, failed = {}, {}
+    known, failed, opened = {}, {}, Store(store)
     try:
         for outcome in run_cells(cells, store, place, keep_weights, show):
             name = digest(outcome.experiment)
             if outcome.failure is not None:
                 failed[name] = outcome.failure
-                record_failure(store, outcome.experiment, outcome.failure)
+                opened.record_failure(outcome.experiment, outcome.failure)
             elif outcome.summary is not None and outcome.mark is not None:
                 known[name] = (outcome.mark, outcome.summary)
-                forget_failure(store, name)
+                opened.forget_failure(outcome.experiment)
     finally:
-        summaries(store, known, wanted=known.__contains__)  # which keeps them for the next time
+        opened.summaries(known, wanted=known)  # which keeps them for the next time
     return failed

@@ -21,15 +21,9 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import allow_code
 from grokscope.measures.scores import require_measurable
 from grokscope.progress import progress_bar, work_bar
-from grokscope.runs.store import (
-    Run,
-    failures,
-    find,
-    forget_failure,
-    open_run,
-    require_writable,
-    run_path,
-)
+from grokscope.runs.files import require_writable
+from grokscope.runs.run import Run, open_run
+from grokscope.runs.store import Store
 from grokscope.sweeps.diagram import (
     FAILED,
     MISSING,
@@ -40,7 +34,6 @@ from grokscope.sweeps.diagram import (
     phase_codes,
 )
 from grokscope.sweeps.executors import place
-from grokscope.sweeps.recorded_grids import record_grid
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Show, train_all
 from grokscope.training.cost import CELL_SECONDS, seconds_per_work, work
@@ -52,7 +45,7 @@ RUN_BYTES = 60_000
 
 def train_missing(
     experiments: Sequence[Experiment],
-    store: str | Path,
+    store: str | Path | Store,
     workers: int | None = None,
     progress: bool = True,
 ) -> list[Run]:
@@ -72,26 +65,26 @@ def train_missing(
         WorkerError: if one of them could not be trained; the others are in the store.
     """
     allow_code(Path.cwd())
-    store, experiments = Path(store), list(map(complete, experiments))
-    runs = {experiment: find(store, experiment) for experiment in dict.fromkeys(experiments)}
+    store, experiments = Store.of(store), list(map(complete, experiments))
+    runs = {experiment: store.find(experiment) for experiment in dict.fromkeys(experiments)}
     missing = [e for e, run in runs.items() if run is None or not run.has_weights]
     if missing:
-        require_writable(store, "store")
+        require_writable(store.path, "store")
         with work_bar(progress) as show, place(len(missing), workers) as where:
-            failed = train_all(missing, store, where, keep_weights=True, show=show)
+            failed = train_all(missing, store.path, where, keep_weights=True, show=show)
         if failed:
             name, reason = next(iter(failed.items()))
             raise WorkerError(
                 f"{len(failed)} of {len(missing)} networks could not be trained, the first of them "
                 f"{name[:12]} ({reason}). The others are stored; ask again to try once more."
             )
-    runs |= {experiment: open_run(run_path(store, experiment)) for experiment in missing}
+    runs |= {experiment: open_run(store.path_of(experiment)) for experiment in missing}
     return [run for experiment in experiments if (run := runs[experiment])]
 
 
 def sweep(
     grid: Grid | str | Path,
-    store: str | Path,
+    store: str | Path | Store,
     *,
     refine: bool = False,
     always: Mapping[str, Any] | None = None,
@@ -138,7 +131,7 @@ def sweep(
     """
     allow_code(Path.cwd())
     grid = complete_grid(grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid)))
-    store = Path(store)
+    store = Store.of(store)
     for name, number in (("limit", limit), ("workers", workers)):
         if number is not None and number < 1:
             raise ConfigError(f"`{name}` must be a whole number from 1, got {number}. Use 1.")
@@ -147,10 +140,10 @@ def sweep(
             "`refine` must have two axes to refine along, the last two, of ascending numbers, got "
             f"{list(grid.axes)}. Sweep the whole grid, or put such axes last."
         )
-    require_writable(store, "store")
+    require_writable(store.path, "store")
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
-    record_grid(grid, store)
+    store.record_grid(grid)
     data = open_sweep(grid, store, progress)
     left = grid.size if limit is None else limit
     with work_bar(progress) as show, place(grid.size, workers, executor) as where:
@@ -167,9 +160,9 @@ def sweep(
             if not cells:
                 continue
             for experiment in cells:
-                forget_failure(store, digest(experiment))
+                store.forget_failure(experiment)
             said = f"round {number}, more may follow: " if refine else ""
-            train_all(cells, store, where, keep_weights, _after(before, said, show))
+            train_all(cells, store.path, where, keep_weights, _after(before, said, show))
             before += math.fsum(map(work, cells))
             data = collect(grid, store)
             codes[:] = _known_phases(data, keep_weights, retry_failed)
@@ -212,20 +205,20 @@ def _untrained(data: xr.Dataset, keep_weights: bool, retry_failed: bool) -> np.n
     return untrained
 
 
-def open_sweep(grid: Grid, store: Path, progress: bool = True, mend: bool = True) -> xr.Dataset:
+def open_sweep(grid: Grid, store: str | Path | Store, progress: bool = True) -> xr.Dataset:
     """`diagram.collect` with a progress bar: the first opening reads every run."""
     with progress_bar("reading runs", grid.size, progress, unit="runs") as advance:
-        return collect(grid, store, advance, mend)
+        return collect(grid, store, advance)
 
 
-def failed_cells(data: xr.Dataset, store: Path) -> dict[str, str]:
+def failed_cells(data: xr.Dataset, store: str | Path | Store) -> dict[str, str]:
     """Why cells failed, by their settings in words.
 
     >>> data = collect(Grid(axes={"weight_decay": [0]}), "no store")
-    >>> failed_cells(data, Path("no store"))
+    >>> failed_cells(data, "no store")
     {}
     """
-    grid, reasons = grid_of(data), failures(store) if store.is_dir() else {}
+    grid, reasons = grid_of(data), Store.of(store).failures()
     failed = {}
     for index in map(tuple, np.argwhere(data.status.values == FAILED).tolist()):
         settings = ", ".join(f"{name} = {v}" for name, v in grid.settings(index).items())

@@ -17,7 +17,7 @@ from grokscope.analysis.statistics import Interval, mean_interval, share_interva
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name, sweep_data
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 SEEDS = 4
 """Networks for a statement about one setting: the fewest whose 95 % Wilson interval lies above one

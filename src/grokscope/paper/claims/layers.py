@@ -13,7 +13,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
 from grokscope.paper.claims import Claim
 from grokscope.paper.claims.networks import each, in_phase, live_ipr, size_of_each
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 BATCHES = Experiment(batch_size=256).with_batch_size(64)
 ADAM = BATCHES.replace(

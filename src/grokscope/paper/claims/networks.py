@@ -12,8 +12,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
 from grokscope.paper.claims import Claim, Evidence, Share, Size
-from grokscope.runs.record import final_network
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 from grokscope.runs.train import pruning_curves
 
 NOISY = Experiment(corruption_fraction=0.35, measure_every=50)
@@ -122,7 +121,7 @@ def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The n strongest labels of every wrongly labelled example, its given and its true label."""
     data = make_dataset(run.experiment)
     wrong = np.flatnonzero(data.given_labels != data.true_labels)
-    logits = np.asarray(final_network(run)(jnp.asarray(data.inputs[wrong])))
+    logits = np.asarray(run.network(jnp.asarray(data.inputs[wrong])))
     strongest = np.argsort(-logits, axis=1)[:, :n]
     return strongest, data.given_labels[wrong], data.true_labels[wrong]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from matplotlib import figure as mpl
 
-    from grokscope.runs.store import Run
+    from grokscope.runs.run import Run
 
 Scale = Literal["quick", "paper"]
 

@@ -11,7 +11,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.paper.figures import Figure, SweepFigure
 from grokscope.plotting import style
 from grokscope.plotting.panels import accuracy_panel, ipr_panel, scale_panel
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 TIED = {"False": "", "True": ", tied"}
 """By the words that a dataset has for them."""

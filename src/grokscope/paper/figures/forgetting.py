@@ -10,7 +10,7 @@ from grokscope.experiment.optimizers import SGD
 from grokscope.paper.figures import NOISY, Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import accuracy_panel, norm_panel
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 
 def draw_forgetting(runs: list[Run], small_print: str) -> Canvas:

@@ -10,7 +10,7 @@ from grokscope.measures.scores import named_arrays, neuron_ipr
 from grokscope.paper.figures import Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import BINS
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 from grokscope.training.loop import init_model
 
 

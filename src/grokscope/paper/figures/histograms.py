@@ -7,7 +7,7 @@ from matplotlib.figure import Figure as Canvas
 from grokscope.paper.figures import NOISY, Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import ipr_panel
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 DECAYS, DROPOUTS = (0, 5, 15), (0, 0.3, 0.6)
 

@@ -10,8 +10,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.paper.figures import NOISY, Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import corrupted_examples, logit_panel
-from grokscope.runs.record import final_network
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 EXAMPLES = 4
 
@@ -22,7 +21,7 @@ def draw_logits(runs: list[Run], small_print: str) -> Canvas:
     for row, run in zip(grid, runs, strict=True):
         dataset = make_dataset(run.experiment)
         chosen = corrupted_examples(dataset, EXAMPLES)
-        logits = np.asarray(final_network(run)(jnp.asarray(dataset.inputs[chosen])))
+        logits = np.asarray(run.network(jnp.asarray(dataset.inputs[chosen])))
         for axes, index, values in zip(row, chosen.tolist(), logits, strict=False):
             logit_panel(axes, values, dataset, index)
             m, n = dataset.inputs[index]

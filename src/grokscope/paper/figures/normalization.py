@@ -8,7 +8,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.paper.figures import Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import SCALES, draw_accuracies, ipr_panel, scale_panel
-from grokscope.runs.store import Run
+from grokscope.runs.run import Run
 
 BATCHES = Experiment(batch_size=256).with_batch_size(64)
 """Batches of 64 by the paper's rule: learning rate .005, 8000 steps (App. A)."""

@@ -1,0 +1,205 @@
+"""A finished run, and the file that holds one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from grokscope.data.dataset import Dataset, make_dataset
+from grokscope.errors import ConfigError, StoreError
+from grokscope.experiment.experiment import SCHEMA, Experiment, digest
+from grokscope.measures.phases import Phase, classify
+from grokscope.measures.scores import array_name, neuron_ipr
+from grokscope.models.network import Network
+from grokscope.runs.files import read_dataset, write_dataset
+from grokscope.training.loop import model_shapes
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """A finished run.
+
+    Attributes:
+        experiment: the complete configuration.
+        dataset: every measurement over `step`, and the final weights; each variable has a
+            description and units among its attributes.
+        path: the file, or None if the run was not stored.
+
+    >>> from grokscope import train
+    >>> run = train(Experiment(steps=0).replace(modulus=7, width=4))
+    >>> run
+    <Run 85d54113d701: confusion, train 0.12, test 0.20, 0 steps>
+    >>> run.network(jnp.array([[1, 2]])).shape, run.data.n_train
+    ((1, 7), 24)
+    """
+
+    experiment: Experiment
+    dataset: xr.Dataset
+    path: Path | None = None
+
+    def __repr__(self) -> str:
+        if self.failed_at is not None:
+            return f"<Run {self.digest[:12]}: diverged at step {self.failed_at}>"
+        train, test = (self.final[f"{part}_accuracy"].item() for part in ("train", "test"))
+        phase = str(self.phase()).replace("_", " ")
+        steps = self.final.step.item()
+        return (
+            f"<Run {self.digest[:12]}: {phase}, train {train:.2f}, test {test:.2f}, {steps} steps>"
+        )
+
+    @property
+    def digest(self) -> str:
+        """The name of the experiment's result."""
+        return digest(self.experiment)
+
+    @property
+    def failed_at(self) -> int | None:
+        """The first step whose loss was not finite, or None."""
+        return self.dataset.attrs.get("failed_at")
+
+    @property
+    def settled_at(self) -> int | None:
+        """The step at which the run stopped early because its phase had settled, or None."""
+        return self.dataset.attrs.get("settled_at")
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the final weights are there; a sweep stores runs without them."""
+        return "logits" not in self.dataset  # which stand for them
+
+    @property
+    def final(self) -> xr.Dataset:
+        """The last measurement."""
+        return self.dataset.isel(step=-1)
+
+    @cached_property
+    def network(self) -> Network:
+        """The trained network.
+
+        Raises:
+            ConfigError: if the run was stored without its weights.
+        """
+        if not self.has_weights:
+            raise ConfigError(
+                f"`run` must have its weights, got {self.digest[:12]}, which a sweep stored "
+                "without. Train it again with `train`."
+            )
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: jnp.asarray(self.dataset[array_name(path)].values),
+            model_shapes(self.experiment),
+        )
+
+    @cached_property
+    def data(self) -> Dataset:
+        """The examples that the network was trained and tested on."""
+        return make_dataset(self.experiment)
+
+    @property
+    def neuron_ipr(self) -> Float[np.ndarray, "neuron"]:
+        """IPR_k of each neuron at the end of training; NaN for a dead neuron (Eq. 4).
+
+        It is that of the layer next to the input; in a Transformer the neurons are coordinates of
+        its embedding. Empty if no unit has a weight vector over the residues.
+        """
+        return self.layer_ipr()
+
+    def layer_ipr(self, layer: str | None = None) -> Float[np.ndarray, "neuron"]:
+        """IPR_k of each neuron of a layer at the end of training; NaN for a dead neuron (Eq. 4).
+
+        Args:
+            layer: a layer that has an IPR, such as first or last of an MLP; by default the one
+                next to the input.
+
+        Raises:
+            ConfigError: if the network has no such layer.
+        """
+        found = self.layer_iprs
+        if layer is None:
+            return next(iter(found.values()), np.zeros(0))
+        if layer not in found:
+            raise ConfigError(
+                f"`layer` must be one that has an IPR, got {layer!r}. "
+                f"Use one of {', '.join(found) or 'none: this network has none'}."
+            )
+        return found[layer]
+
+    @property
+    def layer_iprs(self) -> dict[str, Float[np.ndarray, "neuron"]]:
+        """The IPR of every layer that has one, by name; the layer next to the input is first."""
+        data = self.dataset
+        if "ipr" in data:
+            layers = data.layer.values if "layer" in data.coords else np.array(["hidden"] * 3)
+            last = self.final.ipr.values
+            return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
+        if "neuron_ipr" not in data:
+            return {}
+        rest = {name: name.removeprefix("neuron_ipr_") for name in map(str, data.data_vars)}
+        found = {data.neuron_ipr.attrs.get("layer", "hidden"): data.neuron_ipr.values}
+        return found | {rest[name]: data[name].values for name in rest if rest[name] != name}
+
+    def phase(self, **thresholds: float) -> Phase | None:
+        """The phase by Table 2, or None if the run diverged.
+
+        Args:
+            thresholds: `generalizes`, `memorizes` and `slack`, as in `classify`.
+        """
+        if self.failed_at is not None:
+            return None
+        return classify(
+            self.final.train_accuracy.item(),
+            self.final.test_accuracy.item(),
+            self.dataset.test_accuracy.max().item(),
+            self.experiment.corruption_fraction,
+            **thresholds,
+        ).item()
+
+
+def write_run(run: Run, path: Path) -> None:
+    """Write a run to a file, whole or not at all.
+
+    Raises:
+        OSError: if the file cannot be written; no part of it is left behind.
+    """
+    identity = {
+        "experiment": run.experiment.canonical_json(),
+        "digest": run.digest,
+        "schema_version": SCHEMA,
+    }
+    write_dataset(path, run.dataset.assign_attrs(identity))
+
+
+def open_run(path: str | Path) -> Run:
+    """Read a run file into memory and check that it is whole.
+
+    Raises:
+        StoreError: if the file is missing, truncated, altered, of another schema version, or was
+            not written by grokscope.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StoreError(f"`{path}` must be a run file, got none. Train it with `grokscope train`.")
+    dataset = read_dataset(path)
+    schema = dataset.attrs.pop("schema_version", None)
+    if schema is None and "grid" in dataset.attrs:
+        raise StoreError(
+            f"`{path}` must be a run file, got a sweep's export. Use `grokscope phases {path}`."
+        )
+    if schema != SCHEMA:
+        raise StoreError(
+            f"`{path}` must be of schema version {SCHEMA}, got {schema}. "
+            "Open it with the version of grokscope that wrote it, or train again."
+        )
+    try:
+        experiment = Experiment.from_json(dataset.attrs.pop("experiment"))
+    except (ConfigError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(f"`{path}` must hold a possible experiment, but {error}") from None
+    if digest(experiment) != dataset.attrs.pop("digest", None):
+        raise StoreError(f"`{path}` must hold the run that its digest names, got another.")
+    return Run(experiment, dataset, path)
