@@ -51,10 +51,11 @@ if TYPE_CHECKING:
     from grokscope.models.network import Network as Network
     from grokscope.paper.grids import load_grid as load_grid
     from grokscope.runs.compact import without_weights as without_weights
+    from grokscope.runs.pruning import prune as prune
+    from grokscope.runs.pruning import pruning_curves as pruning_curves
     from grokscope.runs.record import final_network as final_network
     from grokscope.runs.store import Run as Run
     from grokscope.runs.store import open_run as open_run
-    from grokscope.runs.train import pruning_curves as pruning_curves
     from grokscope.runs.train import train as train
     from grokscope.runs.train import train_ensemble as train_ensemble
     from grokscope.sweeps.archive import archive as archive
@@ -94,7 +95,8 @@ _HOMES = {
     "measures.pruning": "fewest_neurons neurons_required pruning_curve pruning_order",
     "runs.record": "final_network",
     "sweeps.refine": "enclosed follow_boundaries",
-    "runs.train": "pruning_curves train train_ensemble",
+    "runs.pruning": "prune pruning_curves",
+    "runs.train": "train train_ensemble",
     "measures.settle": "has_settled",
     "measures.spectrum": "ipr power_spectrum residue_order",
     "runs.store": "Run open_run",

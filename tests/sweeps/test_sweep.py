@@ -22,10 +22,11 @@ from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.runs.compact import without_weights
+from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.record import final_network
 from grokscope.runs.store import find, open_run, record_failure, run_path, set_aside
 from grokscope.runs.summaries import CACHE
-from grokscope.runs.train import pruning_curves, train
+from grokscope.runs.train import train
 from grokscope.sweeps import scheduler as runner
 from grokscope.sweeps import sweep as sweeps
 from grokscope.sweeps.archive import archive, export

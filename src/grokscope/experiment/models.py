@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
@@ -21,6 +21,13 @@ Depth = Annotated[
 Dropout = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0 for no dropout.")]
 
 
+Normalization = Literal["batch_norm", "layer_norm"]
+"""Norm layers; `models.normalization` has each of them."""
+
+_NORMS = f"{', '.join(get_args(Normalization))} or none"
+_NORM_RULE = Rule(f"must be {_NORMS}", "Leave it out for none.")
+
+
 class TwoLayer(Part):
     """f(m, n) = W norm(φ(U e_m + V e_n)), without biases (Eq. 1); norm is optional (Eq. 5)."""
 
@@ -32,10 +39,9 @@ class TwoLayer(Part):
     dropout: Dropout = Field(
         default=0.0, description="probability of dropping a neuron's pre-activation in a step"
     )
-    normalization: Annotated[
-        Literal["batch_norm", "layer_norm"] | None,
-        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
-    ] = Field(default=None, description="after the activation: batch_norm, layer_norm or none")
+    normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
+        default=None, description=f"after the activation: {_NORMS}"
+    )
     takes_pairs: ClassVar[bool] = True
 
     @property
@@ -65,10 +71,9 @@ class DeepMLP(Part):
     dropout: Dropout = Field(
         default=0.0, description="probability of dropping a neuron's pre-activation in a step"
     )
-    normalization: Annotated[
-        Literal["batch_norm", "layer_norm"] | None,
-        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
-    ] = Field(default=None, description="after each activation: batch_norm, layer_norm or none")
+    normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
+        default=None, description=f"after each activation: {_NORMS}"
+    )
     takes_pairs: ClassVar[bool] = True
 
     @property
@@ -134,10 +139,9 @@ class ImageMLP(Part):
     dropout: Dropout = Field(
         default=0.0, description="probability of dropping a neuron's pre-activation in a step"
     )
-    normalization: Annotated[
-        Literal["batch_norm", "layer_norm"] | None,
-        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
-    ] = Field(default=None, description="after each activation: batch_norm, layer_norm or none")
+    normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
+        default=None, description=f"after each activation: {_NORMS}"
+    )
     takes_pairs: ClassVar[bool] = False
 
     @property

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import SCHEMA, Experiment, digest
 from grokscope.measures.phases import Phase, classify
-from grokscope.measures.scores import neuron_ipr
+from grokscope.measures.spectrum import neuron_ipr
 
 SUFFIX = ".nc"
 RUN_NAME = re.compile(r"[0-9a-f]{64}")
@@ -70,7 +70,16 @@ class Run:
     @property
     def has_weights(self) -> bool:
         """Whether the final weights are there; a sweep stores runs without them."""
-        return "logits" not in self.dataset  # which stand for them
+        from grokscope.runs import compact  # which makes runs itself
+
+        return compact.kind_of(self.dataset) == compact.WHOLE
+
+    @property
+    def neurons_required(self) -> int | None:
+        """The fewest neurons that generalise; None with weights, or if none do (`compact`)."""
+        from grokscope.runs import compact
+
+        return compact.neurons_required(self.dataset)
 
     @property
     def final(self) -> xr.Dataset:
@@ -103,21 +112,21 @@ class Run:
     @property
     def layer_iprs(self) -> dict[str, np.ndarray]:
         """The IPR of every layer that has one, by name; the one next to the input is first."""
-        data = self.dataset
-        if "ipr" in data:
-            layers = data.layer.values if "layer" in data.coords else np.array(["hidden"] * 3)
-            last = self.final.ipr.values
-            return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
-        if "neuron_ipr" not in data:
-            return {}
-        rest = {name: name.removeprefix("neuron_ipr_") for name in map(str, data.data_vars)}
-        found = {data.neuron_ipr.attrs.get("layer", "hidden"): data.neuron_ipr.values}
-        return found | {rest[name]: data[name].values for name in rest if rest[name] != name}
+        from grokscope.runs import compact
 
-    def phase(self, **thresholds: float) -> Phase | None:
-        """The phase by Table 2; None for a run that diverged. Thresholds as in `classify`."""
+        if not self.has_weights:
+            return compact.layer_iprs(self.dataset)
+        if "ipr" not in self.dataset:
+            return {}
+        of_three = ["hidden"] * 3  # in old files, of two-layer networks
+        layers = np.asarray(self.dataset.coords.get("layer", of_three))
+        last = self.final.ipr.values
+        return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
+
+    def phase(self, **thresholds: float) -> Phase:
+        """The phase by Table 2, or that the run diverged. Thresholds as in `classify`."""
         if self.failed_at is not None:
-            return None
+            return Phase.DIVERGED
         return classify(
             self.final.train_accuracy.item(),
             self.final.test_accuracy.item(),

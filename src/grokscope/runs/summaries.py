@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from grokscope.measures.scores import SCORES, own_name
+from grokscope.measures.table import MEASURES, own_name
 from grokscope.runs.store import (
     RUN_NAME,
     SUFFIX,
@@ -25,7 +25,7 @@ from grokscope.runs.store import (
 CACHE = ".summaries"
 IPR_BINS = 40
 """Bins from 0 to 1 in every histogram of IPR."""
-VERSION = 3
+VERSION = 4
 
 Summary = dict[str, Any]
 Signature = list[int]
@@ -34,32 +34,19 @@ Signature = list[int]
 def summarize(run: Run) -> Summary:
     """What a sweep's dataset holds of a run: numbers that fit in a line.
 
-    The keys: `SCORES` as last measured, `peak_test_accuracy`, `mean_ipr`, `dead_neurons`,
-    `norm` (by matrix), `own` (the user's own measures, by name), `neurons_required` (lowest IPR
-    first; None if it was not measured or none generalise), `ipr_counts` (live neurons in each of
-    `IPR_BINS`, by layer), `last_step`, `seconds`, `failed_at` and `settled_at` (each a step or
-    None), `has_weights`, `created`, and `experiment`, its canonical JSON.
+    The keys: the names of `MEASURES`; `norm` (by matrix), `own` (the user's own measures, by
+    name), `ipr_counts` (live neurons in each of `IPR_BINS`, by layer), `created`, and
+    `experiment`, its canonical JSON.
     """
     last = run.final
-    required = np.nan
-    if "neurons_required" in run.dataset:
-        required = float(run.dataset.neurons_required.sel(first="lowest"))
     return {
-        **{name: float(last[name]) for name in (*SCORES, "mean_ipr")},
-        "peak_test_accuracy": float(run.dataset.test_accuracy.max()),
-        "dead_neurons": int(last.dead_neurons),
+        **{name: row.summary(run) for name, row in MEASURES.items()},
         "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
         "own": {name: float(last[name]) for name in map(own_name, run.experiment.measures or ())},
-        "neurons_required": None if np.isnan(required) else int(required),
         "ipr_counts": {
             layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()
             for layer, ipr in run.layer_iprs.items()
         },
-        "last_step": int(last.step),
-        "seconds": float(run.dataset.attrs["seconds"]),
-        "failed_at": run.failed_at,
-        "settled_at": run.settled_at,
-        "has_weights": run.has_weights,
         "created": run.dataset.attrs["created"],
         "experiment": run.experiment.canonical_json(),
     }
@@ -127,13 +114,14 @@ def _read(path: Path) -> dict[str, tuple[Signature, Summary]]:
         document = json.loads(content)
     except (OSError, ValueError):
         return {}
-    if document["version"] != VERSION:
+    if document["version"] != VERSION or document["measures"] != [*MEASURES]:
         return {}
     return {name: (mark, summary) for name, (mark, summary) in document["runs"].items()}
 
 
 def _write(path: Path, runs: dict[str, tuple[Signature, Summary]]) -> None:
-    content = json.dumps({"version": VERSION, "runs": runs}).encode()
+    document = {"version": VERSION, "measures": [*MEASURES], "runs": runs}
+    content = json.dumps(document).encode()
     try:
         write_whole(path, content + seal(content))
     except OSError:

@@ -18,7 +18,7 @@ from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import MARK, without_hashes
-from grokscope.measures.scores import require_measurable
+from grokscope.measures.checks import require_measurable
 from grokscope.progress import progress_bar, work_bar
 from grokscope.runs.store import (
     Run,
@@ -38,6 +38,7 @@ from grokscope.sweeps.diagram import (
     has_plane,
     most_frequent,
     phase_codes,
+    require_free_axes,
 )
 from grokscope.sweeps.executors import place
 from grokscope.sweeps.recorded_grids import record_grid
@@ -148,6 +149,7 @@ def sweep(
     require_writable(store, "store")
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
+    require_free_axes(grid)
     record_grid(grid, store)
     data = open_sweep(grid, store, progress)
     left = grid.size if limit is None else limit
