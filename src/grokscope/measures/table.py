@@ -7,7 +7,7 @@ from `MEASURES`. Nothing here imports JAX.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -80,7 +80,7 @@ class FinishedRun(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Measure:
     """One number that is measured of a network.
 
@@ -96,6 +96,7 @@ class Measure:
     name: str
     description: str
     kind: Kind
+    _: KW_ONLY
     title: str = ""
     has_column: bool = False
     units: str = "1"
@@ -113,7 +114,7 @@ class Measure:
         return int(value) if self.kind == "count" else value
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Score(Measure):
     """The mean of a number over a subset of the examples, at every measured step.
 
@@ -124,14 +125,14 @@ class Score(Measure):
     subset: Subset
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class UnitMeasure(Measure):
     """A number from the IPR_k of the units next to the input, at every measured step."""
 
     value: Callable[[Float[np.ndarray, "*step neuron"]], Num[np.ndarray, "*step"]]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Summary(Measure):
     """A number from a finished run; None where it has none."""
 
@@ -171,127 +172,45 @@ def _uncorrupted(dataset: Dataset) -> Bool[np.ndarray, "example"]:
 
 
 _ROWS = (
-    Score(
-        name="train_loss",
-        description="mean loss on the training examples, against the given labels",
-        kind="loss",
-        title="train loss",
-        value=_loss,
-        subset=_trained,
-    ),
-    Score(
-        name="test_loss",
-        description="mean loss on the test examples",
-        kind="loss",
-        title="test loss",
-        value=_loss,
-        subset=_tested,
-    ),
-    Score(
-        name="train_accuracy",
-        description="share of training examples whose given label is predicted",
-        kind="accuracy",
-        title="train",
-        has_column=True,
-        value=_is_as_given,
-        subset=_trained,
-    ),
-    Score(
-        name="test_accuracy",
-        description="share of test examples whose label is predicted",
-        kind="accuracy",
-        title="test",
-        has_column=True,
-        value=_is_as_given,
-        subset=_tested,
-    ),
-    Score(
-        name="corrupted_accuracy",
-        description="share of corrupted training examples whose given label is predicted",
-        kind="accuracy",
-        title="corrupted",
-        has_column=True,
-        value=_is_as_given,
-        subset=_corrupted,
-    ),
-    Score(
-        name="corrected_accuracy",
-        description="share of corrupted training examples whose true label is predicted",
-        kind="accuracy",
-        title="corrected",
-        has_column=True,
-        value=_is_true,
-        subset=_corrupted,
-    ),
-    Score(
-        name="uncorrupted_accuracy",
-        description="share of uncorrupted training examples whose label is predicted",
-        kind="accuracy",
-        title="uncorrupted",
-        value=_is_as_given,
-        subset=_uncorrupted,
-    ),
-    Summary(
-        name="peak_test_accuracy",
-        description="highest test accuracy at any measured step",
-        kind="accuracy",
-        value=lambda run: float(run.dataset.test_accuracy.max()),
-    ),
-    UnitMeasure(
-        name="mean_ipr",
-        description="mean of IPR_k over live neurons",
-        kind="ipr",
-        title="mean IPR",
-        has_column=True,
-        value=mean_ipr,
-    ),
-    UnitMeasure(
-        name="dead_neurons",
-        description="neurons with a dead weight vector",
-        kind="count",
-        title="dead",
-        has_column=True,
-        value=lambda neuron_ipr: np.isnan(neuron_ipr).sum(axis=-1),
-    ),
-    Summary(
-        name="neurons_required",
-        description="fewest neurons that generalise, lowest IPR removed first; missing if the run "
-        "has its weights, or none generalise",
-        kind="count",
-        value=lambda run: run.neurons_required,
-    ),
-    Summary(
-        name="last_step",
-        description="step of the last measurement",
-        kind="step",
-        value=lambda run: int(run.dataset.step[-1]),
-    ),
-    Summary(
-        name="seconds",
-        description="training and measuring",
-        kind="seconds",
-        units="s",
-        value=lambda run: float(run.dataset.attrs["seconds"]),
-    ),
-    Summary(
-        name="failed_at",
-        description="first step whose loss was not finite; missing if there was none",
-        kind="step",
-        value=lambda run: run.failed_at,
-    ),
-    Summary(
-        name="settled_at",
-        description="step at which the run stopped because it had settled; missing if it did not",
-        kind="step",
-        value=lambda run: run.settled_at,
-    ),
-    Summary(
-        name="has_weights",
-        description="1 if the final weights are there too, 0 if not",
-        kind="flag",
-        value=lambda run: run.has_weights,
-    ),
-)
+    Score("train_loss", "mean loss on the training examples, against the given labels", "loss",
+          _loss, _trained, title="train loss"),
+    Score("test_loss", "mean loss on the test examples", "loss",
+          _loss, _tested, title="test loss"),
+    Score("train_accuracy", "share of training examples whose given label is predicted", "accuracy",
+          _is_as_given, _trained, title="train", has_column=True),
+    Score("test_accuracy", "share of test examples whose label is predicted", "accuracy",
+          _is_as_given, _tested, title="test", has_column=True),
+    Score("corrupted_accuracy",
+          "share of corrupted training examples whose given label is predicted", "accuracy",
+          _is_as_given, _corrupted, title="corrupted", has_column=True),
+    Score("corrected_accuracy",
+          "share of corrupted training examples whose true label is predicted", "accuracy",
+          _is_true, _corrupted, title="corrected", has_column=True),
+    Score("uncorrupted_accuracy",
+          "share of uncorrupted training examples whose label is predicted", "accuracy",
+          _is_as_given, _uncorrupted, title="uncorrupted"),
+    Summary("peak_test_accuracy", "highest test accuracy at any measured step", "accuracy",
+            lambda run: float(run.dataset.test_accuracy.max())),
+    UnitMeasure("mean_ipr", "mean of IPR_k over live neurons", "ipr",
+                mean_ipr, title="mean IPR", has_column=True),
+    UnitMeasure("dead_neurons", "neurons with a dead weight vector", "count",
+                lambda neuron_ipr: np.isnan(neuron_ipr).sum(axis=-1),
+                title="dead", has_column=True),
+    Summary("neurons_required",
+            "fewest neurons that generalise, lowest IPR removed first; missing if the run has its "
+            "weights, or none generalise", "count", lambda run: run.neurons_required),
+    Summary("last_step", "step of the last measurement", "step",
+            lambda run: int(run.dataset.step[-1])),
+    Summary("seconds", "training and measuring", "seconds",
+            lambda run: float(run.dataset.attrs["seconds"]), units="s"),
+    Summary("failed_at", "first step whose loss was not finite; missing if there was none", "step",
+            lambda run: run.failed_at),
+    Summary("settled_at",
+            "step at which the run stopped because it had settled; missing if it did not", "step",
+            lambda run: run.settled_at),
+    Summary("has_weights", "1 if the final weights are there too, 0 if not", "flag",
+            lambda run: run.has_weights),
+)  # fmt: skip
 
 MEASURES: dict[str, Measure] = {row.name: row for row in _ROWS}
 """All that is measured, in the order in which it is stored and shown."""

@@ -132,11 +132,11 @@ def _makers(data: xr.Dataset) -> list[Maker]:
 
 def _of_list(maker: list[Any]) -> Maker:
     """The record of an older file: version, environment and variables, then attributes that differ
-    from run to run and words, which the oldest have not.
+    from run to run, which older ones have not, and words, which the oldest have not.
     """
     version, environment, *rest = maker
     names = [name for name in rest if isinstance(name, str)]
-    variable_attrs, words = [*rest[len(names) :], {}, {}][:2]
+    *_, variable_attrs, words = {}, {}, *rest[len(names) :]
     return {
         "attrs": {"grokscope_version": version, "environment": environment},
         "variables": names,
