@@ -23,7 +23,7 @@ order = np.random.default_rng(0).permutation(width)
 
 def two_sided():
     for direction in (order, order[::-1]):
-        pruning_curve(model, data, direction)
+        pruning_curve(model, data, direction, experiment.loss)
 
 
 def masked_network():
@@ -65,7 +65,7 @@ report("re-evaluating / subtracting", plain * counts / ours, 100, "above")
 wide = 10_000
 model, order = analytic_network(97, wide), np.random.default_rng(0).permutation(wide)
 began = time.perf_counter()
-coarse = pruning_curve(model, data, order, stride=wide // COUNTS)
+coarse = pruning_curve(model, data, order, experiment.loss, stride=wide // COUNTS)
 fewest = fewest_neurons(model, data, order, coarse)
 took = time.perf_counter() - began
 print(f"N = {wide:,}: {fewest} neurons required, found in {took:.1f} s, first use included; "

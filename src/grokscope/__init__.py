@@ -53,9 +53,10 @@ if TYPE_CHECKING:
     from grokscope.models.network import Network as Network
     from grokscope.paper.grids import load_grid as load_grid
     from grokscope.runs.compact import without_weights as without_weights
+    from grokscope.runs.pruning import prune as prune
+    from grokscope.runs.pruning import pruning_curves as pruning_curves
     from grokscope.runs.run import Run as Run
     from grokscope.runs.run import open_run as open_run
-    from grokscope.runs.train import pruning_curves as pruning_curves
     from grokscope.runs.train import train as train
     from grokscope.runs.train import train_ensemble as train_ensemble
     from grokscope.sweeps import sweep as sweep
@@ -95,7 +96,8 @@ _HOMES = {
     "measures.phases": "Phase classify",
     "measures.pruning": "fewest_neurons neurons_required pruning_curve pruning_order",
     "sweeps.refine": "enclosed follow_boundaries",
-    "runs.train": "pruning_curves train train_ensemble",
+    "runs.pruning": "prune pruning_curves",
+    "runs.train": "train train_ensemble",
     "measures.settle": "has_settled",
     "measures.spectrum": "ipr power_spectrum residue_order",
     "runs.run": "Run open_run",

@@ -13,7 +13,7 @@ import grokscope
 from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
-from grokscope.runs.store import read_dataset, write_dataset
+from grokscope.runs.files import read_dataset, write_dataset
 
 EVIL = """
 from pathlib import Path
@@ -152,7 +152,7 @@ def looked_at():
     yield lambda: grokscope.load_grid("grid.toml").to_toml()
     yield lambda: grokscope.collect(Grid.from_toml(Path("grid.toml")), "runs")
     yield lambda: grokscope.open_run(run).phase()
-    yield lambda: grokscope.final_network(grokscope.open_run(run))
+    yield lambda: grokscope.open_run(run).network
     yield lambda: grokscope.make_dataset(grokscope.open_run(run).experiment)
     yield lambda: grokscope.audit(grokscope.open_run(run))
     yield lambda: grokscope.pruning_curves(grokscope.open_run(run))

@@ -136,7 +136,7 @@ def test_wrong_labels_and_a_network(monkeypatch):
 def test_pixels_move_to_the_device_once_and_as_bytes(monkeypatch):
     import jax
 
-    from grokscope.training.loop import loop as t
+    from grokscope.training import loop as t
 
     monkeypatch.setenv(FOLDER, str(REAL))
     base = Experiment(task="mnist", model="image_mlp", batch_size=64).replace(width=8)

@@ -15,13 +15,15 @@ import grokscope
 from grokscope.cli import main
 from grokscope.data.dataset import complete, make_dataset, modular_table
 from grokscope.errors import ConfigError
-from grokscope.experiment.experiment import Experiment, digest, is_reserved
+from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import load
+from grokscope.measures.table import is_reserved
 from grokscope.plotting import style
+from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import Store
-from grokscope.runs.train import pruning_curves, train
+from grokscope.runs.train import train
 from grokscope.sweeps.archive import archive
 from grokscope.sweeps.diagram import as_table, collect, grid_of, phase_diagram
 from grokscope.sweeps.sweep import sweep
@@ -252,7 +254,7 @@ def test_measures_and_axes_take_no_name_of_a_sweep(tmp_path, monkeypatch, name):
     (tmp_path / "axes_.py").write_text(f"def f({name}=1.0): return 1.0")
     if is_reserved(name) and name != "seed":
         with pytest.raises(ConfigError, match=f"axis `{name}` must have a name"):
-            Grid(base=BASE.replace(optimizer="axes_:f"), axes={name: [1, 2]})
+            sweep(Grid(base=BASE.replace(optimizer="axes_:f"), axes={name: [1, 2]}), "runs")
 
 
 def test_reserved_names_are_all_that_sweeps_have(tmp_path):

@@ -10,8 +10,9 @@ from grokscope.measures.pruning import (
     pruning_curve,
     pruning_order,
 )
-from grokscope.measures.scores import SCORES
+from grokscope.measures.table import scores
 from grokscope.models.analytic import analytic_network
+from grokscope.runs.pruning import prune, pruning_curves
 from grokscope.runs.train import train
 from reference import dense_scores, weights64
 
@@ -51,7 +52,7 @@ def test_curve_equals_masked_networks_at_the_papers_size(first):
     run = train(Experiment(corruption_fraction=0.35, steps=200, measure_every=200), progress=False)
     data, model = run.data, run.network
     order = pruning_order(run.neuron_ipr, first)
-    curve = pruning_curve(model, data, order)
+    curve = pruning_curve(model, data, order, "mse")
     counts = np.random.default_rng(1).choice(501, 20, replace=False).tolist()
     assert_curve_equals_masked_networks(curve, model, data, order, counts, "quadratic", "mse")
 
@@ -60,27 +61,67 @@ def test_orders():
     ipr = np.array([0.5, np.nan, 0.1, 0.9])
     assert pruning_order(ipr, "lowest").tolist() == [1, 2, 0, 3]
     assert pruning_order(ipr, "highest").tolist() == [3, 0, 2, 1]
-    random = [pruning_order(ipr, "random", seed).tolist() for seed in range(9)]
-    assert all(sorted(order) == [0, 1, 2, 3] for order in random)
-    assert random[0] == pruning_order(ipr, "random", 0).tolist()
-    assert len({tuple(order) for order in random}) > 1
-    with pytest.raises(ConfigError, match="`first` must be one of"):
+    with pytest.raises(ConfigError, match="`first` must be lowest or highest, got 'middle'"):
         pruning_order(ipr, "middle")
+
+
+def test_a_run_is_pruned_in_any_order():
+    """By each name, an array and a function, against `pruning_curve` in an order made by hand."""
+    experiment = Experiment(corruption_fraction=0.3, steps=30).replace(
+        modulus=11, width=20, loss="cross_entropy"
+    )
+    run = train(experiment, progress=False)
+    data, model = make_dataset(experiment), run.network
+    norms = np.linalg.norm(np.asarray(model.W), axis=0)
+    own = np.arange(20) % 7
+    orders = {
+        "ipr": np.argsort(run.neuron_ipr, kind="stable"),
+        "norm": np.argsort(norms, kind="stable"),
+        "random": np.random.default_rng(5).permutation(20),
+    }
+    for by, order in orders.items():
+        expected = pruning_curve(model, data, order, "cross_entropy")
+        curve = prune(run, by, seed=5)
+        assert curve.identical(
+            expected.assign_attrs(by=by, first="lowest", layer="hidden", loss="cross_entropy")
+        )
+        backwards = pruning_curve(model, data, order[::-1], "cross_entropy")
+        assert prune(run, by, "highest", seed=5).equals(backwards)
+    expected = pruning_curve(model, data, np.argsort(own, kind="stable"), "cross_entropy")
+    assert prune(run, own).equals(expected)
+    assert prune(run, own).attrs["by"] == "array"
+
+    def sevens(run):
+        return np.arange(run.dataset.sizes["neuron"]) % 7
+
+    assert prune(run, sevens).equals(expected)
+    assert prune(run, sevens).attrs["by"] == "sevens"
+    both = pruning_curves(run, by="norm", stride=3)
+    assert both.sel(first="highest", drop=True).equals(prune(run, "norm", "highest", stride=3))
+    for wrong, message in (
+        ("size", "`by` must be ipr, norm, random, 20 numbers, or a function.*got 'size'"),
+        (np.arange(19), r"got int64 \[19\]"),
+        (lambda run: None, "got object"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            prune(run, wrong)
+    with pytest.raises(ConfigError, match="`stride` must be at least 1"):
+        prune(run, stride=0)
 
 
 def test_any_order_is_taken_and_no_other():
     model = analytic_network(7, 12)
     data = make_dataset(Experiment().replace(modulus=7))
-    curve = pruning_curve(model, data, np.arange(12)[::-1])
-    assert set(curve.data_vars) == set(SCORES)
+    curve = pruning_curve(model, data, np.arange(12)[::-1], "mse")
+    assert set(curve.data_vars) == set(scores())
     for wrong in (np.arange(11), np.zeros(12, int), np.arange(1, 13)):
         with pytest.raises(ConfigError, match="`order` must name each of the 12 neurons once"):
-            pruning_curve(model, data, wrong)
+            pruning_curve(model, data, wrong, "mse")
 
 
 def test_neurons_required_is_the_smallest_rest_that_generalises():
     data = make_dataset(Experiment())
-    curve = pruning_curve(analytic_network(97, 970), data, np.arange(970))
+    curve = pruning_curve(analytic_network(97, 970), data, np.arange(970), "mse")
     required = neurons_required(curve)
     assert required is not None
     assert required < 970
@@ -95,9 +136,11 @@ def test_fewest_neurons_of_a_coarse_curve_are_those_of_the_whole(first, stride):
     experiment = Experiment(corruption_fraction=0.2, train_fraction=0.8, steps=300)
     experiment = experiment.replace(modulus=31, width=90, weight_decay=3, measure_every=300)
     run = train(experiment, progress=False)
-    data, model = run.data, run.network
-    order = pruning_order(run.neuron_ipr, first)
-    whole, coarse = (pruning_curve(model, data, order, stride=s) for s in (1, stride))
+    data, model = make_dataset(experiment), run.network
+    order = np.random.default_rng(0).permutation(90)
+    if first != "random":
+        order = pruning_order(run.neuron_ipr, first)
+    whole, coarse = (pruning_curve(model, data, order, "mse", stride=s) for s in (1, stride))
     enough = whole.test_accuracy.values >= 0.9
     assert enough[0]
     assert fewest_neurons(model, data, order, coarse) == neurons_required(whole)

@@ -4,7 +4,9 @@ import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import SCORES, Examples, mean_ipr, measure, neuron_ipr
+from grokscope.measures.scores import Examples, measure
+from grokscope.measures.spectrum import mean_ipr, neuron_ipr
+from grokscope.measures.table import scores as table_scores
 from grokscope.models.two_layer import TwoLayer
 from reference import dense_scores, weights64
 
@@ -19,7 +21,7 @@ def test_scores_equal_evaluating_each_subset(activation, loss):
     model = TwoLayer.init(jax.random.key(3), 23, 23, width=300, activation=activation)
     scores = Examples(data, 300).scores(model, loss)
     expected = dense_scores(*weights64(model), data, activation, loss)
-    assert set(scores) == set(SCORES)
+    assert set(scores) == set(table_scores())
     for name, value in expected.items():
         assert scores[name] == pytest.approx(value, rel=1e-5), name
 

@@ -11,14 +11,15 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.pruning import pruning_curve
-from grokscope.measures.scores import named_arrays
 from grokscope.models.dense import mask
 from grokscope.models.dropout import dropout_mask
 from grokscope.models.image_mlp import ImageMLP
+from grokscope.models.network import named_arrays
 from grokscope.models.normalization import split_trained
 from grokscope.models.transformer import Transformer
 from grokscope.runs.compact import without_weights
-from grokscope.runs.train import pruning_curves, train, train_ensemble
+from grokscope.runs.pruning import pruning_curves
+from grokscope.runs.train import train, train_ensemble
 from grokscope.training.loop import init_model, train_steps
 
 BASE = Experiment(corruption_fraction=0.3, loss="mse").replace(modulus=11)

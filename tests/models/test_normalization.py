@@ -10,11 +10,13 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.pruning import pruning_curve
-from grokscope.measures.scores import score
+from grokscope.measures.scores import score_means, score_values
+from grokscope.measures.table import Answers
 from grokscope.models.normalization import BatchNorm, LayerNorm, with_seen
 from grokscope.runs.compact import without_weights
-from grokscope.runs.train import pruning_curves, train
-from grokscope.training.loop import loop as t
+from grokscope.runs.pruning import prune
+from grokscope.runs.train import train
+from grokscope.training import loop as t
 from reference import normalized_gradient
 
 AXIS = {"batch_norm": 0, "layer_norm": 1}
@@ -123,7 +125,7 @@ def test_pruning_removes_a_neurons_term_and_nothing_else(normalization):
     run = train(small(normalization=normalization, batch_size=32, steps=200), progress=False)
     data, network = run.data, run.network
     order = np.random.default_rng(0).permutation(48)
-    curve = pruning_curve(network, data, order)
+    curve = pruning_curve(network, data, order, "mse")
     model = jax.tree.map(lambda array: np.asarray(array, np.float64), network)
     h = (model.U[data.inputs[:, 0]] + model.V[data.inputs[:, 1]]) ** 2
     if normalization == "batch_norm":
@@ -135,7 +137,9 @@ def test_pruning_removes_a_neurons_term_and_nothing_else(normalization):
         kept = order[count:]
         logits = features[:, kept] @ model.W[:, kept].T
         losses = ((logits - np.eye(31)[data.given_labels]) ** 2).mean(1)
-        for name, value in score(logits.argmax(1), losses, data).items():
+        answers = Answers(logits, logits.argmax(1), losses, data.given_labels, data.true_labels)
+        expected = score_means({value: value(answers) for value in score_values()}, data)
+        for name, value in expected.items():
             assert float(curve[name][count]) == pytest.approx(value, rel=1e-4), (name, count)
 
 
@@ -146,7 +150,7 @@ def test_a_sweep_keeps_what_batch_norm_gives_each_neuron():
     assert np.allclose(lean.dataset.norm_gamma, run.dataset.norm_gamma, rtol=1e-3)
     norms = np.linalg.norm(run.dataset.W, axis=0)
     assert np.allclose(lean.dataset.output_norm, norms, rtol=1e-3)
-    assert pruning_curves(run).sizes["pruned"] == 49
+    assert prune(run).sizes["pruned"] == 49
 
 
 def test_batch_norm_of_single_examples_is_refused():

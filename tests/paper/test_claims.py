@@ -12,6 +12,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase
 from grokscope.measures.pruning import pruning_curve, pruning_order
+from grokscope.measures.table import MEASURES
 from grokscope.paper.claims import (
     Claim,
     Evidence,
@@ -31,7 +32,7 @@ from grokscope.paper.grids import GRIDS, load_grid
 from grokscope.runs.files import write_dataset
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.runs.train import train
-from grokscope.sweeps.diagram import NUMBERS, as_dataset, collect
+from grokscope.sweeps.diagram import as_dataset, collect
 from grokscope.sweeps.sweep import sweep
 
 ALL = claims()
@@ -186,7 +187,7 @@ def test_claims_of_sweeps_are_judged_whatever_the_sweep_has(name):
 def as_dataset_of(grid, rng):
     """A sweep's dataset with random results."""
     summary = lambda: {  # noqa: E731
-        **dict.fromkeys(NUMBERS, 1.0), "failed_at": None, "settled_at": None,
+        **dict.fromkeys(MEASURES, 1.0), "failed_at": None, "settled_at": None,
         "train_accuracy": rng.random(), "test_accuracy": rng.random(), "peak_test_accuracy": 1.0,
         "corrupted_accuracy": rng.random(), "neurons_required": float(rng.integers(1, 99)),
         "norm": {}, "own": {}, "ipr_counts": {"first": rng.integers(0, 9, IPR_BINS).tolist(),
@@ -205,8 +206,8 @@ def test_no_difference_is_no_growth():
 
 def test_pruning_statistics_by_their_definition(runs):
     run = runs["run"]
-    network, data = run.network, run.data
-    curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), stride=10)
+    network, data = run.network, make_dataset(run.experiment)
+    curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), "mse", stride=10)
     most = float((curve.corrupted_accuracy - curve.test_accuracy).max())
     assert of("prune-high", run) == [pytest.approx(most, abs=1e-6)]
 

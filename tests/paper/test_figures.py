@@ -7,10 +7,11 @@ from grokscope.data.mnist import FOLDER
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
-from grokscope.measures.pruning import neurons_required, pruning_curve, pruning_order
+from grokscope.measures.pruning import neurons_required
 from grokscope.paper import figures
 from grokscope.paper.figures import FAMILIES
-from grokscope.runs.train import pruning_curves, train
+from grokscope.runs.pruning import prune
+from grokscope.runs.train import train
 from grokscope.sweeps.diagram import grid_of
 from grokscope.sweeps.sweep import sweep
 from reference import MNIST
@@ -36,12 +37,11 @@ def test_phases_of_figure_1_in_a_quarter_of_the_steps(decay, store):
 
 def test_pruning_separates_the_rule_from_the_wrong_labels(store):
     run = figure_1(0, 0, 500, store)
-    data, network = run.data, run.network
-    low = pruning_curve(network, data, pruning_order(run.neuron_ipr, "lowest")).isel(pruned=325)
+    low = prune(run).isel(pruned=325)
     assert low.corrupted_accuracy < 0.1
     assert low.test_accuracy > 0.95
     assert abs(low.train_accuracy - 0.65) < 0.05
-    high = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest")).isel(pruned=150)
+    high = prune(run, first="highest").isel(pruned=150)
     assert high.test_accuracy < 0.1
     assert high.corrupted_accuracy > 0.8
 
@@ -204,7 +204,7 @@ def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(sto
     data = sweep(Grid(base=easy, axes={"width": (40, 80)}, seeds=3), store, workers=1)
     for index in ((0, 0), (1, 2)):
         full = train(grid_of(data).cell(index), progress=False)
-        exact = neurons_required(pruning_curves(full, ("lowest",)).isel(first=0))
+        exact = neurons_required(prune(full))
         assert data.neurons_required.values[index] == exact
     path = tmp_path / "figure.svg"
     figures.draw_sweeps(figure.draw, [data], path)

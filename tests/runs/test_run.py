@@ -95,7 +95,7 @@ def test_a_diverged_run_is_data(tmp_path):
     wild = EXPERIMENT.replace(optimizer="sgd", learning_rate=1e9, measure_every=5)
     run = train(wild, tmp_path, progress=False)
     assert run.failed_at is not None
-    assert run.phase() is None
+    assert run.phase() == "diverged"
     assert run.dataset.step[-1] < run.failed_at
     assert np.isfinite(run.dataset.train_loss).all()
     assert open_run(run.path).failed_at == run.failed_at

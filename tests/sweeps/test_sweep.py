@@ -22,9 +22,10 @@ from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.runs.compact import without_weights
+from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import SUMMARIES, Store
-from grokscope.runs.train import pruning_curves, train
+from grokscope.runs.train import train
 from grokscope.sweeps import scheduler as runner
 from grokscope.sweeps import sweep as sweeps
 from grokscope.sweeps.archive import archive, export
@@ -32,7 +33,7 @@ from grokscope.sweeps.diagram import DONE, FAILED, MISSING
 from grokscope.sweeps.executors import LocalPool, Place, dask_executor, place
 from grokscope.sweeps.scheduler import Outcome, run_cells
 from grokscope.sweeps.sweep import estimate, failed_cells, open_sweep, sweep, train_missing
-from grokscope.training.loop import loop as training
+from grokscope.training import loop as training
 
 BASE = Experiment(steps=60, measure_every=20, corruption_fraction=0.3).replace(modulus=11, width=16)
 AXES = {"weight_decay": [0, 5], "train_fraction": [0.4, 0.6, 0.8]}

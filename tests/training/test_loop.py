@@ -7,7 +7,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.models.normalization import split_trained
-from grokscope.training.loop import loop as t
+from grokscope.training import loop as t
 from reference import appendix_e_gradient, dense_loss_and_gradient, weights64
 
 

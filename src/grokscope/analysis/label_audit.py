@@ -10,7 +10,7 @@ from scipy import stats
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measures.pruning import pruning_curve, pruning_order, with_units
+from grokscope.measures.pruning import pruning_curve, pruning_order
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
 from grokscope.runs.compact import COUNTS
@@ -69,9 +69,10 @@ def audit(run: Run) -> xr.Dataset:
     if measured_layers(network):
         kept = best_neurons(network, dataset, run)
         layer = list(measured_layers(network))[-1]
-        logits = _logits(with_units(network, kept, layer), dataset.inputs[:n])
-        pruned = _evidence(logits, given, loss)
-        columns |= {f"pruned_{name}": values for name, values in pruned.items()}
+        pruned = network.layers[layer].pruned(network, kept)
+        logits = _logits(pruned, dataset.inputs[:n])
+        evidence = _evidence(logits, given, loss)
+        columns |= {f"pruned_{name}": values for name, values in evidence.items()}
         attrs = {"kept": int(kept.sum()), "neurons": len(kept)}
     true = dataset.true_labels[:n]
     labels = {"given": given, "suggested": logits.argmax(axis=1), "true": true}

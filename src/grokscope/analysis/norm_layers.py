@@ -1,4 +1,4 @@
-"""How strongly each neuron behind a norm layer speaks, and whether that goes with its IPR."""
+"""What a norm layer gives each neuron, beside the neuron's IPR."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import xarray as xr
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import measured_layers
+from grokscope.runs.compact import norm_layer
 from grokscope.runs.run import Run
 from grokscope.training.loop import model_shapes
 
 
-def normed_layers(experiment: Experiment) -> dict[str, str]:
-    """The layers with an IPR and a norm layer behind them, and the name of its γ.
+def normed_layers(experiment: Experiment) -> list[str]:
+    """The layers that have an IPR, and a norm layer behind them.
 
     >>> normed_layers(Experiment().replace(normalization="batch_norm"))
-    {'hidden': 'norm_gamma'}
+    ['hidden']
     """
     layers = measured_layers(model_shapes(experiment))
-    return {name: layer.gamma for name, layer in layers.items() if layer.gamma is not None}
+    return [name for name, layer in layers.items() if layer.gamma is not None]
 
 
 def contributions(run: Run, layer: str | None = None) -> xr.Dataset:
@@ -37,7 +38,6 @@ def contributions(run: Run, layer: str | None = None) -> xr.Dataset:
     Raises:
         ConfigError: if the layer has no IPR or no norm layer behind it, or the network none such.
     """
-    layers = measured_layers(model_shapes(run.experiment))
     normed = normed_layers(run.experiment)
     name = layer or next(iter(normed), None)
     if name is None:
@@ -51,14 +51,12 @@ def contributions(run: Run, layer: str | None = None) -> xr.Dataset:
             f"`layer` must have a norm layer behind it, got {name!r}. "
             f"Use {' or '.join(normed) or 'another architecture'}."
         )
-    of_layer, gamma_name = layers[name], normed[name]
     if run.has_weights:
-        gamma = run.dataset[gamma_name].values
-        norms = np.linalg.norm(run.dataset[of_layer.outgoing].values, axis=0)
+        network = run.network
+        units = network.layers[name]
+        gamma, norms = np.asarray(units.gamma_of(network)), units.outgoing_norm_of(network)
     else:
-        suffix = "" if name == next(iter(layers)) else f"_{name}"
-        gamma = run.dataset[f"norm_gamma{suffix}"].values
-        norms = run.dataset[f"output_norm{suffix}"].values
+        gamma, norms = norm_layer(run.dataset, name)
     alive = ~np.isnan(ipr)
     columns = {"ipr": ipr, "gamma": np.abs(gamma), "effective": np.abs(gamma) * norms}
     return xr.Dataset(

@@ -187,15 +187,20 @@ def prune(
     from grokscope.plotting import style
     from grokscope.plotting.run import draw_pruning_curves
     from grokscope.runs.files import require_file
-    from grokscope.runs.train import pruning_curves
+    from grokscope.runs.pruning import prune as pruned
 
     allow_named(code)
     opened = _open_with_weights(run, store)
     path = out or Path("figures") / f"{opened.digest[:12]}-pruned.png"
     require_file(path, "out", style.FORMATS)
     orders = ("lowest", "highest") if first == "both" else (first,)
-    both = pruning_curves(opened, orders, whole("seed", seed), layer=layer)
-    curves = {order: both.sel(first=order) for order in orders}
+    number = whole("seed", seed)
+    curves = {
+        order: pruned(opened, "random", seed=number, layer=layer)
+        if order == "random"
+        else pruned(opened, first=order, layer=layer)
+        for order in orders
+    }
     with style.context():
         style.save(draw_pruning_curves(opened, curves), path)
     required = {order: neurons_required(curve) for order, curve in curves.items()}

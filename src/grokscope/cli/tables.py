@@ -9,15 +9,13 @@ from typing import Any
 
 def summary_of(run: Any) -> dict[str, Any]:
     """What a run ended with, ready for JSON: NaN, which it lacks, becomes null."""
-    from grokscope.measures.scores import SCORES
+    from grokscope.measures.table import scores, unit_measures
 
-    phase = run.phase()
-    final = {name: float(run.final[name]) for name in (*SCORES, "mean_ipr")}
+    rows = scores() | unit_measures()
     return {
-        "phase": None if phase is None else str(phase),
+        "phase": None if run.failed_at is not None else str(run.phase()),
         "failed_at": run.failed_at,
-        **jsonable(final),
-        "dead_neurons": int(run.final.dead_neurons),
+        **jsonable({name: row.summary(run) for name, row in rows.items()}),
         "steps": int(run.final.step),
         "seconds": run.dataset.attrs["seconds"],
         "digest": run.digest,
@@ -65,16 +63,6 @@ def print_run(run: Any, as_json: bool, **more: str) -> None:
         print(f"{'run' if name == 'path' else name:8} {summary[name]}")
 
 
-COLUMNS = {
-    "train_accuracy": "train",
-    "test_accuracy": "test",
-    "corrupted_accuracy": "corrupted",
-    "corrected_accuracy": "corrected",
-    "mean_ipr": "mean IPR",
-    "dead_neurons": "dead",
-}
-
-
 def console() -> Any:
     """A console in which no number is cut: a narrower terminal wraps the lines."""
     from rich.console import Console
@@ -88,12 +76,16 @@ def print_table(title: str, runs: list[Any]) -> None:
     """A row a run: settings that matter, phase, accuracies."""
     from rich.table import Table
 
+    from grokscope.measures.table import MEASURES
+
     screen = console()
+    columns = [row for row in MEASURES.values() if row.has_column]
     narrow = screen.width < 100  # numbers must not be cut: leave out what is in --json
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.padding = (0, 1 if narrow else 2, 0, 0)
     counts_shown = () if narrow else ("steps", "seed")
-    for name in ("α", "ξ", "wd", "dp", *counts_shown, "phase", *COLUMNS.values()):
+    titles = [row.title for row in columns]
+    for name in ("α", "ξ", "wd", "dp", *counts_shown, "phase", *titles):
         table.add_column(name, justify="left" if name == "phase" else "right", no_wrap=True)
     for run in runs:
         experiment, summary = run.experiment, summary_of(run)
@@ -105,10 +97,10 @@ def print_table(title: str, runs: list[Any]) -> None:
             experiment.dropout,
         )
         values = [
-            "-" if summary[name] is None
-            else f"{summary[name]}" if name == "dead_neurons"
-            else f"{summary[name]:.3f}"
-            for name in COLUMNS
+            "-" if (value := summary[row.name]) is None
+            else f"{value}" if row.kind == "count"
+            else f"{value:.3f}"
+            for row in columns
         ]  # fmt: skip
         counts = () if narrow else (summary["steps"], experiment.seeds.seed)
         table.add_row(*(f"{s:g}" for s in settings), *map(str, counts), phase, *values)
@@ -119,17 +111,17 @@ def print_curve(first: str, curve: Any, required: int | None) -> None:
     """A pruning curve at every tenth of the neurons."""
     from rich.table import Table
 
+    from grokscope.measures.table import scores
+
     order = "in random order" if first == "random" else f"{first} IPR first"
     table = Table(title=f"pruned {order}", title_justify="left", box=None, pad_edge=False)
-    names = {name: title for name, title in COLUMNS.items() if name in curve}
-    names |= {"uncorrupted_accuracy": "uncorrupted", "train_loss": "train loss"}
-    names |= {"test_loss": "test loss"}
-    for title in ("pruned", *names.values()):
+    rows = sorted(scores().values(), key=lambda row: row.kind == "loss")  # accuracies first
+    for title in ("pruned", *(row.title for row in rows)):
         table.add_column(title, justify="right", no_wrap=True)
     width = int(curve.pruned[-1])
     for share in range(0, 101, 10):
         at = curve.sel(pruned=width * share // 100, method="nearest")
-        table.add_row(f"{share}%", *(f"{float(at[name]):.4f}" for name in names))
+        table.add_row(f"{share}%", *(f"{float(at[row.name]):.4f}" for row in rows))
     console().print(table)
     least = "no part of it generalises" if required is None else f"{required} of {width}"
     print(f"fewest neurons that still generalise: {least}\n")
@@ -144,8 +136,7 @@ def print_audit(
     from grokscope.analysis.label_audit import NAMES
     from grokscope.data.dataset import make_dataset
 
-    phase = run.phase()
-    title = f"{'diverged' if phase is None else phase.title}: {int(found.is_wrong.sum())} of "
+    title = f"{run.phase().title}: {int(found.is_wrong.sum())} of "
     table = Table(title=f"{title}{found.sizes['example']} labels are wrong", box=None)
     table.title_justify, table.pad_edge = "left", False
     for name in ("evidence", "AUROC", "precision", "recall", "precision at the number of wrong"):
@@ -214,16 +205,11 @@ def print_status(data: Any) -> None:
         console().print(table)
 
 
-LETTERS = {
-    "coexistence": ("C", "black on #E69F00"),
-    "partial_inversion": ("P", "black on #56B4E9"),
-    "full_inversion": ("F", "white on #0A4D8C"),
-    "memorization": ("M", "white on #C8553D"),
-    "forgetting": ("G", "white on #222222"),
-    "confusion": ("X", "black on #B9B9B9"),
-    "diverged": ("D", "white on #7A1FA2"),
-}
-"""How a phase is shown in a terminal; an inferred cell has a small letter."""
+def _look(color: str) -> str:
+    """How a terminal shows a letter on a phase's colour: in black or white, whichever is read."""
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    lightness = 0.299 * red + 0.587 * green + 0.114 * blue
+    return f"{'black' if lightness > 128 else 'white'} on {color}"
 
 
 def _is_at(boundary: Any, rows: Any, row: int, outer: tuple, place: tuple) -> bool:
@@ -237,15 +223,14 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
     import numpy as np
     from rich.text import Text
 
-    from grokscope.plotting.wording import short
+    from grokscope.plotting.wording import COLORS, short
     from grokscope.sweeps.diagram import PHASES, boundaries, phase_diagram
 
-    names = ["diverged" if phase is None else str(phase) for phase in PHASES]
     diagram = phase_diagram(data)
     codes, inferred = diagram.phase, diagram.inferred
     found = boundaries(data)
     if as_json:
-        phases = [names[code] if code >= 0 else None for code in codes.values.ravel().tolist()]
+        phases = [PHASES[code] if code >= 0 else None for code in codes.values.ravel().tolist()]
         index = np.maximum(codes.values, 0)[..., None]
 
         def of_phase(name: str) -> list[float]:
@@ -267,7 +252,7 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
         return
     screen = console()
     if not codes.dims:
-        phase = names[int(codes)] if codes >= 0 else "not trained"
+        phase = PHASES[int(codes)] if codes >= 0 else "not trained"
         print(f"one setting, and so no diagram: {phase.replace('_', ' ')}")
         return
     outer = codes.dims[:-2]
@@ -288,19 +273,20 @@ def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
         for row in range(len(panel) - 1, -1, -1):
             line = Text(f"{labels[row]:>{margin}} " if rows else "")
             for code, small in zip(panel[row].tolist(), pale[row].tolist(), strict=True):
-                letter, look = LETTERS[names[code]] if code >= 0 else ("·", "dim")
+                letter, look = ("·", "dim")
+                if code >= 0:
+                    letter, look = PHASES[code].letter, _look(COLORS[PHASES[code]])
                 line.append(f"{letter.lower() if small else letter} ", look)
             for boundary in found:
                 if boundary.low == boundary.low and _is_at(boundary, rows, row, outer, place):
-                    names_of = [LETTERS[str(phase or "diverged")][0] for phase in
-                                (boundary.before, boundary.after)]  # fmt: skip
+                    letters = f"{boundary.before.letter}|{boundary.after.letter}"
                     ends = f"[{boundary.low:.3g}, {boundary.high:.3g}]"
-                    line.append(f"  {'|'.join(names_of)} {boundary.position:.3g} {ends}", "dim")
+                    line.append(f"  {letters} {boundary.position:.3g} {ends}", "dim")
             screen.print(line)
         ends = codes[columns].values[[0, -1]].tolist()
         screen.print(Text(f"{'':{margin + 1}}{columns} from {ends[0]} to {ends[1]}", style="dim"))
-    present = [names[code] for code in np.unique(flat) if code >= 0]
-    key = "  ".join(f"{LETTERS[name][0]} {name.replace('_', ' ')}" for name in present)
+    present = [PHASES[code] for code in np.unique(flat) if code >= 0]
+    key = "  ".join(f"{phase.letter} {phase.replace('_', ' ')}" for phase in present)
     small = "  small: inferred" if flat_inferred.any() else ""
     print(f"{key}{small}" + (f"   up: {rows}" if rows else ""))
     for name, path in written.items():

@@ -67,25 +67,25 @@ def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
             "Write it with NumPy's operations."
         )
     table = np.broadcast_to(values % task.modulus, m.shape).astype(np.int32)
-    _require_exact(task, table)
+    _require_exact(task.operation, task.modulus, table)
     return table
 
 
-def _require_exact(task: ModularTask, table: Int[np.ndarray, "modulus modulus"]) -> None:
+def _require_exact(code: OwnCode, modulus: int, table: Int[np.ndarray, "modulus modulus"]) -> None:
     """Refuse an own operation whose numbers grow beyond 64 bits before they are taken modulo p.
 
     Some pairs, those of the largest residues too, are taken as Python's integers, which have no
     largest; a function that cannot is not checked.
     """
     some = np.unique(np.linspace(0, table.size - 1, 2000).astype(int))
-    m, n = (residue.astype(object) for residue in np.divmod(some, task.modulus))
+    m, n = (residue.astype(object) for residue in np.divmod(some, modulus))
     try:
-        exact = np.broadcast_to(call(task.operation, m, n), m.shape) % task.modulus
+        exact = np.broadcast_to(call(code, m, n), m.shape) % modulus
     except Exception:  # of any kind: it is the user's code, and of NumPy's functions many take none
         return
     if not np.array_equal(exact, table.ravel()[some]):
         raise ConfigError(
-            f"`{task.operation.label}` must give the same labels with exact integers, "
+            f"`{code.label}` must give the same labels with exact integers, "
             "got others: by numbers beyond 64 bits on the way, or by chance. Take remainders on "
             "the way."
         )

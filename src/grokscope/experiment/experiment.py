@@ -33,22 +33,6 @@ SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
 
 
-RESERVED = (
-    *("train_loss", "test_loss", "train_accuracy", "test_accuracy", "corrupted_accuracy"),
-    *("corrected_accuracy", "uncorrupted_accuracy", "peak_test_accuracy", "mean_ipr", "norm"),
-    *("dead_neurons", "neurons_required", "last_step", "seconds", "failed_at", "settled_at"),
-    *("has_weights", "ipr_histogram", "status", "matrix", "layer", "ipr_bin", "phase", "inferred"),
-    *("runs", "frequency", "low", "high", "code", "seed"),
-)
-"""What the datasets of a sweep call things of their own: no axis and no measure has such a name,
-nor one that begins with `run_`, `norm_` or `pruned_`."""
-
-
-def is_reserved(name: str) -> bool:
-    """Whether a sweep's datasets have something of their own by a name."""
-    return name in RESERVED or name.startswith(("run_", "norm_", "pruned_"))
-
-
 def _number(part: Part, name: str) -> float:
     """A part's setting; 0 if it has none, or the user's own is no number."""
     value = getattr(part, name, 0.0)

@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import BeforeValidator, Field, model_validator
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.experiment import Experiment, digest, is_reserved, read_toml
+from grokscope.experiment.experiment import Experiment, digest, read_toml
 from grokscope.experiment.own_code import identified, names_code, reading
 from grokscope.experiment.part import ABSENT, Part, Rule, plain
 from grokscope.experiment.tasks import OwnTask
@@ -142,11 +142,6 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         if "seed" in leaves:
             raise ConfigError("axis `seed` must be given as seeds. Use seeds = 3 beside the axes.")
         for name in leaves:
-            if is_reserved(name):
-                raise ConfigError(
-                    f"axis `{name}` must have a name that nothing else in a sweep has. Rename that "
-                    "argument of your code."
-                )
             if leaves.count(name) > 1:
                 raise ConfigError(
                     f"axis `{name}` must be given once, got it under two names. Use one of them."

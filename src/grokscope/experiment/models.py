@@ -20,6 +20,13 @@ Depth = Annotated[
 Dropout = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0 for no dropout.")]
 
 
+Normalization = Literal["batch_norm", "layer_norm"]
+"""Norm layers; `models.normalization` has each of them."""
+
+_NORMS = f"{', '.join(get_args(Normalization))} or none"
+_NORM_RULE = Rule(f"must be {_NORMS}", "Leave it out for none.")
+
+
 class TwoLayerSettings(Part):
     """f(m, n) = W norm(φ(U e_m + V e_n)), without biases (Eq. 1); norm is optional (Eq. 5)."""
 
@@ -31,10 +38,9 @@ class TwoLayerSettings(Part):
     dropout: Dropout = Field(
         default=0.0, description="probability of dropping a neuron's pre-activation in a step"
     )
-    normalization: Annotated[
-        Literal["batch_norm", "layer_norm"] | None,
-        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
-    ] = Field(default=None, description="after the activation: batch_norm, layer_norm or none")
+    normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
+        default=None, description=f"after the activation: {_NORMS}"
+    )
     takes_pairs: ClassVar[bool] = True
 
     @property
@@ -64,10 +70,9 @@ class DeepMLPSettings(Part):
     dropout: Dropout = Field(
         default=0.0, description="probability of dropping a neuron's pre-activation in a step"
     )
-    normalization: Annotated[
-        Literal["batch_norm", "layer_norm"] | None,
-        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
-    ] = Field(default=None, description="after each activation: batch_norm, layer_norm or none")
+    normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
+        default=None, description=f"after each activation: {_NORMS}"
+    )
     takes_pairs: ClassVar[bool] = True
 
     @property
@@ -133,10 +138,9 @@ class ImageMLPSettings(Part):
     dropout: Dropout = Field(
         default=0.0, description="probability of dropping a neuron's pre-activation in a step"
     )
-    normalization: Annotated[
-        Literal["batch_norm", "layer_norm"] | None,
-        Rule("must be batch_norm, layer_norm or none", "Leave it out for none."),
-    ] = Field(default=None, description="after each activation: batch_norm, layer_norm or none")
+    normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
+        default=None, description=f"after each activation: {_NORMS}"
+    )
     takes_pairs: ClassVar[bool] = False
 
     @property

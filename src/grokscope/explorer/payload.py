@@ -11,10 +11,10 @@ import xarray as xr
 from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
-from grokscope.measures.scores import SCORES
 from grokscope.measures.spectrum import power_spectrum, residue_order
+from grokscope.measures.table import MEASURES
 from grokscope.plotting.wording import AXIS_LABELS, COLORS, PALE, words_of
-from grokscope.runs.compact import without_weights
+from grokscope.runs.compact import pruning_curves, without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
@@ -22,9 +22,6 @@ from grokscope.sweeps.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
 CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 
 PRUNED = CURVES[1:]
-
-SHOWN = (*SCORES, "peak_test_accuracy", "mean_ipr", "dead_neurons", "settled_at", "failed_at")
-"""What of `diagram.NUMBERS` the page has for every cell."""
 
 DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
 """What thresholds are compared with, and so is not rounded."""
@@ -34,7 +31,7 @@ NEURONS = 4
 
 
 def overview(data: xr.Dataset) -> dict[str, Any]:
-    """A sweep's dataset for the page: dimensions, a number a cell for each name in `SHOWN`.
+    """A sweep's dataset for the page: dimensions, a number a cell for each of `MEASURES`.
 
     Cells are in the order of the grid, the last dimension fastest; what is missing is None.
     `plane` says whether gaps may be filled from cells around them, `failed` which cells never are.
@@ -59,15 +56,12 @@ def overview(data: xr.Dataset) -> dict[str, Any]:
         "corruption": xi.tolist(),
         "cells": {
             name: (_plain if name in DECISIVE else _rounded)(data[name].values)
-            for name in SHOWN
+            for name in MEASURES
             if name in data
         },
         "missing": int((data.status.values == MISSING).sum()),
         "failed": np.flatnonzero(data.status.values == FAILED).tolist(),
-        "phases": [
-            {"name": "Diverged" if phase is None else phase.title, "color": COLORS[phase]}
-            for phase in PHASES
-        ],
+        "phases": [{"name": phase.title, "color": COLORS[phase]} for phase in PHASES],
         "pale": PALE,
     }
 
@@ -95,17 +89,14 @@ def details(run: Run) -> dict[str, Any]:
     }
     # Where the weights are, the curves are not; making them needs the data, which must be at hand.
     has_data = isinstance(run.experiment.task, ModularTask) and not run.experiment.own_code
-    lean = without_weights(run).dataset if has_data else data
-    if "pruned_test_accuracy" in lean:
+    curves = pruning_curves(without_weights(run).dataset if has_data else data)
+    if curves.data_vars:
         found["pruning"] = {
             str(first): {
-                "share": _rounded(lean.pruned.values / lean.pruned.values.max()),
-                **{
-                    name: _rounded(lean[f"pruned_{name}"].sel(first=first).values)
-                    for name in PRUNED
-                },
+                "share": _rounded(curves.pruned.values / curves.pruned.values.max()),
+                **{name: _rounded(curves[name].sel(first=first).values) for name in PRUNED},
             }
-            for first in lean["first"].values
+            for first in curves["first"].values
         }
     if run.has_weights and run.neuron_ipr.size:
         found["neurons"] = _neurons(run)

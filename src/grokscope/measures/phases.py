@@ -10,14 +10,26 @@ import numpy as np
 
 
 class Phase(StrEnum):
-    """What a network did with the rule and with the wrong labels (Table 1)."""
+    """What a network did with the rule and with the wrong labels (Table 1), or that it diverged.
 
-    COEXISTENCE = "coexistence"
-    PARTIAL_INVERSION = "partial_inversion"
-    FULL_INVERSION = "full_inversion"
-    MEMORIZATION = "memorization"
-    FORGETTING = "forgetting"
-    CONFUSION = "confusion"
+    Each has a `letter`, by which it is shown where there is room for no more.
+    """
+
+    letter: str
+
+    COEXISTENCE = "coexistence", "C"
+    PARTIAL_INVERSION = "partial_inversion", "P"
+    FULL_INVERSION = "full_inversion", "F"
+    MEMORIZATION = "memorization", "M"
+    FORGETTING = "forgetting", "G"
+    CONFUSION = "confusion", "X"
+    DIVERGED = "diverged", "D"
+
+    def __new__(cls, value: str, letter: str) -> Phase:
+        """A word with its letter."""
+        member = str.__new__(cls, value)
+        member._value_, member.letter = value, letter
+        return member
 
     @property
     def title(self) -> str:  # type: ignore[override]
@@ -38,7 +50,7 @@ def classify(
     memorizes: float = 0.9,
     slack: float = 0.05,
 ) -> np.ndarray[Any, np.dtype[np.object_]]:
-    """The `Phase` of each network (Table 2); None where an accuracy is not finite.
+    """The `Phase` of each network that finished (Table 2); None where an accuracy is not finite.
 
     Below 1 - ξ + `slack` training accuracy none of the corrupted labels count as memorised. Where
     ξ is so small that this exceeds `memorizes`, high training accuracy is Coexistence, as in the

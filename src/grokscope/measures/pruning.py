@@ -1,53 +1,97 @@
-"""Neurons removed one at a time in order of their IPR, and what the network can still do."""
+"""Neurons removed one at a time in some order, and what the network can still do."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measures.scores import (
-    SCORES,
-    array_name,
-    by_name,
-    evaluate,
-    first_largest,
-    measured_layers,
-)
-from grokscope.models.network import Network
+from grokscope.measures.scores import evaluate, first_largest, measured_layers
+from grokscope.measures.table import Answers, Score, Value, scores
+from grokscope.models.network import Layer, Network, arrays_of
 from grokscope.training.compile import CPU_OPTIONS
 from grokscope.training.loop import LOSSES, tiled
 
-ORDERS = ("lowest", "highest", "random")
 TILE = 128
 """Examples whose logits are kept in cache while neurons are removed (measured)."""
 
 
-def pruning_order(
-    neuron_ipr: Float[np.ndarray, "neuron"], first: str = "lowest", seed: int = 0
-) -> Int[np.ndarray, "neuron"]:
-    """Neurons in the order in which to remove them: the lowest or highest IPR first, or at random.
+@dataclass(frozen=True)
+class Units:
+    """The units of one layer of a trained network, as an order of pruning sees them.
 
-    Dead neurons, which have no IPR, count as the lowest. "highest" is "lowest" reversed.
+    Attributes:
+        network: the trained network.
+        layer: whose units.
+        ipr: IPR_k of each unit, NaN for a dead one; None if the layer's units have no IPR.
+        seed: of orders that draw.
+    """
+
+    network: Network
+    layer: Layer
+    ipr: Float[np.ndarray, "unit"] | None
+    seed: int = 0
+
+
+def _ipr(units: Units) -> Float[np.ndarray, "unit"]:
+    """IPR_k."""
+    if units.ipr is None:
+        raise ConfigError(
+            "`by` must not be ipr in a layer whose neurons have no IPR. Use norm or random."
+        )
+    return units.ipr
+
+
+def _norm(units: Units) -> Float[np.ndarray, "unit"]:
+    """‖W_k‖, the norm of the weights that carry the unit onwards."""
+    return units.layer.outgoing_norm_of(units.network)
+
+
+def _random(units: Units) -> Int[np.ndarray, "unit"]:
+    """Places in a random order."""
+    n_units = units.layer.outgoing_of(units.network).shape[1]
+    return np.argsort(np.random.default_rng(units.seed).permutation(n_units))
+
+
+ORDERS: dict[str, Callable[[Units], Num[np.ndarray, "unit"]]] = {
+    "ipr": _ipr,
+    "norm": _norm,
+    "random": _random,
+}
+"""Numbers by which units are removed, by name."""
+
+ENDS = ("lowest", "highest")
+"""Which units may be removed first."""
+
+
+def pruning_order(
+    by: Num[np.ndarray, "neuron"], first: str = "lowest"
+) -> Int[np.ndarray, "neuron"]:
+    """Neurons in the order in which to remove them.
+
+    Args:
+        by: a number for each neuron, such as its IPR; NaN, as of a dead neuron, is the lowest.
+        first: whether the neuron of the lowest or the highest number is removed first; "highest"
+            is "lowest" reversed.
 
     Raises:
-        ConfigError: if `first` is none of "lowest", "highest", "random".
+        ConfigError: if `first` is neither.
 
     >>> pruning_order(np.array([0.9, np.nan, 0.1])).tolist()
     [1, 2, 0]
     """
-    if first not in ORDERS:
-        raise ConfigError(f"`first` must be one of {', '.join(ORDERS)}, got {first!r}. Use lowest.")
-    if first == "random":
-        return np.random.default_rng(seed).permutation(len(neuron_ipr))
-    lowest = np.argsort(np.nan_to_num(neuron_ipr, nan=-1.0), kind="stable")
+    if first not in ENDS:
+        raise ConfigError(f"`first` must be {' or '.join(ENDS)}, got {first!r}. Use lowest.")
+    numbers = np.asarray(by, float)
+    lowest = np.argsort(np.where(np.isnan(numbers), -np.inf, numbers), kind="stable")
     return lowest if first == "lowest" else lowest[::-1]
 
 
@@ -55,11 +99,11 @@ def pruning_curve(
     model: Network,
     dataset: Dataset,
     order: Int[np.ndarray, "neuron"],
-    loss: str = "mse",
+    loss: str,
     stride: int = 1,
     layer: str | None = None,
 ) -> xr.Dataset:
-    """All seven `SCORES` as the neurons of an order are removed, the first, the first two, ….
+    """All `scores` as the neurons of an order are removed, the first, the first two, ….
 
     Terms of neurons are added to the logits, from the empty network up: no network is
     evaluated twice, and rounding stays small beside the logits, which subtracting from the full
@@ -72,21 +116,21 @@ def pruning_curve(
         model: the network.
         dataset: what it is scored on.
         order: every neuron once, the first to be removed first.
-        loss: mse or cross_entropy.
+        loss: mse or cross_entropy, as the network was trained.
         stride: neurons between two counts. The empty network always counts, and the whole.
         layer: whose neurons; by default of the last.
 
     Raises:
         ConfigError: if the order is not a permutation of the neurons, the loss or the layer is
-            unknown, the dataset has another number of labels, or the `features` of an own network
-            are not those of its logits.
+            unknown, the dataset has another number of labels, or the network's `features` are not
+            those of its logits.
 
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
     layer = layer_named(model, layer)
     _require_features(model, dataset, layer)
-    width = outgoing(model, layer).shape[1]
+    width = model.layers[layer].outgoing_of(model).shape[1]
     n_labels = jax.eval_shape(model, jnp.asarray(dataset.inputs[:1])).shape[1]
     if loss not in LOSSES or dataset.n_labels != n_labels:
         raise ConfigError(
@@ -99,22 +143,12 @@ def pruning_curve(
             f"`order` must name each of the {width} neurons once, got {order.size} entries. "
             "Use `pruning_order`."
         )
-    stride = min(stride, width)
-    given, true, losses = _means(model, order[:0], order[::-1], dataset, loss, stride, layer)
-    counts = np.minimum(np.arange(len(given)) * stride, width)
-    train, test, corrupted, uncorrupted = range(4)
-    scores = {
-        "train_loss": losses[:, train],
-        "test_loss": losses[:, test],
-        "train_accuracy": given[:, train],
-        "test_accuracy": given[:, test],
-        "corrupted_accuracy": given[:, corrupted],
-        "corrected_accuracy": true[:, corrupted],
-        "uncorrupted_accuracy": given[:, uncorrupted],
-    }
+    stride, rows = min(stride, width), scores()
+    found = _means(model, order[:0], order[::-1], dataset, loss, stride, layer, rows)
+    kept = np.minimum(np.arange(-(-width // stride) + 1) * stride, width)
     return xr.Dataset(
-        {name: ("pruned", scores[name], {"description": SCORES[name]}) for name in SCORES},
-        {"pruned": ("pruned", width - counts[::-1], {"description": "neurons removed"})},
+        {name: ("pruned", found[name], {"description": rows[name].description}) for name in rows},
+        {"pruned": ("pruned", width - kept[::-1], {"description": "neurons removed"})},
     )
 
 
@@ -132,29 +166,29 @@ def layer_named(model: Network, layer: str | None) -> str:
     return list(measured_layers(model) or model.layers)[-1]
 
 
-def adds_to_logits(model: Network, layer: str) -> bool:
-    """Whether the layer's units add their terms to the logits: `features` times W, transposed."""
-    return hasattr(model, "features") and model.layers[layer].outgoing == "W"
-
-
 def _require_features(model: Network, dataset: Dataset, layer: str) -> None:
-    """Refuse a network of the user's own whose `features` are not those of its logits."""
-    is_own = type(model).__module__.partition(".")[0] != __package__
-    if not is_own or not adds_to_logits(model, layer):
+    """Refuse a network whose `features` are not those of its logits."""
+    units = model.layers[layer]
+    if not units.adds_to_logits(model):
         return
-    inputs, W = jnp.asarray(dataset.inputs[:TILE]), outgoing(model, layer)
-    logits, features = model(inputs), model.features(inputs)  # type: ignore[attr-defined]
-    fit = (len(features), len(W)) == logits.shape and features.shape[1:] == W.shape[1:]
-    if not fit or jnp.abs(features @ W.T - logits).max() > 1e-3 * jnp.abs(logits).max():
+    inputs, width = jnp.asarray(dataset.inputs[:TILE]), units.outgoing_of(model).shape[1]
+    shapes = jax.eval_shape(lambda model: (model(inputs), model.features(inputs)), model)
+    fit = shapes[1].shape == (len(inputs), width)
+    if not fit or _features_differ(model, inputs, units.outgoing):
         raise ConfigError(
             "`features` must give the logits when multiplied by W, transposed, got others. Mend "
             "it, or leave it out: pruning then evaluates the network at every count."
         )
 
 
-def outgoing(model: Network, layer: str) -> Array:
-    """The matrix whose column k carries the layer's unit k onwards."""
-    return by_name(model)[model.layers[layer].outgoing]
+@partial(jax.jit, static_argnames="readout")
+def _features_differ(
+    model: Network, inputs: Shaped[Array, "example *feature"], readout: str
+) -> Bool[Array, ""]:
+    """Whether the logits are not `features` times the matrix that reads them out."""
+    logits = model(inputs)
+    others = model.features(inputs) @ arrays_of(model)[readout].T
+    return jnp.abs(others - logits).max() > 1e-3 * jnp.abs(logits).max()
 
 
 def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
@@ -169,7 +203,6 @@ def fewest_neurons(
     order: Int[np.ndarray, "neuron"],
     curve: xr.Dataset,
     generalizes: float = 0.9,
-    loss: str = "mse",
     layer: str | None = None,
 ) -> int | None:
     """`neurons_required` to the neuron from a curve of any stride.
@@ -184,7 +217,6 @@ def fewest_neurons(
         order: every neuron once, the first to be removed first.
         curve: its `pruning_curve` in that order, of any stride.
         generalizes: the test accuracy that is enough.
-        loss: mse or cross_entropy.
         layer: whose neurons, as for the curve.
 
     >>> from grokscope.data.dataset import make_dataset
@@ -192,9 +224,11 @@ def fewest_neurons(
     >>> from grokscope.models.analytic import analytic_network
     >>> data, model = make_dataset(Experiment()), analytic_network(97, 970)
     >>> order = np.arange(970)
-    >>> coarse = pruning_curve(model, data, order, stride=97)
+    >>> coarse = pruning_curve(model, data, order, "mse", stride=97)
     >>> fewest = fewest_neurons(model, data, order, coarse)
-    >>> fewest == neurons_required(pruning_curve(model, data, order)) < neurons_required(coarse)
+    >>> fewest == neurons_required(pruning_curve(model, data, order, "mse"))
+    True
+    >>> fewest < neurons_required(coarse)
     True
     """
     at_most = neurons_required(curve, generalizes)
@@ -204,8 +238,9 @@ def fewest_neurons(
     fewer = int(counts[counts < at_most].max())
     kept = order[::-1]
     layer = layer_named(model, layer)
-    given, _, _ = _means(model, kept[:fewer], kept[fewer:at_most], dataset, loss, 1, layer)
-    enough = given[::-1, 1] >= generalizes  # from `fewer` neurons up
+    rows = {"accuracy": scores()["test_accuracy"]}  # of any loss the same
+    found = _means(model, kept[:fewer], kept[fewer:at_most], dataset, "mse", 1, layer, rows)
+    enough = found["accuracy"][::-1] >= generalizes  # from `fewer` neurons up
     return fewer + int(np.argmax(enough))
 
 
@@ -217,29 +252,34 @@ def _means(
     loss: str,
     stride: int,
     layer: str,
-) -> Float[np.ndarray, "score pruned subset"]:
-    """Means over each subset of [hit on the given label, hit on the true one, loss].
+    rows: Mapping[str, Score],
+) -> dict[str, Float[np.ndarray, "pruned"]]:
+    """Scores of networks of the neurons `base` and then more and more of `added`.
 
-    Of networks of the neurons `base` and then more and more of `added`, `stride` at a time; the
-    whole first. The subsets: training, test, corrupted and uncorrupted training examples.
+    `stride` neurons are added at a time; the whole network comes first.
     """
-    subsets = [
-        dataset.is_train,
-        ~dataset.is_train,
-        dataset.is_corrupted,
-        dataset.is_train & ~dataset.is_corrupted,
-    ]
-    masks = np.stack(subsets, axis=1).astype(np.float32)
-    arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, masks
-    tiles = [tiled(array, TILE) for array in arrays]
-    in_base = np.isin(np.arange(outgoing(model, layer).shape[1]), base)
-    count = _sums if adds_to_logits(model, layer) else partial(_sums_without, layer=layer)
-    sums: Any = count(model, in_base, added, *tiles, loss, stride)  # type: ignore[call-arg]
+    wanted = tuple(dict.fromkeys(row.value for row in rows.values()))
+    subsets = list(dict.fromkeys(row.subset for row in rows.values()))
+    masks = np.stack([subset(dataset) for subset in subsets], axis=1).astype(np.float32)
+    inputs, given = tiled(dataset.inputs, TILE), tiled(dataset.given_labels, TILE)
+    true, of_tiles = tiled(dataset.true_labels, TILE), tiled(masks, TILE)
+    units = model.layers[layer]
+    in_base = np.isin(np.arange(units.outgoing_of(model).shape[1]), base)
+    sums_of = _sums if units.adds_to_logits(model) else _sums_without
+    sums = sums_of(
+        model, in_base, added, inputs, given, true, of_tiles, loss, stride, layer, wanted
+    )
     with np.errstate(invalid="ignore"):
-        return np.moveaxis(np.asarray(sums, np.float64)[::-1] / masks.sum(axis=0), 1, 0)
+        means = np.asarray(sums, np.float64)[::-1] / masks.sum(axis=0)
+    return {
+        name: means[:, wanted.index(row.value), subsets.index(row.subset)]
+        for name, row in rows.items()
+    }
 
 
-@partial(jax.jit, static_argnames=("loss", "stride"), compiler_options=CPU_OPTIONS)
+@partial(
+    jax.jit, static_argnames=("loss", "stride", "layer", "wanted"), compiler_options=CPU_OPTIONS
+)
 def _sums(
     model: Network,
     in_base: Bool[Array, "width"],
@@ -250,9 +290,11 @@ def _sums(
     masks: Float[Array, "tile example subset"],
     loss: str,
     stride: int,
-) -> Float[Array, "kept score subset"]:
-    """Sums over each subset of [hit on the given label, hit on the true one, loss], for the
-    base network with none of the neurons `added`, the first `stride` of them, ….
+    layer: str,
+    wanted: tuple[Value, ...],
+) -> Float[Array, "kept value subset"]:
+    """Sums over each subset of what is wanted of each example, for the base network with none of
+    the neurons `added`, the first `stride` of them, ….
     """
     groups = -(-len(added) // stride)
 
@@ -261,38 +303,29 @@ def _sums(
         padding = ((0, groups * stride - len(added)), (0, 0))
         return jnp.pad(terms[added], padding).reshape(groups, stride, -1)
 
-    base, weights = model.W * in_base, grouped(model.W.T)  # type: ignore[attr-defined]
+    W = model.layers[layer].outgoing_of(model)
+    base, weights = W * in_base, grouped(W.T)
 
     def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
         inputs, given, true, masks = tile
 
         def score(logits: Array) -> Array:
             predicted = first_largest(logits, axis=0)
-            losses = _losses(logits, given, loss)
-            return jnp.stack([predicted == given, predicted == true, losses]) @ masks
+            answers = Answers(logits.T, predicted, _losses(logits, given, loss), given, true)
+            return jnp.stack([value(answers) for value in wanted]) @ masks
 
         def add_group(logits: Array, group: tuple[Array, Array]) -> tuple[Array, Array]:
             logits = logits + group[0].T @ group[1]
             return logits, score(logits)
 
         # Labels before examples: sums and maxima over labels then run over whole vectors.
-        features = model.features(inputs).T  # type: ignore[attr-defined]
+        features = model.features(inputs).T
         logits = base @ features
         _, scores = jax.lax.scan(add_group, logits, (weights, grouped(features)))
         return total + jnp.concatenate([score(logits)[None], scores]), None
 
-    zero = jnp.zeros((groups + 1, 3, masks.shape[-1]))
+    zero = jnp.zeros((groups + 1, len(wanted), masks.shape[-1]))
     return jax.lax.scan(one_tile, zero, (inputs, given, true, masks))[0]
-
-
-def with_units(
-    model: Network, kept: Bool[np.ndarray, "width"], layer: str | None = None
-) -> Network:
-    """The network with some units of a layer only: the others send nothing on."""
-    name = model.layers[layer_named(model, layer)].outgoing
-    return jax.tree_util.tree_map_with_path(
-        lambda path, array: array * kept if array_name(path) == name else array, model
-    )
 
 
 def _sums_without(
@@ -306,16 +339,16 @@ def _sums_without(
     loss: str,
     stride: int,
     layer: str,
-) -> Float[np.ndarray, "kept score subset"]:
+    wanted: tuple[Value, ...],
+) -> Float[np.ndarray, "kept value subset"]:
     """The same of a layer that does not add to the logits: other neurons send nothing on."""
     sums = []
     for count in range(0, len(added) + stride, stride):
         kept = in_base.copy()
         kept[added[:count]] = True
-        pruned = with_units(model, kept, layer)
-        predicted, losses = map(np.asarray, evaluate(pruned, inputs, given, loss))
-        scores = np.stack([predicted == given, predicted == true, losses])
-        sums.append(np.einsum("ste,tex->sx", scores, masks, dtype=np.float64))
+        pruned = model.layers[layer].pruned(model, kept)
+        found = np.stack(evaluate(pruned, inputs, given, true, loss, wanted))
+        sums.append(np.einsum("ste,tex->sx", found, masks, dtype=np.float64))
     return np.stack(sums)
 
 

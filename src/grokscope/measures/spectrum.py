@@ -42,6 +42,22 @@ def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit
     return np.where(alive, ratio, np.nan)
 
 
+def neuron_ipr(ipr: Float[np.ndarray, "*step vectors neuron"]) -> Float[np.ndarray, "*step neuron"]:
+    """IPR_k, the mean over a neuron's vectors (Eq. 4); NaN for a dead neuron.
+
+    A neuron is dead if one of its vectors is: it then adds nothing to the logits, or nothing
+    that depends on both inputs.
+    """
+    return np.mean(ipr, axis=-2)
+
+
+def mean_ipr(neuron_ipr: Float[np.ndarray, "*step neuron"]) -> Float[np.ndarray, "*step"]:
+    """Mean over the live neurons (Sec. 1.1); NaN if none is alive."""
+    alive = ~np.isnan(neuron_ipr)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(alive, neuron_ipr, 0).sum(axis=-1) / alive.sum(axis=-1))
+
+
 @cache  # asked for at every measurement
 def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
     """The order of the residues in which the operation is a cyclic shift.

@@ -11,13 +11,12 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from grokscope.models.dropout import drop, dropout_mask
 from grokscope.models.normalization import (
     NORMALIZATIONS,
-    BatchNorm,
-    LayerNorm,
+    Norm,
     Statistics,
     normalized,
 )
 
-Norms = tuple[BatchNorm | LayerNorm | None, ...]
+Norms = tuple[Norm | None, ...]
 
 
 def make_norms(normalization: str | None, n_layers: int, width: int) -> Norms:

@@ -5,22 +5,71 @@ from __future__ import annotations
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
 from grokscope.models.normalization import Statistics
 
 
-class Layer(NamedTuple):
-    """Units of a network, and the names of the arrays that are theirs.
+def array_name(path: tuple) -> str:
+    """The name of an array of a network: its path in the tree, such as U or blocks_0_query."""
+    return jax.tree_util.keystr(path, simple=True, separator="_")
 
-    `vectors` are matrices with one row a residue and one column a unit, whose columns have an IPR;
-    `outgoing` is the matrix whose column k carries unit k onwards: without it the unit is gone;
-    `gamma` are the factors that a norm layer behind the units gives them, if there is one.
+
+def arrays_of(network: Network) -> dict[str, Any]:
+    """All arrays of a network by name; of a network of shapes, the shapes."""
+    leaves = jax.tree_util.tree_leaves_with_path(network)
+    return {array_name(path): array for path, array in leaves}
+
+
+def named_arrays(network: Network) -> dict[str, np.ndarray]:
+    """All arrays of a network by name, copied to the host."""
+    return {name: np.asarray(array) for name, array in arrays_of(network).items()}
+
+
+class Layer(NamedTuple):
+    """Units of a network, and the names of the arrays that belong to them.
+
+    Attributes:
+        vectors: matrices [residue, unit], whose columns have an IPR.
+        outgoing: the matrix [output, unit] whose column k carries unit k onwards; a unit whose
+            column is zero is pruned.
+        gamma: the factors [unit] of the norm layer behind the units, if there is one.
     """
 
     vectors: tuple[str, ...]
     outgoing: str
     gamma: str | None = None
+
+    def vectors_of(self, network: Network) -> dict[str, Float[Array, "residue unit"]]:
+        """The matrices of the units' vectors over residues, by name."""
+        arrays = arrays_of(network)
+        return {name: arrays[name] for name in self.vectors}
+
+    def outgoing_of(self, network: Network) -> Float[Array, "output unit"]:
+        """The matrix that carries the units onwards."""
+        return arrays_of(network)[self.outgoing]
+
+    def outgoing_norm_of(self, network: Network) -> Float[np.ndarray, "unit"]:
+        """‖W_k‖: the Euclidean norm of the weights that carry each unit onwards."""
+        return np.linalg.norm(np.asarray(self.outgoing_of(network)), axis=0)
+
+    def gamma_of(self, network: Network) -> Float[Array, "unit"] | None:
+        """The factors of the norm layer behind the units; None without one."""
+        return None if self.gamma is None else arrays_of(network)[self.gamma]
+
+    def adds_to_logits(self, network: Network) -> bool:
+        """Whether the logits are a sum of one term for each unit: `features` times `readout`."""
+        has_features = type(network).features is not Network.features
+        return has_features and self.outgoing == network.readout
+
+    def pruned(self, network: Network, kept: Bool[np.ndarray, "unit"]) -> Network:
+        """The network with only the units that are `kept`; the others send nothing onwards."""
+        return jax.tree_util.tree_map_with_path(
+            lambda path, array: array * kept if array_name(path) == self.outgoing else array,
+            network,
+        )
 
 
 class Network(eqx.Module):
@@ -36,6 +85,9 @@ class Network(eqx.Module):
     tables: ClassVar[tuple[str, ...]] = ()
     """Matrices whose rows are looked up, [input, unit]: transposes of the paper's."""
 
+    readout: ClassVar[str] = "W"
+    """The matrix [label, unit] by which `features` are multiplied, in networks that have them."""
+
     @property
     def layers(self) -> dict[str, Layer]:
         """Layers whose units can be measured and pruned; the first is next to the input."""
@@ -47,6 +99,13 @@ class Network(eqx.Module):
 
     def __call__(self, inputs: Shaped[Array, "example *feature"]) -> Float[Array, "example label"]:
         """Logits in evaluation. If it has `shared()`, an optional second argument takes that."""
+        raise NotImplementedError
+
+    def features(self, inputs: Shaped[Array, "example *feature"]) -> Float[Array, "example unit"]:
+        """If given, the logits in evaluation are `features(inputs) @ W.T`, W being `readout`.
+
+        Pruning the layer that W carries onwards is then a hundred times as fast.
+        """
         raise NotImplementedError
 
     def in_training(

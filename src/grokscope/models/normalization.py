@@ -78,11 +78,14 @@ class LayerNorm(eqx.Module):
         return centred * jax.lax.rsqrt(variance + EPS) * self.gamma + self.beta
 
 
-NORMALIZATIONS = {"batch_norm": BatchNorm, "layer_norm": LayerNorm}
+Norm = BatchNorm | LayerNorm
+
+NORMALIZATIONS: dict[str, type[Norm]] = {"batch_norm": BatchNorm, "layer_norm": LayerNorm}
+"""Norm layers by the names in `experiment.models.Normalization`."""
 
 
 def normalized(
-    norm: BatchNorm | LayerNorm | None, h: Float[Array, "example unit"], training: bool
+    norm: Norm | None, h: Float[Array, "example unit"], training: bool
 ) -> tuple[Float[Array, "example unit"], list[Statistics]]:
     """Behind a norm layer, if there is one, and what it saw in training if it is a BatchNorm."""
     if training and isinstance(norm, BatchNorm):

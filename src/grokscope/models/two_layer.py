@@ -14,8 +14,7 @@ from grokscope.models.dropout import dropout_mask
 from grokscope.models.network import Layer, Network
 from grokscope.models.normalization import (
     NORMALIZATIONS,
-    BatchNorm,
-    LayerNorm,
+    Norm,
     Statistics,
     normalized,
 )
@@ -39,7 +38,7 @@ class TwoLayer(Network):
     V: Float[Array, "modulus width"]
     W: Float[Array, "modulus width"]
     activation: str = eqx.field(static=True)
-    norm: BatchNorm | LayerNorm | None = None
+    norm: Norm | None = None
     tables: ClassVar[tuple[str, ...]] = ("U", "V")
 
     @classmethod

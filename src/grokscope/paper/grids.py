@@ -9,6 +9,7 @@ from typing import Any
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
+from grokscope.experiment.models import Normalization
 
 DIAGRAM_MEASURE_EVERY = 50
 """Steps between measurements in a diagram: phases need no finer curves, and 10 would cost 15 %."""
@@ -27,7 +28,7 @@ def _diagram(axis: str, values: tuple[Any, ...], seeds: Any = None, **base: Any)
     return Grid(base=experiment, axes={axis: values, **FRACTIONS}, seeds=seeds)
 
 
-def _batches(normalization: str | None) -> Grid:
+def _batches(normalization: Normalization | None) -> Grid:
     """A row of phase diagrams by batch size; every network sees as many examples (App. A)."""
     base = Experiment(batch_size=256, measure_every=DIAGRAM_MEASURE_EVERY)
     base = base.replace(normalization=normalization)

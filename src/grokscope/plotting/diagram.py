@@ -219,7 +219,7 @@ def draw_diagrams(
                 bar = figure.colorbar(mesh, ax=list(row), fraction=0.02, pad=0.01)
                 style.percent(bar.ax)
     patches = [
-        Patch(color=COLORS[phase], label="Diverged" if phase is None else phase.title)
+        Patch(color=COLORS[phase], label=phase.title)
         for code, phase in enumerate(PHASES)
         if code in shown
     ]

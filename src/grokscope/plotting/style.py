@@ -133,7 +133,7 @@ def letter(index: int) -> str:
 def phase_title(run: Run) -> str:
     """The run's phase as the paper prints it."""
     phase = run.phase()
-    return phase.title if isinstance(phase, Phase) else f"diverged at step {run.failed_at}"
+    return f"diverged at step {run.failed_at}" if phase == Phase.DIVERGED else phase.title
 
 
 def title(run: Run, runs: list[Run]) -> str:

@@ -25,21 +25,19 @@ AXIS_LABELS = {
     "learning_rate": "lr",
 }
 
-COLORS: dict[Phase | None, str] = {
+COLORS: dict[Phase, str] = {
     Phase.COEXISTENCE: "#E69F00",
     Phase.PARTIAL_INVERSION: "#56B4E9",
     Phase.FULL_INVERSION: "#0A4D8C",
     Phase.MEMORIZATION: "#C8553D",
     Phase.FORGETTING: "#222222",
     Phase.CONFUSION: "#B9B9B9",
-    None: "#7A1FA2",
+    Phase.DIVERGED: "#7A1FA2",
 }
-"""Lightness differs as well as hue; None is a run that diverged."""
+"""Lightness differs as well as hue."""
 
 PALE = 0.45
 """How far the colour of an inferred cell is on its way to white."""
-
-NORMS = {None: "", "batch_norm": "BatchNorm", "layer_norm": "LayerNorm"}
 
 
 def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list[str]:
@@ -68,7 +66,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model": _model_words(model, varied),
         "model.activation": shown.get("activation", ""),
         "model.width": f"N = {shown['width']}" if "width" in shown else "",
-        "model.normalization": NORMS.get(experiment.normalization, str(experiment.normalization)),
+        "model.normalization": _camel(experiment.normalization or ""),
         "corruption": f"labels by {experiment.corruption.label}" if experiment.corruption else "",
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
@@ -106,6 +104,11 @@ def _model_words(model: Any, varied: set[str]) -> str:
             return model.code.label
     layers = "" if "depth" in varied else f"{model.depth}-layer "
     return layers + kind + "".join(details[name] for name in details if name not in varied)
+
+
+def _camel(name: str) -> str:
+    """BatchNorm for batch_norm."""
+    return name.title().replace("_", "")
 
 
 def short(value: object, digits: int = 4) -> str:

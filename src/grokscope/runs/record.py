@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -14,19 +14,19 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.own_code import packages_of
-from grokscope.measures.scores import (
-    SCORES,
-    Measurement,
-    embedding_ipr,
-    matrices,
-    mean_ipr,
-    measured_layers,
-    named_arrays,
-)
-from grokscope.models.network import Network
+from grokscope.experiment.own_code import OwnCode, packages_of
+from grokscope.measures.scores import Measurement, embedding_ipr, matrices, measured_layers
+from grokscope.measures.table import scores, unit_measures
+from grokscope.models.network import Network, named_arrays
+
+WHOLE, COMPACT = "whole", "compact"
+"""Values of a run's attribute `kind`: with its weights, or without them."""
+
+Variable = tuple[str | tuple[str, ...], ArrayLike, dict[str, str]]
+"""Dimensions, values and attributes."""
 
 
 def described(description: str) -> dict[str, str]:
@@ -50,72 +50,81 @@ def as_dataset(
         ends: `failed_at` and `settled_at`, each a step or None.
         seconds: what it took.
     """
-    layers, arrays = measured_layers(network), named_arrays(network)
-    vectors = {name: layer for layer in layers for name in layers[layer].vectors}
-    ipr = np.stack([m.ipr for m in measured])
-    per_neuron = embedding_ipr(network, measured)
-
-    def variable(dims, values, description):
-        return dims, values, described(description)
-
-    curves = {
-        name: variable("step", [m.scores[name] for m in measured], description)
-        for name, description in SCORES.items()
+    arrays = named_arrays(network)
+    steps = experiment.schedule[: len(measured)]
+    coords = {
+        "step": ("step", steps, described("optimisation step")),
+        "matrix": ("matrix", list(matrices(arrays)), {"description": "weight matrix"}),
     }
-    own = {
-        name: variable("step", [m.own[name] for m in measured], f"your own measure {name}")
-        for name in measured[0].own
-    }
-    weights = {
-        name: variable(_dimensions(name, array, vectors, ipr.shape[-1]), array, f"final {name}")
-        for name, array in arrays.items()
-    }
-    attrs: dict[str, Any] = {
+    attrs = {
         "grokscope_version": version("grokscope"),
         "environment": json.dumps(environment(experiment.own_code), sort_keys=True),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": seconds,
+        "kind": WHOLE,
     }
     attrs |= {name: step for name, step in ends.items() if step is not None}
-    coords = {
-        "step": variable("step", experiment.schedule[: len(measured)], "optimisation step"),
-        "matrix": ("matrix", list(matrices(arrays)), {"description": "weight matrix"}),
-    }
-    spectra = {}
-    if vectors:
-        spectra["ipr"] = variable(
-            ("step", "vectors", "neuron"),
-            ipr,
-            "inverse participation ratio of each neuron's weight vector (Eq. 3), real Fourier "
-            "transform; missing for a dead vector",
-        )
-        coords |= {
-            "vectors": ("vectors", list(vectors), {"description": "matrix with the vectors"}),
-            "layer": ("vectors", list(vectors.values()), {"description": "whose units they are"}),
-            "neuron": variable("neuron", np.arange(ipr.shape[-1]), "neuron of a layer"),
-            "residue": variable("residue", np.arange(experiment.n_inputs), "residue mod p"),
-        }
+    spectra, of_units = _spectra(experiment, measured, network)
     return xr.Dataset(
-        curves
-        | {
-            "norm": variable(
-                ("step", "matrix"), [m.norm for m in measured], "Frobenius norm of each matrix"
-            ),
-            "mean_ipr": variable("step", mean_ipr(per_neuron), "mean of IPR_k over live neurons"),
-            "dead_neurons": variable(
-                "step", np.isnan(per_neuron).sum(axis=1), "neurons with a dead weight vector"
-            ),
-        }
-        | spectra
-        | own
-        | weights,
-        coords=coords,
-        attrs=attrs,
+        _curves(measured, network) | spectra | _weights(measured, network),
+        coords | of_units,
+        attrs,
     )
 
 
+def _curves(measured: Sequence[Measurement], network: Network) -> dict[str, Variable]:
+    """What is a number, or a number for each matrix, at every measured step."""
+    neuron_ipr = embedding_ipr(network, measured)
+    curves: dict[str, Variable] = {
+        name: ("step", [m.scores[name] for m in measured], row.attrs)
+        for name, row in scores().items()
+    }
+    norms = [m.norm for m in measured]
+    curves["norm"] = ("step", "matrix"), norms, described("Frobenius norm of each matrix")
+    curves |= {
+        name: ("step", row.value(neuron_ipr), row.attrs) for name, row in unit_measures().items()
+    }
+    return curves | {
+        name: ("step", [m.own[name] for m in measured], described(f"your own measure {name}"))
+        for name in measured[0].own
+    }
+
+
+def _spectra(
+    experiment: Experiment, measured: Sequence[Measurement], network: Network
+) -> tuple[dict[str, Variable], dict[str, Variable]]:
+    """IPR of every vector at every step, and its coordinates; nothing if no unit has a vector."""
+    layer_of = {
+        name: title for title, layer in measured_layers(network).items() for name in layer.vectors
+    }
+    if not layer_of:
+        return {}, {}
+    ipr = np.stack([m.ipr for m in measured])
+    words = (
+        "inverse participation ratio of each neuron's weight vector (Eq. 3), real Fourier "
+        "transform; missing for a dead vector"
+    )
+    residues = np.arange(experiment.n_inputs)
+    return {"ipr": (("step", "vectors", "neuron"), ipr, described(words))}, {
+        "vectors": ("vectors", list(layer_of), {"description": "matrix with the vectors"}),
+        "layer": ("vectors", list(layer_of.values()), {"description": "whose units they are"}),
+        "neuron": ("neuron", np.arange(ipr.shape[-1]), described("neuron of a layer")),
+        "residue": ("residue", residues, described("residue mod p")),
+    }
+
+
+def _weights(measured: Sequence[Measurement], network: Network) -> dict[str, Variable]:
+    """The final arrays of the network, by name."""
+    vectors = {name for layer in network.layers.values() for name in layer.vectors}
+    n_units = measured[0].ipr.shape[-1]
+    return {
+        name: (_dimensions(name, array, vectors, n_units), array, described(f"final {name}"))
+        for name, array in named_arrays(network).items()
+    }
+
+
 def _dimensions(
-    name: str, array: np.ndarray, vectors: Mapping[str, str], n_units: int
+    name: str, array: np.ndarray, vectors: Collection[str], n_units: int
 ) -> tuple[str, ...]:
     """Names for an array's axes: those of the measured vectors, or its own."""
     if name in vectors:
@@ -126,7 +135,7 @@ def _dimensions(
     return tuple(f"{name}_{axis}" for axis in axes)
 
 
-def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
+def environment(own_code: Sequence[OwnCode] = ()) -> dict[str, str | int]:
     """What a run's bits may depend on besides its configuration, and what code of the user's own
     imports.
     """

@@ -16,8 +16,8 @@ from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import SCHEMA, Experiment, digest
 from grokscope.measures.phases import Phase, classify
-from grokscope.measures.scores import array_name, neuron_ipr
-from grokscope.models.network import Network
+from grokscope.measures.spectrum import neuron_ipr
+from grokscope.models.network import Network, array_name
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.training.loop import model_shapes
 
@@ -72,7 +72,16 @@ class Run:
     @property
     def has_weights(self) -> bool:
         """Whether the final weights are there; a sweep stores runs without them."""
-        return "logits" not in self.dataset  # which stand for them
+        from grokscope.runs import compact  # which makes runs itself
+
+        return compact.kind_of(self.dataset) == compact.WHOLE
+
+    @property
+    def neurons_required(self) -> int | None:
+        """The fewest neurons that generalise; None if none do, or the run has its weights."""
+        from grokscope.runs import compact
+
+        return compact.neurons_required(self.dataset)
 
     @property
     def final(self) -> xr.Dataset:
@@ -133,25 +142,25 @@ class Run:
     @property
     def layer_iprs(self) -> dict[str, Float[np.ndarray, "neuron"]]:
         """The IPR of every layer that has one, by name; the layer next to the input is first."""
-        data = self.dataset
-        if "ipr" in data:
-            layers = data.layer.values if "layer" in data.coords else np.array(["hidden"] * 3)
-            last = self.final.ipr.values
-            return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
-        if "neuron_ipr" not in data:
-            return {}
-        rest = {name: name.removeprefix("neuron_ipr_") for name in map(str, data.data_vars)}
-        found = {data.neuron_ipr.attrs.get("layer", "hidden"): data.neuron_ipr.values}
-        return found | {rest[name]: data[name].values for name in rest if rest[name] != name}
+        from grokscope.runs import compact
 
-    def phase(self, **thresholds: float) -> Phase | None:
-        """The phase by Table 2, or None if the run diverged.
+        if not self.has_weights:
+            return compact.layer_iprs(self.dataset)
+        if "ipr" not in self.dataset:
+            return {}
+        of_three = ["hidden"] * 3  # in old files, of two-layer networks
+        layers = np.asarray(self.dataset.coords.get("layer", of_three))
+        last = self.final.ipr.values
+        return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
+
+    def phase(self, **thresholds: float) -> Phase:
+        """The phase by Table 2, or that the run diverged.
 
         Args:
             thresholds: `generalizes`, `memorizes` and `slack`, as in `classify`.
         """
         if self.failed_at is not None:
-            return None
+            return Phase.DIVERGED
         return classify(
             self.final.train_accuracy.item(),
             self.final.test_accuracy.item(),

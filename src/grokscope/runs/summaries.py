@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from grokscope.errors import StoreError
-from grokscope.measures.scores import SCORES
+from grokscope.measures.table import MEASURES
 from grokscope.runs.files import read_sealed, write_sealed
 from grokscope.runs.run import Run
 
 IPR_BINS = 40
 """Bins from 0 to 1 in every histogram of IPR."""
-VERSION = 3
+VERSION = 4
 
 Summary = dict[str, Any]
 
@@ -31,36 +31,23 @@ Cached = tuple[Signature, Summary]
 def summarize(run: Run) -> Summary:
     """What a sweep's dataset holds of a run: numbers that fit in a line.
 
-    The keys: `SCORES` as last measured, `peak_test_accuracy`, `mean_ipr`, `dead_neurons`,
-    `norm` (by matrix), `own` (the user's own measures, by name), `neurons_required` (lowest IPR
-    first; None if it was not measured or none generalise), `ipr_counts` (live neurons in each of
-    `IPR_BINS`, by layer), `last_step`, `seconds`, `failed_at` and `settled_at` (each a step or
-    None), `has_weights`, `created`, and `experiment`, its canonical JSON.
+    The keys: the names of `MEASURES`; `norm` (by matrix), `own` (the user's own measures, by
+    name), `ipr_counts` (live neurons in each of `IPR_BINS`, by layer), `created`, and
+    `experiment`, its canonical JSON.
     """
     last = run.final
-    required = np.nan
-    if "neurons_required" in run.dataset:
-        required = float(run.dataset.neurons_required.sel(first="lowest"))
     return {
-        **{name: float(last[name]) for name in (*SCORES, "mean_ipr")},
-        "peak_test_accuracy": float(run.dataset.test_accuracy.max()),
-        "dead_neurons": int(last.dead_neurons),
+        **{name: row.summary(run) for name, row in MEASURES.items()},
         "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
         "own": {
             code.function: float(last[code.function])
             for code in run.experiment.measures or ()
             if code.function in last
         },
-        "neurons_required": None if np.isnan(required) else int(required),
         "ipr_counts": {
             layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()
             for layer, ipr in run.layer_iprs.items()
         },
-        "last_step": int(last.step),
-        "seconds": float(run.dataset.attrs["seconds"]),
-        "failed_at": run.failed_at,
-        "settled_at": run.settled_at,
-        "has_weights": run.has_weights,
         "created": run.dataset.attrs["created"],
         "experiment": run.experiment.canonical_json(),
     }
@@ -82,13 +69,14 @@ def read_cache(path: Path) -> dict[str, Cached]:
         document = json.loads(read_sealed(path))
     except (OSError, StoreError, ValueError):
         return {}
-    if document["version"] != VERSION:
+    if document["version"] != VERSION or document.get("measures") != [*MEASURES]:
         return {}
     return {name: (mark, summary) for name, (mark, summary) in document["runs"].items()}
 
 
 def write_cache(path: Path, runs: dict[str, Cached]) -> None:
     """Write what `read_cache` reads; skipped if the file cannot be written."""
-    content = json.dumps({"version": VERSION, "runs": runs}).encode()
+    document = {"version": VERSION, "measures": [*MEASURES], "runs": runs}
+    content = json.dumps(document).encode()
     with suppress(OSError):  # such a store is slower to open, and nothing else
         write_sealed(path, content)

@@ -7,36 +7,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-import xarray as xr
-
 from grokscope.data.dataset import Dataset, complete, make_dataset, require_repeatable
-from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
-from grokscope.measures.pruning import (
-    adds_to_logits,
-    layer_named,
-    outgoing,
-    pruning_curve,
-    pruning_order,
-)
-from grokscope.measures.scores import (
-    Examples,
-    Measurement,
-    embedding_ipr,
-    matrices,
-    mean_ipr,
-    measure,
-    measured_layers,
-    named_arrays,
-    require_logits,
-    require_measurable,
-)
+from grokscope.measures.checks import require_logits, require_measurable
+from grokscope.measures.scores import Examples, Measurement, embedding_ipr, matrices, measure
 from grokscope.measures.settle import has_settled
-from grokscope.models.network import Network
+from grokscope.measures.spectrum import mean_ipr
+from grokscope.measures.table import unit_measures
+from grokscope.models.network import Network, named_arrays
 from grokscope.progress import progress_bar
-from grokscope.runs.compact import COUNTS, side_by_side
 from grokscope.runs.files import require_writable
 from grokscope.runs.record import as_dataset
 from grokscope.runs.run import Run
@@ -59,8 +39,9 @@ def train(
             you named (`allow_code`).
         store: a folder of runs; the run is taken from there, or trained and written there.
         progress: whether to show a progress bar, if on a terminal.
-        log: called at every measurement with the step and the `SCORES`, the norms of the weights,
-            the mean IPR and your own measures, by name; not for a run that is in the store.
+        log: called at every measurement with the step and the scores, the norms of the weights,
+            the mean IPR, the dead neurons and your own measures, by name; not for a run that is
+            in the store.
 
     Returns:
         The run; its `path` is None without a store.
@@ -161,8 +142,9 @@ class _Member:
         """The last measurement as numbers by name."""
         last = self.measured[-1]
         norms = zip(matrices(named_arrays(network)), last.norm.tolist(), strict=True)
-        ipr = mean_ipr(embedding_ipr(network, [last])).item()
-        return last.scores | {f"norm_{n}": norm for n, norm in norms} | {"mean_ipr": ipr} | last.own
+        ipr = embedding_ipr(network, [last])
+        of_units = {name: row.value(ipr).item() for name, row in unit_measures().items()}
+        return last.scores | {f"norm_{n}": norm for n, norm in norms} | of_units | last.own
 
     def as_run(self, seconds: float) -> Run:
         """The finished run."""
@@ -182,66 +164,3 @@ class _Member:
             [m.norm for m in self.measured],
             mean_ipr(embedding_ipr(network, self.measured)),
         )
-
-
-def pruning_curves(
-    run: Run,
-    first: str | Sequence[str] = ("lowest", "highest"),
-    seed: int = 0,
-    stride: int | None = None,
-    layer: str | None = None,
-) -> xr.Dataset:
-    """`pruning_curve` of a run, by its own loss, in each order of removal.
-
-    Args:
-        run: a run with its weights that did not diverge.
-        first: orders of removal, as in `pruning_order`.
-        seed: of the random order.
-        stride: neurons between two counts; by default 1, or what makes about `COUNTS` counts where
-            the network must be evaluated at each.
-        layer: whose neurons are removed, in order of their IPR; by default the last's.
-
-    Returns:
-        The curves along the dimension `first`.
-
-    Raises:
-        ConfigError: if the run diverged or has no weights, an order or the layer is unknown, or
-            the layer's neurons have no IPR to order them by.
-
-    >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
-    >>> dict(pruning_curves(run, stride=4).sizes)
-    {'first': 2, 'pruned': 5}
-    """
-    if run.failed_at is not None:
-        raise ConfigError(
-            f"`run` must have finished to be pruned, got one that diverged at step "
-            f"{run.failed_at}. Use a smaller learning rate."
-        )
-    first = (first,) if isinstance(first, str) else first
-    if not first or (stride is not None and stride < 1):
-        raise ConfigError(
-            f"`first` must name an order and `stride` be at least 1, got {first!r} and {stride!r}. "
-            "Leave them out."
-        )
-    layer = layer_named(run.network, layer)
-    ipr = _ipr_to_prune_by(run, layer, first)
-    if stride is None:
-        stride = 1 if adds_to_logits(run.network, layer) else -(-len(ipr) // COUNTS)
-    orders = [pruning_order(ipr, order, seed) for order in first]
-    curves = [
-        pruning_curve(run.network, run.data, order, run.experiment.loss, stride, layer)
-        for order in orders
-    ]
-    return side_by_side(curves, first)
-
-
-def _ipr_to_prune_by(run: Run, layer: str, first: Sequence[str]) -> np.ndarray:
-    """The IPR of a layer's neurons; zeros if they have none and need none."""
-    if layer in measured_layers(run.network):
-        return run.layer_ipr(layer)
-    if set(first) <= {"random"}:
-        return np.zeros(outgoing(run.network, layer).shape[1])
-    raise ConfigError(
-        f"`first` must be random for layer {layer}, whose neurons have no IPR, got "
-        f"{', '.join(first)}. Use random."
-    )

@@ -6,22 +6,43 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import xarray as xr
 
 from grokscope.errors import StoreError
 from grokscope.experiment.grid import Grid
+from grokscope.measures.table import MEASURES
 from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, require_file, write_atomically, write_dataset
 from grokscope.runs.record import described
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
-from grokscope.sweeps.diagram import DONE, MISSING, NUMBERS, as_table, collect, grid_of, is_whole
+from grokscope.sweeps.diagram import DONE, MISSING, as_table, collect, grid_of, is_whole
 
 RUN = "run_"
 """What the names of the runs' own variables begin with in an archive."""
+
+SHARED = ("grokscope_version", "environment", "kind")
+"""Attributes that many runs have in common."""
+
+
+class Maker(TypedDict):
+    """What runs of an archive have in common, beside their arrays.
+
+    Attributes:
+        attrs: attributes of the runs, those in `SHARED`.
+        variables: the names of their variables.
+        variable_attrs: attributes of variables that differ from the archive's.
+        words: values of variables that are no numbers.
+    """
+
+    attrs: dict[str, str]
+    variables: list[str]
+    variable_attrs: dict[str, dict[str, str]]
+    words: dict[str, list[str]]
+
 
 COMPRESSION = {"zlib": True, "complevel": 6, "shuffle": True}
 
@@ -40,37 +61,24 @@ def archive(
     shape, dims = data.status.shape, data.status.dims
     packed: dict[str, np.ndarray] = {}
     layout: dict[str, xr.Variable] = {}
-    makers: list[list[Any]] = []
-    made = np.full(shape, np.nan)
-    created = np.full(shape, np.nan)
+    makers: list[Maker] = []
+    made, created = np.full((2, *shape), np.nan)
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
         run = store.find(grid.cell(index))
         if run is None:  # found damaged only now
             data.status.values[index] = MISSING
-            for name in NUMBERS:
+            for name in MEASURES:
                 data[name].values[index] = np.nan
             continue
         dataset = without_weights(run).dataset
-        words = {
-            str(name): variable.values.tolist()
-            for name, variable in dataset.variables.items()
-            if variable.dtype.kind not in "iuf"
-        }
         for name, variable in dataset.variables.items():
             layout.setdefault(str(name), variable)
-        others = {
-            str(name): variable.attrs
-            for name, variable in dataset.variables.items()
-            if variable.attrs != layout[str(name)].attrs or name in words
-        }
-        maker = [dataset.attrs["grokscope_version"], dataset.attrs["environment"]]
-        maker += [*sorted(map(str, dataset.variables)), others, words]
+            if variable.dtype.kind in "iuf":
+                _put(packed, str(name), shape, index, variable.values)
+        maker = _maker(dataset, layout)
         makers += [] if maker in makers else [maker]
         made[index] = makers.index(maker)
         created[index] = datetime.fromisoformat(dataset.attrs["created"]).timestamp()
-        for name, variable in dataset.variables.items():
-            if variable.dtype.kind in "iuf":
-                _put(packed, str(name), shape, index, variable.values)
         advance(1)
     room: dict[str, int] = {}  # networks may differ in width, and their arrays share dimensions
     for name, values in packed.items():
@@ -82,18 +90,52 @@ def archive(
             attrs = like.attrs | {"dtype": str(like.dtype)}
             lengths = tuple(room[str(dim)] for dim in like.dims)
             data[RUN + name] = (*dims, *inner), _padded(packed[name], (*shape, *lengths)), attrs
-        elif all(maker[-1].get(name) == like.values.tolist() for maker in makers):
+        elif all(maker["words"].get(name) == like.values.tolist() for maker in makers):
             data[RUN + name] = inner, like.values, like.attrs  # names, the same in every run
-    data["run_maker"] = (
-        dims,
-        made,
-        described(
-            "index in the attribute `makers`: version, environment, variables, attributes, words"
-        ),
-    )
+    data["run_maker"] = dims, made, described("index in the attribute `makers`")
     data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
     data["has_weights"] *= 0
     return data.assign_attrs(makers=json.dumps(makers))
+
+
+def _maker(dataset: xr.Dataset, layout: dict[str, xr.Variable]) -> Maker:
+    """What a run has in common with others of the archive; those alike share one."""
+    words = {
+        str(name): variable.values.tolist()
+        for name, variable in dataset.variables.items()
+        if variable.dtype.kind not in "iuf"
+    }
+    return {
+        "attrs": {name: dataset.attrs[name] for name in SHARED if name in dataset.attrs},
+        "variables": sorted(map(str, dataset.variables)),
+        "variable_attrs": {
+            str(name): variable.attrs
+            for name, variable in dataset.variables.items()
+            if variable.attrs != layout[str(name)].attrs or name in words
+        },
+        "words": words,
+    }
+
+
+def _makers(data: xr.Dataset) -> list[Maker]:
+    """The makers of an archive; in older files each is a list instead of a record."""
+    found = json.loads(data.attrs["makers"])
+    return [_of_list(maker) if isinstance(maker, list) else maker for maker in found]
+
+
+def _of_list(maker: list[Any]) -> Maker:
+    """The record of an older file: version, environment and variables, then attributes that differ
+    from run to run, which older ones have not, and words, which the oldest have not.
+    """
+    version, environment, *rest = maker
+    names = [name for name in rest if isinstance(name, str)]
+    *_, variable_attrs, words = {}, {}, *rest[len(names) :]
+    return {
+        "attrs": {"grokscope_version": version, "environment": environment},
+        "variables": names,
+        "variable_attrs": variable_attrs,
+        "words": words,
+    }
 
 
 def _put(
@@ -143,16 +185,13 @@ def restore(data: xr.Dataset, store: str | Path | Store) -> int:
 def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run:
     """The run of one cell of an archive, which must have it."""
     cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
-    return Run(grid.cell(index), _run_dataset(cell, json.loads(data.attrs["makers"])))
+    return Run(grid.cell(index), _run_dataset(cell, _makers(data)[int(cell.run_maker)]))
 
 
-def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:
+def _run_dataset(cell: xr.Dataset, maker: Maker) -> xr.Dataset:
     """What the run of one cell of an archive was saved from."""
-    version, environment, *names = makers[int(cell.run_maker)]
-    # Behind the names are attributes that differ from run to run, and words; not in older files.
-    words: dict[str, list[str]] = names.pop() if isinstance(names[-1], dict) else {}
-    others: dict[str, dict] = names.pop() if isinstance(names[-1], dict) else {}
-    packed = [RUN + name for name in names]
+    words, others = maker["words"], maker["variable_attrs"]
+    packed = [RUN + name for name in maker["variables"]]
     lengths = {
         name: int(np.isfinite(cell[name].values).sum())
         for name in packed
@@ -173,14 +212,12 @@ def _run_dataset(cell: xr.Dataset, makers: list[list[Any]]) -> xr.Dataset:
         attrs = others.get(own, attrs)
         variables[own] = [dim.removeprefix(RUN) for dim in dims], values, attrs
     created = datetime.fromtimestamp(float(cell.run_created), UTC)
-    attrs = {
-        "grokscope_version": version,
-        "environment": environment,
+    ends = ("failed_at", "settled_at")
+    attrs = maker["attrs"] | {
         "created": created.isoformat(timespec="seconds"),
         "seconds": float(cell.seconds),
+        **{end: int(cell[end]) for end in ends if np.isfinite(cell[end])},
     }
-    ends = ("failed_at", "settled_at")
-    attrs |= {end: int(cell[end]) for end in ends if np.isfinite(cell[end])}
     return xr.Dataset(variables, attrs=attrs)
 
 

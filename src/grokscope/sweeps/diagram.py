@@ -19,30 +19,17 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase, classify
-from grokscope.measures.scores import SCORES
+from grokscope.measures.table import MEASURES, is_reserved
+from grokscope.runs.record import Variable, described
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import IPR_BINS, Summary
 from grokscope.sweeps.refine import UNKNOWN, enclosed
 
-PHASES = (*Phase, None)
-"""Phases in the order of their codes; the last is a run that diverged."""
+PHASES = tuple(Phase)
+"""Phases in the order of their codes."""
 
 MISSING, DONE, FAILED = range(3)
 STATUS = ("missing", "done", "failed")
-
-NUMBERS = SCORES | {
-    "peak_test_accuracy": "highest test accuracy at any measured step",
-    "mean_ipr": "mean of IPR_k over live neurons",
-    "dead_neurons": "neurons with a dead weight vector",
-    "neurons_required": "fewest neurons that generalise, lowest IPR removed first; missing if the "
-    "run has its weights, or none generalise",
-    "last_step": "step of the last measurement",
-    "seconds": "training and measuring",
-    "failed_at": "first step whose loss was not finite; missing if there was none",
-    "settled_at": "step at which the run stopped because it had settled; missing if it did not",
-    "has_weights": "1 if the final weights are there too, 0 if not",
-}
-"""What a diagram holds of every run, as last measured."""
 
 
 def collect(
@@ -52,8 +39,8 @@ def collect(
 ) -> xr.Dataset:
     """What a store has of a grid's cells, with a dimension for each axis and for the seed.
 
-    Variables: `NUMBERS`, `norm` of each matrix, and `status` (0 missing, 1 done, 2 failed).
-    Numbers that are not there are NaN. Axes that advance together are coordinates of one
+    Variables: those of `MEASURES`, `norm` of each matrix, and `status` (0 missing, 1 done,
+    2 failed). Numbers that are not there are NaN. Axes that advance together are coordinates of one
     dimension. The grid itself is the attribute `grid`, as TOML.
 
     >>> collect(Grid(axes={"weight_decay": [0, 5]}), "no store").status.values.tolist()
@@ -66,57 +53,20 @@ def collect(
 
 
 def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[bool]) -> xr.Dataset:
-    """A dataset of summaries in the order of `grid.cells()`; see `collect`."""
+    """A dataset of summaries in the order of `grid.cells()`; see `collect`.
+
+    Raises:
+        ConfigError: if an axis has a name that something else in the dataset has.
+    """
+    require_free_axes(grid)
     shape, dimensions = tuple(grid.sizes.values()), tuple(grid.sizes)
-
-    def of(name: str) -> np.ndarray:
-        values = [np.nan if s is None or s[name] is None else s[name] for s in found]
-        return np.array(values, float).reshape(shape)
-
-    there = [s for s in found if s is not None]
-    matrices = list(dict.fromkeys(name for s in there for name in s["norm"]))
-    own = list(dict.fromkeys(name for s in there for name in s["own"]))
-    norm = np.array(
-        [[np.nan if s is None else s["norm"].get(m, np.nan) for m in matrices] for s in found]
-    )
     done = [
         DONE if s is not None else FAILED if f else MISSING
         for s, f in zip(found, failed, strict=True)
     ]
-    variables: dict[str, Any] = {
-        name: (dimensions, of(name), {"units": "s" if name == "seconds" else "1", "description": d})
-        for name, d in NUMBERS.items()
-    }
-    variables["norm"] = (
-        (*dimensions, "matrix"),
-        norm.reshape(*shape, len(matrices)),
-        {"units": "1", "description": "Frobenius norm of each matrix"},
-    )
-    for name in own:
-        values = [np.nan if s is None else s["own"].get(name, np.nan) for s in found]
-        attrs = {"units": "1", "description": f"your own measure {name}"}
-        variables[name] = (dimensions, np.array(values, float).reshape(shape), attrs)
-    layers = list(dict.fromkeys(name for s in there for name in s["ipr_counts"]))
-    if layers:
-        none = np.full(IPR_BINS, np.nan)
-        counts = [
-            [none if s is None else s["ipr_counts"].get(layer, none) for layer in layers]
-            for s in found
-        ]
-        variables["ipr_histogram"] = (
-            (*dimensions, "layer", "ipr_bin"),
-            np.array(counts, float).reshape(*shape, len(layers), IPR_BINS),
-            {"units": "1", "description": "live neurons by IPR_k, at the end"},
-        )
-    variables["status"] = (
-        dimensions,
-        np.array(done, np.int8).reshape(shape),
-        {"description": ", ".join(f"{code}: {word}" for code, word in enumerate(STATUS))},
-    )
-    middles = (np.arange(IPR_BINS) + 0.5) / IPR_BINS
-    coordinates: dict[str, Any] = {"matrix": matrices}
-    if layers:
-        coordinates |= {"layer": layers, "ipr_bin": middles}
+    words = ", ".join(f"{code}: {word}" for code, word in enumerate(STATUS))
+    variables, coordinates = _measured(found, shape, dimensions)
+    variables["status"] = dimensions, np.array(done, np.int8).reshape(shape), {"description": words}
     for dimension, names in grid.dimensions.items():
         for name in names:
             coordinates[name] = (dimension, _coordinate(grid.values[name]), {"description": name})
@@ -126,6 +76,58 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
         "grokscope_version": version("grokscope"),
     }
     return xr.Dataset(variables, coordinates, attrs)
+
+
+def _measured(
+    found: Sequence[Summary | None], shape: tuple[int, ...], dimensions: tuple[str, ...]
+) -> tuple[dict[str, Variable], dict[str, Variable]]:
+    """What was measured of every run, NaN where nothing was, and its coordinates."""
+    there = [s for s in found if s is not None]
+
+    def names(key: str) -> list[str]:
+        return list(dict.fromkeys(name for s in there for name in s[key]))
+
+    def gathered(of: Callable[[Summary], Any], *inner: int) -> np.ndarray:
+        missing = np.full(inner, np.nan).tolist()
+        values = [missing if s is None else of(s) for s in found]
+        return np.array(values, float).reshape(*shape, *inner)  # None is NaN
+
+    variables: dict[str, Variable] = {
+        name: (dimensions, gathered(lambda s, name=name: s[name]), row.attrs)
+        for name, row in MEASURES.items()
+    }
+    matrices, layers = names("norm"), names("ipr_counts")
+    norms = gathered(lambda s: [s["norm"].get(m) for m in matrices], len(matrices))
+    attrs = described("Frobenius norm of each matrix")
+    variables["norm"] = (*dimensions, "matrix"), norms, attrs
+    for name in names("own"):
+        values = gathered(lambda s, name=name: s["own"].get(name))
+        variables[name] = dimensions, values, described(f"your own measure {name}")
+    coordinates: dict[str, Variable] = {"matrix": ("matrix", matrices, {})}
+    if layers:
+        none = np.full(IPR_BINS, np.nan).tolist()
+        counts = gathered(
+            lambda s: [s["ipr_counts"].get(layer, none) for layer in layers], len(layers), IPR_BINS
+        )
+        attrs = described("live neurons by IPR_k, at the end")
+        variables["ipr_histogram"] = (*dimensions, "layer", "ipr_bin"), counts, attrs
+        middles = (np.arange(IPR_BINS) + 0.5) / IPR_BINS
+        coordinates |= {"layer": ("layer", layers, {}), "ipr_bin": ("ipr_bin", middles, {})}
+    return variables, coordinates
+
+
+def require_free_axes(grid: Grid) -> None:
+    """Refuse axes of names that something else in a sweep has.
+
+    Raises:
+        ConfigError: naming the axis.
+    """
+    for name in grid.axes:
+        if is_reserved(leaf := name.rpartition(".")[2]):
+            raise ConfigError(
+                f"axis `{leaf}` must have a name that nothing else in a sweep has. Rename that "
+                "argument of your code."
+            )
 
 
 def _coordinate(values: Sequence[Any]) -> np.ndarray:
@@ -198,9 +200,9 @@ def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
     train, test, peak, xi = (array.transpose(*like.dims).values for array in arrays)
     phases = classify(train, test, peak, xi, **thresholds)
     codes = np.full(like.shape, UNKNOWN)
-    for code, phase in enumerate(PHASES[:-1]):
+    for code, phase in enumerate(PHASES):
         codes[phases == phase] = code
-    codes[np.isfinite(dataset.failed_at.values)] = PHASES.index(None)
+    codes[np.isfinite(dataset.failed_at.values)] = PHASES.index(Phase.DIVERGED)
     return like.copy(data=codes).rename("phase")
 
 
@@ -265,14 +267,14 @@ class Boundary:
 
     Attributes:
         row: the row's place along every other dimension, by name.
-        before, after: the phases to the left and right of it, None for runs that diverged.
+        before, after: the phases to the left and right of it.
         position: the mean over seeds, in units of the columns' axis.
         low, high: confidence interval of that mean; NaN for a single seed.
     """
 
     row: dict[str, int]
-    before: Phase | None
-    after: Phase | None
+    before: Phase
+    after: Phase
     position: float
     low: float
     high: float
@@ -353,9 +355,8 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
     table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
     frame = table.transpose(*codes.dims).to_dataframe().reset_index()
-    words = {code: None if phase is None else str(phase) for code, phase in enumerate(PHASES)}
-    diverged = PHASES.index(None)
-    frame["phase"] = frame.phase.map(words | {UNKNOWN: None, diverged: "diverged"}).astype(object)
+    words = {code: str(phase) for code, phase in enumerate(PHASES)}
+    frame["phase"] = frame.phase.map({**words, UNKNOWN: None}).astype(object)
     frame["status"] = frame.status.map(dict(enumerate(STATUS)))
     return frame
 

@@ -19,7 +19,7 @@ from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import allow_code
-from grokscope.measures.scores import require_measurable
+from grokscope.measures.checks import require_measurable
 from grokscope.progress import progress_bar, work_bar
 from grokscope.runs.files import require_writable
 from grokscope.runs.run import Run, open_run
@@ -32,6 +32,7 @@ from grokscope.sweeps.diagram import (
     has_plane,
     most_frequent,
     phase_codes,
+    require_free_axes,
 )
 from grokscope.sweeps.executors import place
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
@@ -143,6 +144,7 @@ def sweep(
     require_writable(store.path, "store")
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
+    require_free_axes(grid)
     store.record_grid(grid)
     data = open_sweep(grid, store, progress)
     left = grid.size if limit is None else limit

@@ -12,8 +12,8 @@ from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
 from grokscope.paper.claims import Claim, Evidence, Share, Size
+from grokscope.runs.pruning import prune
 from grokscope.runs.run import Run
-from grokscope.runs.train import pruning_curves
 
 NOISY = Experiment(corruption_fraction=0.35, measure_every=50)
 PLAIN, DECAY_5, DECAY_15, DECAY_20 = (NOISY.replace(weight_decay=wd) for wd in (0, 5, 15, 20))
@@ -88,7 +88,7 @@ def _after(curve_of: str, wanted: str, lost: str) -> Callable[[Mapping[str, Run]
     """The most by which one accuracy stays above another while neurons are removed."""
 
     def most(runs: Mapping[str, Run]) -> float:
-        curve = pruning_curves(runs["run"], (curve_of,), stride=STRIDE).isel(first=0)
+        curve = prune(runs["run"], first=curve_of, stride=STRIDE)
         return float((curve[wanted] - curve[lost]).max())
 
     return most
@@ -96,12 +96,12 @@ def _after(curve_of: str, wanted: str, lost: str) -> Callable[[Mapping[str, Run]
 
 def _memorized_more(runs: Mapping[str, Run]) -> float:
     """How far accuracy on corrupted labels rises while high-IPR neurons are removed."""
-    curve = pruning_curves(runs["run"], ("highest",), stride=STRIDE).isel(first=0)
+    curve = prune(runs["run"], first="highest", stride=STRIDE)
     return float(curve.corrupted_accuracy.max() - curve.corrupted_accuracy[0])
 
 
 def _kept_at_half(runs: Mapping[str, Run]) -> float:
-    curve = pruning_curves(runs["run"], ("lowest",), stride=STRIDE).isel(first=0)
+    curve = prune(runs["run"], first="lowest", stride=STRIDE)
     return float(curve.test_accuracy.sel(pruned=len(runs["run"].neuron_ipr) // 2))
 
 
@@ -112,7 +112,7 @@ def _from_clean(run: Run, accuracy: float) -> float:
 
 def _plateau(runs: Mapping[str, Run]) -> float:
     """Distance of training accuracy from 1 - ξ where pruning has removed memorisation best."""
-    curve = pruning_curves(runs["run"], ("lowest",), stride=STRIDE).isel(first=0)
+    curve = prune(runs["run"], first="lowest", stride=STRIDE)
     best = int(np.argmax(curve.test_accuracy.values - curve.corrupted_accuracy.values))
     return _from_clean(runs["run"], float(curve.train_accuracy[best]))
 

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import named_arrays, neuron_ipr
+from grokscope.measures.spectrum import neuron_ipr
+from grokscope.models.network import named_arrays
 from grokscope.paper.figures import Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import BINS

@@ -10,9 +10,8 @@ from grokscope.data.dataset import make_dataset
 from grokscope.paper.figures import NOISY, Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import corrupted_examples, logit_panel
+from grokscope.runs.compact import EXAMPLES
 from grokscope.runs.run import Run
-
-EXAMPLES = 4
 
 
 def draw_logits(runs: list[Run], small_print: str) -> Canvas:

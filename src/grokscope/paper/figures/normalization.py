@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.figure import Figure as Canvas
 
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.models import Normalization
 from grokscope.paper.figures import Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import SCALES, draw_accuracies, ipr_panel, scale_panel
@@ -33,7 +34,7 @@ def draw_scales(runs: list[Run], small_print: str) -> Canvas:
     return style.finish(figure, print_)
 
 
-def _curves(title: str, normalization: str | None) -> Figure:
+def _curves(title: str, normalization: Normalization | None) -> Figure:
     noisy = BATCHES.replace(corruption_fraction=0.3, normalization=normalization)
     runs = tuple(noisy.replace(train_fraction=fraction) for fraction in (0.4, 0.5, 0.8))
     return Figure(f"Training curves {title}", runs, draw_accuracies, quick_steps=noisy.steps)

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure as Canvas
 from grokscope.paper.figures import NOISY, Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import ACCURACIES, clean_level, pruning_panel
+from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import Run
-from grokscope.runs.train import pruning_curves
 
 LOSSES = ("train_loss", "test_loss")
 

@@ -1,0 +1,146 @@
+"""What is refused before training: the user's own names, layers and networks that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from grokscope.data.dataset import Dataset
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.models import OwnModel
+from grokscope.experiment.own_code import own_code_in
+from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved
+from grokscope.models.network import Network, arrays_of
+from grokscope.models.normalization import running_statistics
+from grokscope.training.loop import model_shapes
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+def require_measurable(experiment: Experiment, model: Network) -> None:
+    """Refuse layers and names of the user's own that could not be measured.
+
+    Args:
+        experiment: whose measures and task are looked at.
+        model: its network, or one with shapes in place of arrays.
+
+    Raises:
+        ConfigError: if `layers` name no such arrays, or arrays that are not residues by units; or
+            if a measure or an array has a name that something else in a run has.
+    """
+    shapes = {name: tuple(array.shape) for name, array in arrays_of(model).items()}
+    _require_names(experiment, shapes)
+    if not isinstance(model.layers, dict):
+        raise ConfigError(
+            f"`layers` must be a property, a dict of names and layers, got "
+            f"{type(model.layers).__name__}. Write @property above it."
+        )
+    for layer in model.layers.values():
+        for name in (*layer.vectors, layer.outgoing, *([layer.gamma] if layer.gamma else [])):
+            if name not in shapes:
+                raise ConfigError(
+                    f"`layers` must name arrays of the network, got {name!r}. "
+                    f"Use one of {', '.join(shapes)}."
+                )
+    _require_vectors(experiment, model, shapes)
+    _require_outgoing(model, shapes)
+
+
+def _require_names(experiment: Experiment, shapes: Shapes) -> None:
+    """Refuse measures and arrays of names that something else in a run or a sweep has."""
+    measures = [code.function for code in experiment.measures or ()]
+    taken = [*MEASURES, *RUN_NAMES, *shapes, *measures]
+    settings = {
+        leaf for part in experiment.model_dump().values() if isinstance(part, dict) for leaf in part
+    }
+    in_sweeps = {*filter(is_reserved, measures), *settings, *Experiment.model_fields}
+    for kind, names in (("measures", measures), ("model", list(shapes))):
+        for name in names:
+            if taken.count(name) > 1 or (kind == "measures" and name in in_sweeps):
+                raise ConfigError(
+                    f"`{kind}` must have names that nothing else in a run has, got {name!r}. "
+                    "Give it another."
+                )
+
+
+def _require_vectors(experiment: Experiment, model: Network, shapes: Shapes) -> None:
+    """Refuse vectors that are not all residues by units."""
+    vectors = [name for layer in model.layers.values() for name in layer.vectors]
+    if not vectors:
+        return
+    if not isinstance(experiment.task, ModularTask):
+        raise ConfigError(
+            f"`layers` must have no vectors where inputs are no residues, got {vectors[0]}."
+            " Leave them out."
+        )
+    n_residues, n_units = experiment.task.n_inputs, shapes[vectors[0]][-1:]
+    if wrong := [name for name in vectors if shapes[name] != (n_residues, *n_units)]:
+        raise ConfigError(
+            f"`layers` must name matrices of one shape, {n_residues} residues by units, got "
+            f"{wrong[0]} {list(shapes[wrong[0]])}. Store it so, or leave it out."
+        )
+
+
+def _require_outgoing(model: Network, shapes: Shapes) -> None:
+    """Refuse layers without a matrix that has a column for each of their units."""
+    for title, layer in model.layers.items():
+        outgoing = list(shapes[layer.outgoing])
+        units = {shapes[name][-1] for name in (*layer.vectors, layer.gamma) if name}
+        if len(outgoing) != 2 or units - {outgoing[1]}:
+            raise ConfigError(
+                f"`layers` must have a matrix with a column for each unit to carry them onwards, "
+                f"got {layer.outgoing} {outgoing} for {title}. Store it as [output, unit]."
+            )
+
+
+def require_logits(experiment: Experiment, dataset: Dataset) -> None:
+    """Refuse a network of the user's own that gives no logits, before anything is compiled.
+
+    Raises:
+        ConfigError: if in evaluation or in training it cannot be called as `Network` says, or gives
+            something else.
+    """
+    if not isinstance(experiment.model, OwnModel):
+        return
+    inputs, expected = jnp.asarray(dataset.inputs[:2]), (2, dataset.n_labels)
+
+    def evaluated(model: Any) -> Any:
+        shared, alone = model.shared(), model(inputs)  # which must do without what is shared, too
+        return alone if shared is None else model(inputs, shared)
+
+    def trained(model: Any) -> Any:
+        return model.in_training(inputs, None, 0.0, model.shared())[0]
+
+    def seen(model: Any) -> Any:
+        return model.in_training(inputs, None, 0.0, model.shared())[1]
+
+    place, model = experiment.model.code.label, model_shapes(experiment)
+    for method, logits in (("__call__", evaluated), ("in_training", trained)):
+        try:
+            shape = getattr(eqx.filter_eval_shape(logits, model), "shape", ())
+        except Exception as error:
+            if own_code_in(error):
+                raise
+            raise ConfigError(
+                f"`{place}` must have a method {method} as in grokscope.Network, got "
+                f"{type(error).__name__}: {error}. Mend the class."
+            ) from None
+        if shape != expected:
+            raise ConfigError(
+                f"`{place}` must give logits {list(expected)} of two examples by {method}, got "
+                f"{list(shape)}. Mend the class."
+            )
+    running, found = running_statistics(model), eqx.filter_eval_shape(seen, model)
+    shapes = [jax.tree.map(lambda array: array.shape, each) for each in (running, found)]
+    if shapes[0] != shapes[1]:
+        raise ConfigError(
+            f"`{place}` must give by in_training, behind the logits, a list of what each of its "
+            f"{len(running)} BatchNorm layers saw, in the order of its fields, got "
+            f"{[list(a.shape) for a in jax.tree.leaves(found)]}. Mend the class."
+        )

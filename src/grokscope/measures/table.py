@@ -1,0 +1,252 @@
+"""Everything that is measured of a network: one row a measure, read by all that store or show it.
+
+Runs, summaries, sweeps, exports, printed tables, the explorer's page and the reserved names follow
+from `MEASURES`. Nothing here imports JAX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float, Int, Num
+
+from grokscope.data.dataset import Dataset
+from grokscope.measures.spectrum import mean_ipr
+
+Kind = Literal["loss", "accuracy", "ipr", "count", "step", "seconds", "flag"]
+"""What a number is; counts, steps and flags are whole."""
+
+
+PerExample = Num[Any, "example"] | Bool[Any, "example"]
+"""An array of NumPy or of JAX, which is not imported here."""
+
+
+class Answers(NamedTuple):
+    """A network's answers to some examples, as arrays of NumPy or of JAX.
+
+    Attributes:
+        logits: in evaluation.
+        predicted: the label with the largest logit; the smallest of equal ones.
+        losses: each example's loss against its given label.
+        given: labels as trained on.
+        true: labels by the rule.
+    """
+
+    logits: Float[Any, "example label"]
+    predicted: Int[Any, "example"]
+    losses: Float[Any, "example"]
+    given: Int[Any, "example"]
+    true: Int[Any, "example"]
+
+
+Value = Callable[[Answers], PerExample]
+"""A number for each example; it is compiled, and so must not branch on what the arrays hold."""
+
+Subset = Callable[[Dataset], Bool[np.ndarray, "example"]]
+
+
+@runtime_checkable
+class FinishedRun(Protocol):
+    """What a summary is made from: a `Run`, whose class is above this module."""
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """Every measurement over `step`."""
+        ...
+
+    @property
+    def failed_at(self) -> int | None:
+        """The first step whose loss was not finite."""
+        ...
+
+    @property
+    def settled_at(self) -> int | None:
+        """The step at which the run stopped early."""
+        ...
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether the final weights are there."""
+        ...
+
+    @property
+    def neurons_required(self) -> int | None:
+        """The fewest neurons that generalise."""
+        ...
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number that is measured of a network.
+
+    Attributes:
+        name: of its variable, wherever it is stored.
+        description: in a file's attributes.
+        kind: what sort of number it is.
+        title: its heading in printed tables.
+        has_column: whether the table of runs prints it.
+        units: in a file's attributes.
+    """
+
+    name: str
+    description: str
+    kind: Kind
+    _: KW_ONLY
+    title: str = ""
+    has_column: bool = False
+    units: str = "1"
+
+    @property
+    def attrs(self) -> dict[str, str]:
+        """Attributes of its variable in a file."""
+        return {"units": self.units, "description": self.description}
+
+    def summary(self, run: FinishedRun) -> float | int | None:
+        """What a sweep keeps of it: by default the last value; None if the run has none."""
+        if self.name not in run.dataset:
+            return None
+        value = run.dataset[self.name].values[-1].item()
+        return int(value) if self.kind == "count" else value
+
+
+@dataclass(frozen=True)
+class Score(Measure):
+    """The mean of a number over a subset of the examples, at every measured step.
+
+    Pruning curves have it too. A mean over no examples is NaN.
+    """
+
+    value: Value
+    subset: Subset
+
+
+@dataclass(frozen=True)
+class UnitMeasure(Measure):
+    """A number from the IPR_k of the units next to the input, at every measured step."""
+
+    value: Callable[[Float[np.ndarray, "*step neuron"]], Num[np.ndarray, "*step"]]
+
+
+@dataclass(frozen=True)
+class Summary(Measure):
+    """A number from a finished run; None where it has none."""
+
+    value: Callable[[FinishedRun], float | int | None]
+
+    def summary(self, run: FinishedRun) -> float | int | None:
+        """What a sweep keeps of it."""
+        return self.value(run)
+
+
+def _loss(answers: Answers) -> PerExample:
+    return answers.losses
+
+
+def _is_as_given(answers: Answers) -> PerExample:
+    return answers.predicted == answers.given
+
+
+def _is_true(answers: Answers) -> PerExample:
+    return answers.predicted == answers.true
+
+
+def _trained(dataset: Dataset) -> Bool[np.ndarray, "example"]:
+    return dataset.is_train
+
+
+def _tested(dataset: Dataset) -> Bool[np.ndarray, "example"]:
+    return ~dataset.is_train
+
+
+def _corrupted(dataset: Dataset) -> Bool[np.ndarray, "example"]:
+    return dataset.is_corrupted
+
+
+def _uncorrupted(dataset: Dataset) -> Bool[np.ndarray, "example"]:
+    return dataset.is_train & ~dataset.is_corrupted
+
+
+_ROWS = (
+    Score("train_loss", "mean loss on the training examples, against the given labels", "loss",
+          _loss, _trained, title="train loss"),
+    Score("test_loss", "mean loss on the test examples", "loss",
+          _loss, _tested, title="test loss"),
+    Score("train_accuracy", "share of training examples whose given label is predicted", "accuracy",
+          _is_as_given, _trained, title="train", has_column=True),
+    Score("test_accuracy", "share of test examples whose label is predicted", "accuracy",
+          _is_as_given, _tested, title="test", has_column=True),
+    Score("corrupted_accuracy",
+          "share of corrupted training examples whose given label is predicted", "accuracy",
+          _is_as_given, _corrupted, title="corrupted", has_column=True),
+    Score("corrected_accuracy",
+          "share of corrupted training examples whose true label is predicted", "accuracy",
+          _is_true, _corrupted, title="corrected", has_column=True),
+    Score("uncorrupted_accuracy",
+          "share of uncorrupted training examples whose label is predicted", "accuracy",
+          _is_as_given, _uncorrupted, title="uncorrupted"),
+    Summary("peak_test_accuracy", "highest test accuracy at any measured step", "accuracy",
+            lambda run: float(run.dataset.test_accuracy.max())),
+    UnitMeasure("mean_ipr", "mean of IPR_k over live neurons", "ipr",
+                mean_ipr, title="mean IPR", has_column=True),
+    UnitMeasure("dead_neurons", "neurons with a dead weight vector", "count",
+                lambda neuron_ipr: np.isnan(neuron_ipr).sum(axis=-1),
+                title="dead", has_column=True),
+    Summary("neurons_required",
+            "fewest neurons that generalise, lowest IPR removed first; missing if the run has its "
+            "weights, or none generalise", "count", lambda run: run.neurons_required),
+    Summary("last_step", "step of the last measurement", "step",
+            lambda run: int(run.dataset.step[-1])),
+    Summary("seconds", "training and measuring", "seconds",
+            lambda run: float(run.dataset.attrs["seconds"]), units="s"),
+    Summary("failed_at", "first step whose loss was not finite; missing if there was none", "step",
+            lambda run: run.failed_at),
+    Summary("settled_at",
+            "step at which the run stopped because it had settled; missing if it did not", "step",
+            lambda run: run.settled_at),
+    Summary("has_weights", "1 if the final weights are there too, 0 if not", "flag",
+            lambda run: run.has_weights),
+)  # fmt: skip
+
+MEASURES: dict[str, Measure] = {row.name: row for row in _ROWS}
+"""All that is measured, in the order in which it is stored and shown."""
+
+
+def scores() -> dict[str, Score]:
+    """The rows that are means over examples, at every measured step and every pruned network."""
+    return {name: row for name, row in MEASURES.items() if isinstance(row, Score)}
+
+
+def unit_measures() -> dict[str, UnitMeasure]:
+    """The rows that come from the IPR of units, at every measured step."""
+    return {name: row for name, row in MEASURES.items() if isinstance(row, UnitMeasure)}
+
+
+RUN_NAMES = (
+    *("norm", "ipr", "logits", "neuron_ipr", "neuron_ipr_output", "step", "matrix", "vectors"),
+    *("layer", "neuron", "residue", "first", "pruned", "example", "label"),
+)
+"""Beside `MEASURES`, what a run calls variables and coordinates of its own."""
+
+SWEEP_NAMES = (
+    *("norm", "ipr_histogram", "status", "matrix", "layer", "ipr_bin", "phase", "inferred", "runs"),
+    *("frequency", "low", "high", "code", "seed"),
+)
+"""Beside `MEASURES`, what a sweep calls variables, coordinates and columns of its own."""
+
+SWEEP_PREFIXES = ("run_", "norm_", "pruned_")
+"""How other names of a sweep's variables and columns begin."""
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the datasets of a sweep have something of their own by a name.
+
+    No axis and no measure of a user may be called so.
+
+    >>> is_reserved("train_loss"), is_reserved("norm_U"), is_reserved("width")
+    (True, True, False)
+    """
+    return name in MEASURES or name in SWEEP_NAMES or name.startswith(SWEEP_PREFIXES)
