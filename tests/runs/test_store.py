@@ -114,12 +114,17 @@ def test_a_damaged_file_is_reported_set_aside_and_run_again(run, tmp_path, damag
         assert find(tmp_path, EXPERIMENT) is None
 
 
+@pytest.fixture(scope="module")
+def sound(run, tmp_path_factory):
+    return save(run, tmp_path_factory.mktemp("sound")).path.read_bytes()
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
-def test_any_flipped_bit_is_found_before_the_file_is_parsed(run, tmp_path, place, bit):
-    path = save(run, tmp_path).path
-    content = bytearray(path.read_bytes())
+def test_any_flipped_bit_is_found_before_the_file_is_parsed(run, sound, tmp_path, place, bit):
+    content = bytearray(sound)
     content[int(place * len(content))] ^= 1 << bit
+    path = run_path(tmp_path, EXPERIMENT)
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"must match its checksum|must be a file of grokscope"):
         open_run(path)
