@@ -5,6 +5,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 import grokscope
@@ -12,8 +13,33 @@ import grokscope
 WITHOUT_ARRAYS = {"experiment"}
 """Which pydantic checks, and which are called a hundred thousand times."""
 
+settings.register_profile(
+    "beside other work", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("beside other work")
+
 MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__main__"}
-install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "beartype.beartype")
+install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "checked.checked")
+
+
+@pytest.fixture(scope="session")
+def coexisting():
+    """A small network that has learned the rule and the wrong labels."""
+    return _trained("coexistence", weight_decay=4)
+
+
+@pytest.fixture(scope="session")
+def memorizing():
+    """A small network that has learned the labels it was given, and no rule."""
+    return _trained("memorization", train_fraction=0.2)
+
+
+def _trained(phase, **settings):
+    small = {"train_fraction": 0.8, "corruption_fraction": 0.3, "modulus": 41, "width": 200}
+    experiment = grokscope.Experiment(steps=400, measure_every=50).replace(**small | settings)
+    run = grokscope.train(experiment, progress=False)
+    assert run.phase() == phase
+    return run
 
 
 grokscope.allow_code(Path(__file__).parent)  # where `plain_data` is

@@ -1,12 +1,39 @@
 """Second implementations in NumPy float64: what the tests hold the package against."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from grokscope.data.dataset import make_dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.training.loop import train_steps
+
 MNIST = Path(os.environ.get("GROKSCOPE_MNIST") or Path(__file__).parents[2] / "shared/data/mnist")
 """Where the real files are, if they are; tests that need them are skipped without."""
+
+
+def batches(n_train, batch_size, steps, seed=0):
+    """The examples of each step's batch, seen from outside, as sorted rows.
+
+    Example k is the pair (k, 0), so that a step of plain descent moves row k of U if and only if
+    k is in its batch. Batches depend on nothing but these numbers.
+    """
+    modulus = n_train + 1
+    experiment = Experiment(
+        train_fraction=(n_train + 0.5) / modulus**2, batch_size=batch_size, steps=steps,
+        measure_every=1,
+    ).replace(modulus=modulus, width=8, seed=seed, optimizer="sgd", learning_rate=1.0)  # fmt: skip
+    data = make_dataset(experiment)
+    inputs = np.zeros_like(data.inputs)
+    inputs[:, 0] = np.minimum(np.arange(len(inputs)), n_train)
+    rows, before = [], None
+    for _, (model,), _ in train_steps([experiment], [replace(data, inputs=inputs)]):
+        U = np.asarray(model.U)
+        rows += [] if before is None else [np.flatnonzero((before != U).any(axis=1))]
+        before = U
+    return rows
 
 
 def one_hot(labels, n):

@@ -11,13 +11,8 @@ from grokscope.analysis.label_audit import EVIDENCE, audit, quality
 from grokscope.cli import main
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
-from grokscope.experiment.experiment import Experiment
 from grokscope.runs.compact import without_weights
-from grokscope.runs.train import train
 from reference import weights64
-
-SMALL = Experiment(train_fraction=0.8, corruption_fraction=0.3, steps=400, measure_every=50)
-SMALL = SMALL.replace(modulus=41, width=200)
 
 
 @given(st.lists(st.tuples(st.integers(-3, 3), st.booleans()), min_size=1, max_size=30))
@@ -33,13 +28,6 @@ def test_quality_by_counting_pairs(rows):
     if (evidence > 0).any():
         assert found["precision"] == pytest.approx(wrong[evidence > 0].mean())
     assert found["recall"] == pytest.approx((evidence > 0)[wrong].mean())
-
-
-@pytest.fixture(scope="module")
-def coexisting():
-    run = train(SMALL.replace(weight_decay=4), progress=False)
-    assert run.phase() == "coexistence"
-    return run
 
 
 def test_evidence_by_its_definition(coexisting):
@@ -71,10 +59,8 @@ def test_the_pruned_network_finds_what_the_whole_one_has_memorised(coexisting):
     assert (found.suggested == found.true).values[wrong].mean() > 0.9
 
 
-def test_nothing_is_found_where_nothing_was_learned():
-    run = train(SMALL.replace(train_fraction=0.2), progress=False)
-    assert run.phase() == "memorization"
-    found = audit(run)
+def test_nothing_is_found_where_nothing_was_learned(memorizing):
+    found = audit(memorizing)
     for name in EVIDENCE:
         assert abs(quality(found[name].values, found.is_wrong.values)["auroc"] - 0.5) < 0.15
 
@@ -84,9 +70,9 @@ def test_runs_that_cannot_be_audited_are_refused(coexisting):
         audit(without_weights(coexisting))
 
 
-def test_the_command_lists_draws_and_prints_json(tmp_path, monkeypatch, capsys):
+def test_the_command_lists_draws_and_prints_json(coexisting, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    path = train(SMALL.replace(weight_decay=4), "runs", progress=False).path
+    path = Store(tmp_path).save(coexisting).path
     for arguments in ([], ["--json", "--top", "3", "--out", "a.svg"]):
         with pytest.raises(SystemExit) as ended:
             main(["audit", str(path), *arguments])

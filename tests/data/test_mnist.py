@@ -138,12 +138,19 @@ def test_pixels_move_to_the_device_once_and_as_bytes(monkeypatch):
 
     from grokscope.training import loop as t
 
+    train_block, traced = t.train_block, []
+
+    def spy(state, dynamic, start, n_steps, static, alone):
+        block = jax.make_jaxpr(train_block, static_argnums=(4, 5))
+        traced.append(str(block(state, dynamic, start, n_steps, static, alone)))
+        return train_block(state, dynamic, start, n_steps, static, alone)
+
     monkeypatch.setenv(FOLDER, str(REAL))
     base = Experiment(task="mnist", model="image_mlp", batch_size=64).replace(width=8)
-    _, dynamic = t._prepare(base, make_dataset(base))
-    assert dynamic.inputs.dtype == np.uint8
-    compiled = jax.make_jaxpr(lambda s, d: t._train_block(s, d, 0, 2, static=t._static(base)))(
-        *t._prepare(base, make_dataset(base))
-    )
-    whole = f"f32[{base.n_train},784]"
-    assert whole not in str(compiled)  # never all of them as numbers, nor a copy
+    steps = base.replace(steps=2, measure_every=2)
+    monkeypatch.setattr(t, "train_block", spy)
+    for _ in t.train_steps([steps], [make_dataset(steps)]):
+        pass
+    (compiled,) = traced
+    assert f"u8[{base.n_train},784]" in compiled
+    assert f"f32[{base.n_train},784]" not in compiled  # never all of them as numbers, nor a copy

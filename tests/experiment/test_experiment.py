@@ -159,7 +159,7 @@ BAD = {
     "weight_decay": [-1],
     "beta1": [1, -0.1, 0.999999999],
     "eps": [0, 1e-46, 2],
-    "optimizer": ["sdg", "Adam", 3, {"name": "adamw", "lr": 1}],
+    "optimizer": ["sdg", "Adam", 3],
     "model": ["three_layer", []],
 }
 
@@ -172,7 +172,7 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
         Experiment().replace(**{name: value})
     line = str(error.value)
     assert "\n" not in line
-    assert line.startswith("`")
+    assert line.startswith(f"`{name}`")
     assert "got" in line or "Did you mean" in line
 
 
@@ -180,6 +180,7 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
     ("values", "words"),
     [
         ({"widht": 1}, "Did you mean `width`"),
+        ({"optimizer": {"name": "adamw", "lr": 1}}, "`lr` is not a setting of this experiment"),
         ({"name": "sgd"}, "ambiguous. Use one of `task.name`, `model.name`, `optimizer.name`"),
         (
             {"optimizer": "Adam", "learning_rate": 1},

@@ -238,7 +238,7 @@ def test_a_seed_of_ones_own_leaves_seed_the_root(tmp_path, monkeypatch):
     base = Experiment(steps=4, task="seeded:blobs", model="image_mlp").replace(width=8)
     assert (base.replace(seed=3).seeds.seed, base.replace(seed=3).task.seed) == (3, 0)
     assert base.replace(**{"task.seed": 2}).task.seed == 2
-    data = sweep(Grid(base=base, axes={"n": [60, 90]}, seeds=2), tmp_path / "r", progress=False)
+    data = sweep(Grid(base=base, axes={"n": [60, 90]}, seeds=2), tmp_path / "r", workers=1)
     assert data.status.values.tolist() == [[1, 1], [1, 1]]
 
 

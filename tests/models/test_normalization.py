@@ -17,7 +17,7 @@ from grokscope.runs.compact import without_weights
 from grokscope.runs.pruning import prune
 from grokscope.runs.train import train
 from grokscope.training import loop as t
-from reference import normalized_gradient
+from reference import batches, normalized_gradient
 
 AXIS = {"batch_norm": 0, "layer_norm": 1}
 
@@ -34,13 +34,11 @@ def reference_training(experiment):
     w = [np.asarray(array, np.float64) for array in arrays]
     width, size = experiment.model.width, experiment.batch_size or data.n_train
     running = np.zeros(width), np.ones(width)
-    order = jnp.arange(data.n_train, dtype=jnp.int32)
-    for step in range(experiment.steps):
-        rows = np.arange(data.n_train)
-        if experiment.batch_size is not None:
-            key = t._key(experiment, "batches")
-            order, rows = t._next_batch(order, key, step, data.n_train, size)
-        examples = data.inputs[np.asarray(rows)], data.given_labels[np.asarray(rows)]
+    everything = [np.arange(data.n_train)] * experiment.steps
+    for rows in (
+        everything if size == data.n_train else batches(data.n_train, size, len(everything))
+    ):
+        examples = data.inputs[rows], data.given_labels[rows]
         g, seen = normalized_gradient(*w, *examples, AXIS[experiment.model.normalization])
         w = [x - experiment.optimizer.learning_rate * dx for x, dx in zip(w, g, strict=True)]
         if experiment.model.normalization == "batch_norm":

@@ -120,6 +120,22 @@ def test_a_store_that_is_only_read_stays_as_it_is(run, store):
     assert {path: path.stat().st_mtime_ns for path in store.path.iterdir()} == before
 
 
+@pytest.fixture(scope="module")
+def sound(run, tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("sound")).save(run).path.read_bytes()
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
+def test_any_flipped_bit_is_found_before_the_file_is_parsed(run, sound, tmp_path, place, bit):
+    content = bytearray(sound)
+    content[int(place * len(content))] ^= 1 << bit
+    path = Store(tmp_path).path_of(EXPERIMENT)
+    path.write_bytes(content)
+    with pytest.raises(StoreError, match=r"must match its checksum|must be a file of grokscope"):
+        open_run(path)
+
+
 def test_a_file_that_was_made_again_meanwhile_is_not_set_aside(run, store, monkeypatch):
     path = store.save(run).path
     sound = path.read_bytes()

@@ -21,11 +21,30 @@ EXPERIMENT = Experiment(corruption_fraction=0.3, steps=400).replace(modulus=53, 
 OPTIONS = "train --corruption-fraction 0.3 --steps 400 --modulus 53 --width 100".split()  # noqa: SIM905
 
 
-def start(*arguments, cwd, **options):
-    command = [sys.executable, "-m", "grokscope", *arguments]
+MAIN = """
+import signal
+from grokscope.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell's & has started
+main()
+"""
+KILLED_WHILE_WRITING = """
+import os, signal
+os.fsync = lambda file: os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def start(*arguments, cwd, before=""):
+    command = [sys.executable, "-c", before + MAIN, *arguments]
     return subprocess.Popen(
-        command, cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options
+        command, cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+
+
+def until(condition, seconds=120):
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +58,10 @@ def same_bits(a, b):
 
 
 def test_killed_and_restarted_equals_uninterrupted(whole, tmp_path):
-    process = start(*OPTIONS, cwd=tmp_path)
+    process = start(*OPTIONS, cwd=tmp_path, before=KILLED_WHILE_WRITING)
     path = Store(tmp_path / "runs").path_of(EXPERIMENT)
-    while not (tmp_path / "runs").exists() and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.5)
-    process.send_signal(signal.SIGKILL)
     process.communicate()
+    assert process.returncode == -signal.SIGKILL
     assert not path.exists()
     process = start(*OPTIONS, cwd=tmp_path)
     assert process.communicate()[1] == ""
@@ -56,9 +72,8 @@ def test_killed_and_restarted_equals_uninterrupted(whole, tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_by_a_signal_leaves_one_line_and_no_file(tmp_path, number):
     process = start(*OPTIONS, "--steps", "100000000", cwd=tmp_path)
-    while not (tmp_path / "runs").exists() and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(0.5)
+    until(lambda: (tmp_path / "runs").exists() or process.poll() is not None)
+    time.sleep(0.5)  # into the compilation or the steps
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -74,10 +89,13 @@ def test_pool_equals_one_process_and_trains_only_what_is_missing(whole, tmp_path
     assert same_bits(runs[0], whole)
     assert runs[0] is runs[2]
     assert [run.experiment for run in runs] == experiments
-    created = [run.dataset.attrs["created"] for run in runs]
-    again = train_missing([*experiments, EXPERIMENT.replace(steps=1)], tmp_path, progress=False)
-    assert [run.dataset.attrs["created"] for run in again[:3]] == created
-    assert len(list(tmp_path.glob("*.nc"))) == 3
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.nc")}
+    more = [*experiments, EXPERIMENT.replace(steps=1)]
+    again = train_missing(more, tmp_path, workers=1, progress=False)
+    assert all(map(same_bits, again[:3], runs))
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*.nc")}
+    assert {path: after[path] for path in before} == before
+    assert len(after) == len(before) + 1 == 3
 
 
 def test_a_pool_ends_with_its_parent(tmp_path):
@@ -92,9 +110,6 @@ def test_a_pool_ends_with_its_parent(tmp_path):
     )
     parent = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, process_group=0)
     group = parent.pid
-    time.sleep(4)
-    parent.kill()
-    parent.wait()
 
     def alive():
         pids = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdecimal()]
@@ -107,10 +122,12 @@ def test_a_pool_ends_with_its_parent(tmp_path):
                 continue
         return any(groups)
 
-    deadline = time.monotonic() + 20
-    while alive() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not alive()
+    locks = lambda: [path for path in tmp_path.glob("runs/**/*") if path.is_file()]  # noqa: E731
+    until(lambda: len(locks()) == 2 or parent.poll() is not None)
+    assert parent.poll() is None
+    parent.kill()
+    parent.wait()
+    until(lambda: not alive())
     assert list((tmp_path / "runs").glob("*.nc")) == []
 
 

@@ -21,7 +21,6 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
-from grokscope.runs.compact import without_weights
 from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import SUMMARIES, Store
@@ -58,6 +57,7 @@ def same(a, b):
 
 def same_runs(a, b):
     names = sorted(path.name for path in a.glob("*.nc"))
+    assert names
     assert names == sorted(path.name for path in b.glob("*.nc"))
     return all(
         open_run(a / n).dataset.drop_attrs().identical(open_run(b / n).dataset.drop_attrs())
@@ -65,18 +65,19 @@ def same_runs(a, b):
     )
 
 
-def created(store):
-    return {path.name: open_run(path).dataset.attrs["created"] for path in store.glob("*.nc")}
+def written(store):
+    """When each run was last written, to the nanosecond."""
+    return {path.name: path.stat().st_mtime_ns for path in store.glob("*.nc")}
 
 
 def test_weights_that_are_asked_for_later_are_trained_again(tmp_path):
     grid = Grid(base=BASE, axes={"weight_decay": [0, 5]})
     assert run(grid, tmp_path).has_weights.values.ravel().tolist() == [0, 0]
     assert run(grid, tmp_path, keep_weights=True).has_weights.values.ravel().tolist() == [1, 1]
-    before = created(tmp_path)
+    before = written(tmp_path)
     assert run(grid, tmp_path).has_weights.values.ravel().tolist() == [1, 1]
     assert archive(grid, tmp_path).has_weights.values.ravel().tolist() == [0, 0]
-    assert created(tmp_path) == before
+    assert written(tmp_path) == before
 
 
 def test_every_cell_has_its_place_and_its_run_s_numbers(whole):
@@ -84,7 +85,7 @@ def test_every_cell_has_its_place_and_its_run_s_numbers(whole):
     sizes = {"weight_decay": 2, "train_fraction": 3, "seed": 2, "matrix": 3, "layer": 1}
     assert data.sizes == sizes | {"ipr_bin": 40}
     assert (data.status == DONE).all()
-    for index, experiment in GRID.cells():
+    for index, experiment in list(GRID.cells())[::5]:  # in which every axis varies
         alone = train(experiment, progress=False)
         cell = data[dict(zip(data.status.dims, index, strict=True))]
         live = alone.neuron_ipr[~np.isnan(alone.neuron_ipr)]
@@ -121,26 +122,25 @@ def test_files_hold_what_views_need_in_place_of_weights(whole):
 
 def test_a_request_for_weights_trains_that_cell_again_and_no_other(whole, tmp_path):
     store = shutil.copytree(whole[0], tmp_path / "copy")
-    before = created(store)
+    before = written(store)
     experiment = GRID.cell((0, 0, 0))
-    time.sleep(1.1)
     (full,) = train_missing([experiment], store, workers=1, progress=False)
     assert full.has_weights
-    after = created(store)
+    after = written(store)
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {f"{digest(experiment)}.nc"}
     again, before = (data.drop_vars("has_weights") for data in (run(store=store), whole[1]))
     assert same(again, before)
-    assert created(store) == after
+    assert written(store) == after
 
 
 def test_new_values_and_seeds_run_only_what_is_new(whole, tmp_path):
     store = shutil.copytree(whole[0], tmp_path / "copy")
-    before = created(store)
+    before = written(store)
     wider = Grid(base=BASE, axes=AXES | {"weight_decay": [0, 2, 5]}, seeds=3)
     data = run(wider, store)
     assert (data.status == DONE).all()
-    after = created(store)
+    after = written(store)
     assert {name: after[name] for name in before} == before
     assert len(after) == 27
     again = data.sel(weight_decay=[0, 5], seed=[0, 1])
@@ -156,11 +156,11 @@ def test_limit_trains_so_many_and_the_rest_is_missing(tmp_path):
 
 def test_refined_equals_whole_where_trained(tmp_path):
     grid = Grid(base=BASE, axes={"weight_decay": np.linspace(0, 40, 5),
-                                 "corruption_fraction": np.linspace(0, 0.8, 9)})  # fmt: skip
+                                 "corruption_fraction": np.linspace(0, 0.8, 5)})  # fmt: skip
     data = run(grid, tmp_path, refine=True)
     full = run(grid, tmp_path)
     trained = (data.status == DONE).values
-    assert 6 <= trained.sum() < 45
+    assert 4 <= trained.sum() < 25
     assert np.array_equal(data.test_accuracy.values[trained], full.test_accuracy.values[trained])
 
 
@@ -184,14 +184,13 @@ def test_divergence_is_data_and_is_not_tried_again(tmp_path):
     data = run(grid, tmp_path)
     assert (data.status == DONE).all()
     assert np.isfinite(data.failed_at).all()
-    assert created(tmp_path) == created(tmp_path)
     lean = Store(tmp_path).find(grid.cell((0, 0)))
     assert lean is not None
     assert lean.failed_at is not None
     assert np.isnan(lean.dataset.pruned_test_accuracy).all()
-    before = created(tmp_path)
+    before = written(tmp_path)
     run(grid, tmp_path, retry_failed=True)
-    assert created(tmp_path) == before
+    assert written(tmp_path) == before
 
 
 def breaking(reason):
@@ -215,16 +214,17 @@ def breaking(reason):
 def test_a_failed_cell_is_recorded_and_does_not_stop_the_others(
     tmp_path, monkeypatch, error, reason
 ):
+    grid = Grid(base=BASE, axes={"weight_decay": [0, 5], "width": [16]}, seeds=2)
     monkeypatch.setattr(runner, "train_ensemble", breaking(error))
-    data = run(store=tmp_path)
+    data = run(grid, tmp_path)
     assert (data.status.sel(weight_decay=5) == FAILED).all()
     assert (data.status.sel(weight_decay=0) == DONE).all()
     failed = failed_cells(data, tmp_path)
-    assert len(failed) == 6
-    assert failed["weight_decay = 5, train_fraction = 0.4, seed = 0"] == reason
+    assert len(failed) == 2
+    assert failed["weight_decay = 5, width = 16, seed = 0"] == reason
     monkeypatch.undo()
-    assert (run(store=tmp_path).status.sel(weight_decay=5) == FAILED).all(), "left out"
-    data = run(store=tmp_path, retry_failed=True)
+    assert (run(grid, tmp_path).status.sel(weight_decay=5) == FAILED).all(), "left out"
+    data = run(grid, tmp_path, retry_failed=True)
     assert (data.status == DONE).all()
     assert failed_cells(data, tmp_path) == {}
     assert not list(tmp_path.glob("*.failed"))
@@ -262,8 +262,7 @@ def test_what_lies_in_a_store_under_another_name_is_left_alone(whole, tmp_path):
 
 
 def test_refining_trains_the_cells_that_are_shown(tmp_path):
-    fractions = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
-    axes = {"train_fraction": fractions, "weight_decay": [0, 1, 2, 3, 4, 5, 6]}
+    axes = {"train_fraction": [0.1, 0.2, 0.3, 0.4, 0.5], "weight_decay": [0, 1, 2, 3, 4]}
     grid = Grid(base=BASE.replace(steps=1), axes=axes)
     data = run(grid, tmp_path, refine=True, always={"train_fraction": 0.2, "weight_decay": 1})
     plain = run(grid, tmp_path / "plain", refine=True)
@@ -285,10 +284,16 @@ def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
     assert (data.status == DONE).all()
 
 
-def test_weights_that_another_has_stored_meanwhile_stay(tmp_path):
-    lean = without_weights(train(BASE, progress=False))
-    train(BASE, tmp_path, progress=False)
-    assert runner._save(lean, Store(tmp_path)).has_weights
+def test_weights_that_another_has_stored_meanwhile_stay(tmp_path, monkeypatch):
+    def slowly(experiments, advance):
+        runs = real(experiments, advance)
+        Store(tmp_path).save(train(BASE, progress=False))
+        return runs
+
+    real = runner.train_ensemble
+    monkeypatch.setattr(runner, "train_ensemble", slowly)
+    data = run(Grid(base=BASE, axes={"weight_decay": [0]}), tmp_path)
+    assert (data.has_weights == 1).all()
     assert open_run(Store(tmp_path).path_of(BASE)).has_weights
 
 
@@ -329,9 +334,7 @@ def test_any_executor_of_the_standard_library_gives_the_same_bits(whole, tmp_pat
 
 def test_an_executor_that_breaks_gives_one_line(tmp_path):
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        pool.submit(os.getpid).result()
-        for process in pool._processes.values():
-            process.kill()
+        os.kill(pool.submit(os.getpid).result(), signal.SIGKILL)
         with pytest.raises(WorkerError, match="lost a process and takes no more tasks"):
             run(store=tmp_path, executor=pool)
 
@@ -347,10 +350,11 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
         return real(experiments, advance)
 
     monkeypatch.setattr(runner, "train_ensemble", counted)
-    data = run(store=tmp_path)
-    assert max(sizes) == 3
-    assert np.allclose(data.train_loss, whole[1].train_loss, rtol=1e-4)
-    assert np.allclose(data.norm, whole[1].norm, rtol=1e-4)
+    data = run(Grid(base=BASE, axes=AXES | {"train_fraction": [0.6]}, seeds=2), tmp_path)
+    alone = whole[1].sel(train_fraction=[0.6])
+    assert sizes == [3, 1]
+    assert np.allclose(data.train_loss, alone.train_loss, rtol=1e-4)
+    assert np.allclose(data.norm, alone.norm, rtol=1e-4)
     assert training.ensemble_size() == 1
 
 
@@ -366,14 +370,12 @@ def deadly(experiments, store, keep_weights, slot):
 
 
 def test_a_cell_that_kills_its_process_fails_alone(tmp_path):
-    cells = [cell for _, cell in GRID.cells()]
+    cells = [cell for _, cell in GRID.cells() if cell.seeds.seed == 0]
     with place(len(cells), workers=2) as where:
         outcomes = list(run_cells(cells, tmp_path, where, train=deadly))
     assert len(outcomes) == len(cells)
     failed = [o for o in outcomes if o.failure is not None]
-    assert {(o.experiment.optimizer.weight_decay, o.experiment.train_fraction) for o in failed} == {
-        (5, 0.6)
-    }
+    assert [o.experiment for o in failed] == [GRID.cell((1, 1, 0))]
     assert all("terminated abruptly" in (o.failure or "") for o in failed)
 
 
@@ -497,8 +499,7 @@ def cluster():
         yield started
 
 
-def test_a_cluster_that_loses_a_worker_gives_the_whole_dataset(cluster, tmp_path):
-    grid = Grid(base=BASE.replace(steps=3000), axes=AXES, seeds=2)
+def test_a_cluster_that_loses_a_worker_gives_the_whole_dataset(cluster, whole, tmp_path):
     store = tmp_path / "dask"
 
     def kill_one_when_the_first_run_is_stored():
@@ -509,12 +510,11 @@ def test_a_cluster_that_loses_a_worker_gives_the_whole_dataset(cluster, tmp_path
 
     with ThreadPoolExecutor(1) as background, dask_executor(cluster.scheduler_address) as executor:
         killer = background.submit(kill_one_when_the_first_run_is_stored)
-        data = run(grid, store, executor=executor)
+        data = run(store=store, executor=executor)
         killer.result()
-    serial = run(grid, tmp_path / "serial")
     assert (data.status == DONE).all()
-    assert same(data, serial)
-    assert same_runs(store, tmp_path / "serial")
+    assert same(data, whole[1])
+    assert same_runs(store, whole[0])
 
 
 def test_an_unreachable_scheduler_is_refused_in_one_line(monkeypatch):
@@ -529,7 +529,7 @@ def test_an_unreachable_scheduler_is_refused_in_one_line(monkeypatch):
             pass
         assert "\n" not in str(error.value)
         gc.collect()  # no half-made client is left, whose end would take 40 s
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 30
 
 
 # Interruptions
@@ -539,15 +539,16 @@ SCRIPT = """
 from grokscope import Experiment, Grid, sweep
 base = Experiment(steps=1500, measure_every=500, corruption_fraction=0.3)
 base = base.replace(modulus=11, width=16)
-grid = Grid(base=base, axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.4, 0.5]}, seeds=4)
+axes = {"weight_decay": [0, 5], "train_fraction": [0.3, 0.4, 0.5]}
+grid = Grid(base=base, axes=axes, seeds=SEEDS)
 if __name__ == "__main__":
     data = sweep(grid, "runs", workers=2, retry_failed=True, progress=False)
     assert (data.status == 1).all()
 """
 
 
-def start_script(folder):
-    (folder / "script.py").write_text(SCRIPT)
+def start_script(folder, seeds):
+    (folder / "script.py").write_text(SCRIPT.replace("SEEDS", str(seeds)))
     return subprocess.Popen([sys.executable, "script.py"], cwd=folder, process_group=0)
 
 
@@ -562,14 +563,14 @@ def children_of(pid):
 def test_killed_at_twenty_random_moments_the_sweep_ends_as_if_undisturbed(tmp_path):
     undisturbed = tmp_path / "undisturbed"
     undisturbed.mkdir()
-    assert start_script(undisturbed).wait() == 0
+    assert start_script(undisturbed, seeds=4).wait() == 0
     disturbed = tmp_path / "disturbed"
     disturbed.mkdir()
     store = disturbed / "runs"
     rng = random.Random(7)
     kept: dict[str, bytes] = {}
     for kill in range(20):
-        process = start_script(disturbed)
+        process = start_script(disturbed, seeds=4)
         deadline = time.monotonic() + rng.uniform(1.0, 7.0)
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.02)
@@ -586,16 +587,16 @@ def test_killed_at_twenty_random_moments_the_sweep_ends_as_if_undisturbed(tmp_pa
         now = {path.name: path.read_bytes() for path in store.glob("*.nc")}
         assert all(now[name] == content for name, content in kept.items()), "run twice or lost"
         kept = now
-    assert start_script(disturbed).wait() == 0
+    assert start_script(disturbed, seeds=4).wait() == 0
     assert not list(store.glob("*.damaged*"))
     assert same_runs(store, undisturbed / "runs")
 
 
 def test_two_sweeps_at_once_share_the_work(tmp_path):
-    first, second = start_script(tmp_path), start_script(tmp_path)
+    first, second = start_script(tmp_path, seeds=2), start_script(tmp_path, seeds=2)
     assert first.wait() == second.wait() == 0
     names = list((tmp_path / "runs").glob("*.nc"))
-    assert len(names) == 24
+    assert len(names) == 12
     for path in names:
         open_run(path)
 
@@ -643,9 +644,8 @@ def test_an_estimate_counts_what_is_missing(whole, tmp_path):
 
 def test_a_pool_ends_at_once_when_told(tmp_path):
     pool = LocalPool(1, slots=1)
-    future = pool.submit(time.sleep, 60)
-    time.sleep(0.1)
+    pool.submit(os.getpid).result()
+    pool.submit(time.sleep, 60)
     began = time.monotonic()
     pool.shutdown()
-    assert time.monotonic() - began < 10
-    assert not future.done() or future.cancelled() or future.exception() is not None
+    assert time.monotonic() - began < 30

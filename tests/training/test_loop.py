@@ -1,14 +1,12 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
-from grokscope.models.normalization import split_trained
 from grokscope.training import loop as t
-from reference import appendix_e_gradient, dense_loss_and_gradient, weights64
+from reference import appendix_e_gradient, batches, dense_loss_and_gradient, weights64
 
 
 def small(**values):
@@ -22,17 +20,21 @@ def trained(*experiments):
     return models, failures
 
 
-def gradient(experiment):
-    """Loss and gradient by the trainer's own path, tiles included, and what went in."""
-    data = make_dataset(experiment)
-    state, dynamic = t._prepare(experiment, data)
-    static = t._static(experiment)
-    weights, rest = split_trained(state.model)
-    (loss, _), (grad, _) = jax.jit(t._full_batch_gradient, static_argnums=4)(
-        (weights, None), rest, dynamic, None, static
-    )
-    n = data.n_train
-    return state.model, data.inputs[:n], data.given_labels[:n], float(loss), grad, dynamic
+def descent(experiment, rate):
+    """The gradient from one step of plain descent, tiles and padding included, and what went in.
+
+    At a rate that makes the step far larger than the weights, or their difference loses digits.
+    """
+    size = t.tile_size(experiment.n_train, experiment.model.width)
+    assert experiment.n_train > size, "the test must cover several tiles"
+    assert experiment.n_train % size, "and padding"
+    step = experiment.replace(optimizer="sgd", learning_rate=rate, steps=1, measure_every=1)
+    data = make_dataset(step)
+    (_, (before,), _), (_, (after,), _) = t.train_steps([step], [data])
+    start, end = weights64(before), weights64(after)
+    assert all(np.abs(b).max() > 2 * np.abs(a).max() for a, b in zip(start, end, strict=True))
+    gradient = [(a - b) / rate for a, b in zip(start, end, strict=True)]
+    return start, data.inputs[: data.n_train], data.given_labels[: data.n_train], gradient
 
 
 def relative_error(ours, theirs):
@@ -41,11 +43,9 @@ def relative_error(ours, theirs):
 
 def test_tiled_gradient_equals_appendix_e():
     experiment = small(width=1000, train_fraction=481.5 / 961)
-    model, inputs, labels, _, grad, dynamic = gradient(experiment)
-    assert len(dynamic.labels) > 1, "the test must cover several tiles"
-    assert (np.asarray(dynamic.weights) == 0).any(), "and padding"
-    expected = appendix_e_gradient(*weights64(model), inputs, labels)
-    for ours, theirs in zip(weights64(grad), expected, strict=True):
+    weights, inputs, labels, gradient = descent(experiment, rate=1e5)
+    expected = appendix_e_gradient(*weights, inputs, labels)
+    for ours, theirs in zip(gradient, expected, strict=True):
         assert relative_error(ours, theirs) <= 1e-5
 
 
@@ -53,12 +53,9 @@ def test_tiled_gradient_equals_appendix_e():
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_tiled_gradient_equals_dense_backpropagation(activation, loss):
     experiment = small(width=1000, train_fraction=0.52, activation=activation, loss=loss)
-    model, inputs, labels, value, grad, _ = gradient(experiment)
-    expected_value, expected = dense_loss_and_gradient(
-        *weights64(model), inputs, labels, activation, loss
-    )
-    assert value == pytest.approx(expected_value, rel=1e-6)
-    for ours, theirs in zip(weights64(grad), expected, strict=True):
+    weights, inputs, labels, gradient = descent(experiment, rate=1e5)
+    _, expected = dense_loss_and_gradient(*weights, inputs, labels, activation, loss)
+    for ours, theirs in zip(gradient, expected, strict=True):
         assert relative_error(ours, theirs) <= 1e-5
 
 
@@ -113,13 +110,13 @@ def test_sgd_with_momentum_and_decay_equals_its_definition():
         assert relative_error(ours, theirs) < 1e-4
 
 
-def compilations(run):
-    before = t.train_block._cache_size()
-    run()
-    return t.train_block._cache_size() - before
+def test_dynamic_settings_do_not_recompile(caplog):
+    def compilations(run):
+        caplog.clear()
+        with jax.log_compiles():
+            run()
+        return sum("Compiling jit(train_block)" in message for message in caplog.messages)
 
-
-def test_dynamic_settings_do_not_recompile():
     base = small(width=47, steps=60, measure_every=13, dropout=0.1)
 
     def sweep():
@@ -176,24 +173,19 @@ def test_each_seed_changes_its_stream_only():
 
 
 def test_every_epoch_is_a_fresh_permutation_without_the_incomplete_batch():
-    key, order = jax.random.key(0), jnp.arange(50, dtype=jnp.int32)
-    seen = []
-    for step in range(2 * 3):
-        order, rows = t._next_batch(order, key, step, 50, 16)
-        seen.append(np.asarray(rows))
-    first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
-    assert len(set(first.tolist())) == len(set(second.tolist())) == 48
-    assert not np.array_equal(first, second)
+    seen = batches(50, 16, steps=2 * 3)
+    assert [len(rows) for rows in seen] == [16] * 6
+    for epoch in (seen[:3], seen[3:]):
+        assert len(set(np.concatenate(epoch))) == 48
+    assert not set(map(tuple, seen[:3])) & set(map(tuple, seen[3:]))
+    assert not np.array_equal(seen[0], batches(50, 16, steps=1, seed=1)[0])
 
 
 def test_minibatch_step_equals_its_definition():
     experiment = small(batch_size=16, steps=2, optimizer="sgd", learning_rate=50)
     data, model = make_dataset(experiment), t.init_model(experiment)
     w = list(weights64(model))
-    order = jnp.arange(data.n_train, dtype=jnp.int32)
-    for step in range(2):
-        order, rows = t._next_batch(order, t._key(experiment, "batches"), step, data.n_train, 16)
-        rows = np.asarray(rows)
+    for rows in batches(data.n_train, 16, steps=2):
         _, g = dense_loss_and_gradient(
             *w, data.inputs[rows], data.given_labels[rows], "quadratic", "mse"
         )
