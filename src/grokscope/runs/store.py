@@ -69,16 +69,29 @@ class Store:
 
     # Runs
 
-    def path_of(self, experiment: Experiment) -> Path:
-        """Where the run of an experiment is, or will be."""
-        return self._run_path(digest(experiment))
+    def path_of(self, experiment: Experiment | str) -> Path:
+        """Where the run of an experiment, or of its digest, is or will be."""
+        name = experiment if isinstance(experiment, str) else digest(experiment)
+        return self.path / f"{name}.nc"
 
-    def find(self, experiment: Experiment) -> Run | None:
-        """The run of an experiment, or None if it is missing or its file is damaged.
+    def find(self, experiment: Experiment | str) -> Run | None:
+        """The run of an experiment or of its digest; None if it is missing or its file damaged.
 
         A damaged file causes a warning. It is also renamed if the store is to be mended.
         """
-        return self._find(digest(experiment))
+        path = self.path_of(experiment)
+        try:
+            found = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        try:
+            return _open(path)
+        except StoreError as error:
+            if not self.mend:
+                warnings.warn(str(error), stacklevel=2)
+            elif aside := _set_aside(path, found):
+                warnings.warn(f"{error} It was set aside as `{aside.name}`.", stacklevel=2)
+            return None
 
     def save(self, run: Run) -> Run:
         """Write a run, whole or not at all, and return it with its path.
@@ -104,7 +117,7 @@ class Store:
                 f"`{name}` must be a run file or the beginning of one run's digest in "
                 f"`{self.path}`, got {got}. `grokscope train` prints where its run is."
             )
-        return self._open(found[0])
+        return _open(self.path_of(found[0]))
 
     def summaries(
         self,
@@ -129,7 +142,7 @@ class Store:
         for name, mark in signatures.items():
             if name in cache and cache[name][0] == mark:
                 fresh[name] = cache[name]
-            elif name in chosen and (run := self._find(name)):
+            elif name in chosen and (run := self.find(name)):
                 fresh[name] = (mark, summarize(run))
             advance(int(name in chosen))
         if self.mend and fresh != stored:
@@ -173,17 +186,18 @@ class Store:
             OSError: if the note cannot be written.
         """
         document = {"experiment": json.loads(experiment.canonical_json()), "reason": reason}
-        write_atomically(self._failure_path(experiment), json.dumps(document, indent=1).encode())
+        path = self.path_of(experiment).with_suffix(FAILED)
+        write_atomically(path, json.dumps(document, indent=1).encode())
 
     def forget_failure(self, experiment: Experiment) -> None:
         """Remove the note of a failure, if there is one."""
-        self._failure_path(experiment).unlink(missing_ok=True)
+        self.path_of(experiment).with_suffix(FAILED).unlink(missing_ok=True)
 
     def failures(self) -> dict[str, str]:
         """The reason of each noted failure, by digest, unless its run was stored since."""
         reasons = {}
         for path in self.path.glob(f"*{FAILED}"):
-            if not self._run_path(path.stem).exists():
+            if not self.path_of(path.stem).exists():
                 try:
                     reasons[path.stem] = str(json.loads(path.read_bytes())["reason"])
                 except (ValueError, KeyError, TypeError):
@@ -238,12 +252,6 @@ class Store:
 
     # Files
 
-    def _run_path(self, name: str) -> Path:
-        return self.path / f"{name}.nc"
-
-    def _failure_path(self, experiment: Experiment) -> Path:
-        return self.path / f"{digest(experiment)}{FAILED}"
-
     def _signatures(self) -> dict[str, Signature]:
         """The signature of each run's file, by digest."""
         if not self.path.is_dir():
@@ -256,30 +264,15 @@ class Store:
                         found[named[1]] = signature(entry)
         return found
 
-    def _open(self, name: str) -> Run:
-        path = self._run_path(name)
-        run = open_run(path)
-        if run.digest != name:
-            raise StoreError(
-                f"`{path}` must hold the run of its name, got run {run.digest[:12]}. "
-                "Train it again."
-            )
-        return run
 
-    def _find(self, name: str) -> Run | None:
-        path = self._run_path(name)
-        try:
-            found = path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        try:
-            return self._open(name)
-        except StoreError as error:
-            if not self.mend:
-                warnings.warn(str(error), stacklevel=3)
-            elif aside := _set_aside(path, found):
-                warnings.warn(f"{error} It was set aside as `{aside.name}`.", stacklevel=3)
-            return None
+def _open(path: Path) -> Run:
+    """The run in a file of a store, which must be the run that the file is named after."""
+    run = open_run(path)
+    if run.digest != path.stem:
+        raise StoreError(
+            f"`{path}` must hold the run of its name, got run {run.digest[:12]}. Train it again."
+        )
+    return run
 
 
 def _set_aside(path: Path, found: os.stat_result) -> Path | None:
