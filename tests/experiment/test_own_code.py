@@ -20,7 +20,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest, is_reserved
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import load
-from grokscope.plotting import style
+from grokscope.plotting import wording
 from grokscope.runs.record import final_network
 from grokscope.runs.store import open_run
 from grokscope.runs.train import pruning_curves, train
@@ -97,7 +97,7 @@ def test_own_operation_is_the_table(module):
     m, n = np.divmod(np.arange(49), 7)
     assert np.array_equal(modular_table(experiment.task).ravel(), (m**2 + n) % 7)
     assert train(experiment, progress=False).final.mean_ipr > 0
-    assert f"modular {module}:squares, p = 7" in style.words_of([experiment])
+    assert f"modular {module}:squares, p = 7" in wording.words_of([experiment])
 
 
 def test_own_operation_may_be_one_written_in_c(tmp_path, monkeypatch):

@@ -1,19 +1,20 @@
-"""What the page is given: a sweep's cells, and what is behind each of them, as plain numbers."""
+"""The data of the page: a sweep's cells, and the run behind each of them, as plain numbers."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from grokscope.experiment.own_code import MARK
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.scores import SCORES
 from grokscope.measures.spectrum import power_spectrum, residue_order
-from grokscope.plotting.wording import AXIS_LABELS, COLORS, PALE, words_of
+from grokscope.plotting.palette import PALE, PHASE_COLORS
+from grokscope.plotting.wording import AXIS_LABELS, phase_name, words_of
 from grokscope.runs.compact import without_weights
 from grokscope.runs.store import Run
 from grokscope.runs.summaries import IPR_BINS
@@ -24,20 +25,25 @@ CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 PRUNED = CURVES[1:]
 
 SHOWN = (*SCORES, "peak_test_accuracy", "mean_ipr", "dead_neurons", "settled_at", "failed_at")
-"""What of `diagram.NUMBERS` the page has for every cell."""
+"""The numbers that the page has for every cell."""
 
 DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
-"""What thresholds are compared with, and so is not rounded."""
+"""Numbers that the page compares with thresholds, and that are therefore not rounded."""
 
 NEURONS = 4
 """How many neurons' weights are shown, evenly spaced by IPR, where the weights are stored."""
 
 
-def overview(data: xr.Dataset) -> dict[str, Any]:
-    """A sweep's dataset for the page: dimensions, a number a cell for each name in `SHOWN`.
+def overview(data: xr.Dataset) -> dict[str, object]:
+    """A sweep as the page has it.
 
-    Cells are in the order of the grid, the last dimension fastest; what is missing is None.
-    `plane` says whether gaps may be filled from cells around them, `failed` which cells never are.
+    Args:
+        data: the sweep's dataset.
+
+    Returns:
+        A document for JSON: dimensions, and under `cells` a number for each cell by the names in
+        `SHOWN`, the last dimension fastest; None where it is missing. `plane` says whether gaps
+        may be filled from the cells around them, `failed` lists cells that never are filled.
     """
     grid = grid_of(data)
     names = [str(dim) for dim in data.status.dims]
@@ -58,16 +64,13 @@ def overview(data: xr.Dataset) -> dict[str, Any]:
         "plane": has_plane([data[name].values for name in names[:-1]]),
         "corruption": xi.tolist(),
         "cells": {
-            name: (_plain if name in DECISIVE else _rounded)(data[name].values)
+            name: (_finite if name in DECISIVE else _rounded)(data[name].values)
             for name in SHOWN
             if name in data
         },
         "missing": int((data.status.values == MISSING).sum()),
         "failed": np.flatnonzero(data.status.values == FAILED).tolist(),
-        "phases": [
-            {"name": "Diverged" if phase is None else phase.title, "color": COLORS[phase]}
-            for phase in PHASES
-        ],
+        "phases": [{"name": phase_name(phase), "color": PHASE_COLORS[phase]} for phase in PHASES],
         "pale": PALE,
     }
 
@@ -78,10 +81,10 @@ def _shared(data: xr.Dataset) -> list[str]:
     return words_of([grid.cell((0,) * len(grid.sizes))], without=varied)
 
 
-def details(run: Run) -> dict[str, Any]:
-    """What is behind a cell: curves, norms, histograms of IPR, pruning curves, neurons."""
+def details(run: Run) -> dict[str, object]:
+    """The run behind a cell: curves, norms, histograms of IPR, pruning curves, neurons."""
     data = run.dataset
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "digest": run.digest,
         "steps": data.step.values.tolist(),
         "curves": {name: _rounded(data[name].values) for name in CURVES},
@@ -95,24 +98,24 @@ def details(run: Run) -> dict[str, Any]:
     }
     # Where the weights are, the curves are not; making them needs the data, which must be at hand.
     has_data = isinstance(run.experiment.task, ModularTask) and not run.experiment.own_code
-    lean = without_weights(run).dataset if has_data else data
-    if "pruned_test_accuracy" in lean:
+    compact = without_weights(run).dataset if has_data else data
+    if "pruned_test_accuracy" in compact:
         found["pruning"] = {
             str(first): {
-                "share": _rounded(lean.pruned.values / lean.pruned.values.max()),
+                "share": _rounded(compact.pruned.values / compact.pruned.values.max()),
                 **{
-                    name: _rounded(lean[f"pruned_{name}"].sel(first=first).values)
+                    name: _rounded(compact[f"pruned_{name}"].sel(first=first).values)
                     for name in PRUNED
                 },
             }
-            for first in lean["first"].values
+            for first in compact["first"].values
         }
     if run.has_weights and run.neuron_ipr.size:
         found["neurons"] = _neurons(run)
     return found
 
 
-def _neurons(run: Run) -> list[dict[str, Any]]:
+def _neurons(run: Run) -> list[dict[str, object]]:
     """Weights and spectra of some neurons' vectors in the first embedding."""
     data, task = run.dataset, run.experiment.task
     assert isinstance(task, ModularTask)
@@ -134,19 +137,19 @@ def _neurons(run: Run) -> list[dict[str, Any]]:
     return chosen
 
 
-def _word(value: Any) -> Any:
+def _word(value: object) -> object:
     """A coordinate as the page shows it."""
     if isinstance(value, float):
         return round(value, 12) if math.isfinite(value) else ABSENT
     return value.partition(MARK)[0] if isinstance(value, str) else value
 
 
-def _rounded(values: Any) -> list[float | None]:
-    """Numbers with four digits; None for NaN, which JSON has not."""
-    return [None if value is None else float(f"{value:.4g}") for value in _plain(values)]
+def _rounded(values: ArrayLike) -> list[float | None]:
+    """Numbers with four digits; None for NaN, which JSON does not have."""
+    return [None if value is None else float(f"{value:.4g}") for value in _finite(values)]
 
 
-def _plain(values: Any) -> list[float | None]:
-    """Numbers as they are; None for NaN."""
+def _finite(values: ArrayLike) -> list[float | None]:
+    """Numbers as they are; None for NaN, which JSON does not have."""
     flat = np.asarray(values, float).ravel().tolist()
     return [value if math.isfinite(value) else None for value in flat]

@@ -16,7 +16,7 @@ from grokscope.runs.record import described, final_network
 from grokscope.runs.store import Run
 
 EXAMPLES = 4
-"""Corrupted training examples whose logits are kept when weights are not (Figure 23 shows four)."""
+"""Corrupted training examples whose logits are kept when weights are not: as many as fit a row."""
 
 COUNTS = 50
 """Points on a pruning curve that is kept when weights are not."""
