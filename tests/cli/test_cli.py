@@ -282,7 +282,7 @@ def test_an_option_is_refused_by_name_with_what_it_must_be_and_what_it_is(capsys
 def test_a_folder_that_was_removed_is_told_in_one_line(tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
-    script = "import os; os.rmdir('.'); from grokscope.cli import main; main(['phases', '.'])"
+    script = f"import os; os.rmdir('{gone}'); import grokscope.cli as c; c.main(['phases', '.'])"
     done = subprocess.run([sys.executable, "-c", script], cwd=gone, capture_output=True, text=True)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr

@@ -96,10 +96,9 @@ def test_every_phase_has_a_colour_and_a_letter_of_its_own():
 
 
 CELL = """
-import grokscope as gs
-from grokscope.plotting.run import plot_run
-run = gs.train(gs.Experiment(steps=5).replace(modulus=5, width=4), progress=False)
-plot_run(run)
+from grokscope.plotting import style
+figure, axes = style.panels(1, 2)
+figure
 """
 
 

@@ -84,7 +84,7 @@ def _train(
 def _with_options(options: list[inspect.Parameter]) -> Callable[..., None]:
     """`train` with options for settings beside its own."""
 
-    def command(**values: Value) -> None:
+    def command(**values: object) -> None:
         _train(**values)  # type: ignore[arg-type]
 
     own = inspect.signature(_train, eval_str=True).parameters.values()

@@ -24,9 +24,8 @@ def make_server(
 ) -> ThreadingHTTPServer:
     """A server of `/`, `/overview` and `/cell/N`, which the caller runs and closes.
 
-    While it serves this machine only, it refuses requests that name another host: otherwise a page
-    from elsewhere could read it by a name of its own that leads here. If one of the two functions
-    fails, as when a second sweep comes into the store, the answer has status 503 and the reason.
+    While it serves this machine only, it refuses requests that name another host, so that no page
+    from elsewhere can read it. If a function fails, the answer has status 503 and the reason.
 
     Args:
         page: the page.
