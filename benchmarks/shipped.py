@@ -18,7 +18,7 @@ import xarray as xr
 
 from common import report
 from grokscope import enclosed, follow_boundaries, has_settled, load_sweep
-from grokscope.paper.figures import FAMILIES, SweepFigure, load
+from grokscope.paper.figures import SweepFigure, figures
 from grokscope.sweeps.archive import archived_run
 from grokscope.sweeps.diagram import DONE, PHASES, grid_of, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
@@ -71,8 +71,7 @@ def quick_seconds(sweep, axes):
 
 def quick_scales():
     """What every figure's quick scale takes two cores, where its cells are among those shipped."""
-    for number in FAMILIES:
-        figure = load(number)
+    for number, figure in figures().items():
         if not isinstance(figure, SweepFigure) or figure.quick_base or not figure.quick_settle:
             continue
         paths = [RESULTS / f"{name}.nc" for name in figure.grids]

@@ -1,6 +1,7 @@
 """The project's own rules: imports flow one way, the public surface is frozen."""
 
 import ast
+import re
 import types
 from pathlib import Path
 
@@ -113,6 +114,21 @@ def test_families_of_figures_do_not_import_each_other():
     assert len(families) > 5
     for tree in families:
         assert not [t for t in imports(tree) if t[:2] == ("paper", "figures") and len(t) > 2]
+
+
+SERVES_THE_PAPER = {"paper", "cli", "__init__.py"}
+
+
+def test_the_instrument_knows_nothing_of_the_paper():
+    """No figure's number, no name of a sweep of the paper; sections and equations are sources."""
+    figure = re.compile(r"(?i)\bfig(ures?|\.|s\.)?[ ~]?\d")
+    for path in [*SOURCE.rglob("*.py"), *SOURCE.rglob("*.js"), *SOURCE.rglob("*.html")]:
+        if path.relative_to(SOURCE).parts[0] not in SERVES_THE_PAPER:
+            found = figure.search(path.read_text("utf-8"))
+            assert found is None, f"{path}: {found and found[0]}"
+    for name, tree in modules():
+        if name[0] not in SERVES_THE_PAPER | {"__init__"}:
+            assert not [target for target in imports(tree) if target[0] == "paper"], name
 
 
 def test_jax_appears_only_where_networks_run():

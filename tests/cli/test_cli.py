@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,7 +10,8 @@ import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grokscope.cli import app, main
+from grokscope.cli import main
+from grokscope.cli.train import setting_options
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.runs.files import write_dataset
@@ -83,7 +85,8 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
     assert call("train", *options, "--print-toml") == 0
     assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
     others = {"depth", "heads", "tied", "scaling", "parameterization", "beta1", "beta2", "eps"}
-    assert {*values, *others, "task", "model", "corruption", "measures"} == SETTINGS
+    known = {parameter.name for parameter in setting_options()}
+    assert {*values, *others, "task", "model", "corruption", "measures"} == known
 
 
 def test_settings_of_another_kind_are_taken_too(here, capsys):
@@ -141,6 +144,17 @@ BAD = [
     "figure one",
     "figure 1 --scale big",
     "figure 1 --workers 0",
+    "figure ٣",
+    "figure 1 --refine",
+    "figure 3 --from . --seed 2",
+    "figure 1 --seed " + "9" * 5000,
+    "train --width " + "9" * 5000,
+    "train --width " + "9" * 1000,
+    "explore . --port 70000",
+    "sweep figure3a --seeds 0",
+    "sweep figure3a --limit 0",
+    "prune nothing --seed x",
+    "audit nothing --top -1",
     "figure 1 --seed -1",
     "figure 1 --out picture.jpg",
     "figure 1 --out .",
@@ -161,7 +175,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(here, capsys, line):
     assert out == ""
     assert err.startswith("grokscope: ")
     assert err.count("\n") == 1
-    assert len(err) > 20
+    assert 20 < len(err) < 1000
     assert {path.name for path in here.iterdir()} <= {"bad.toml", "type.toml", "runs", "figures"}
     assert not list(here.glob("*/*"))
 
@@ -183,7 +197,7 @@ words = st.one_of(
     st.integers().map(str),
     st.floats().map(str),
 )
-names = st.sampled_from(sorted(name.replace("_", "-") for name in SETTINGS))
+names = st.sampled_from(sorted(p.name.replace("_", "-") for p in setting_options()))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -224,6 +238,50 @@ def test_help_and_import_leave_the_heavy_parts_alone():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--weight-decay" in done.stdout
+
+
+def test_the_list_of_commands_and_their_completion_load_no_settings():
+    code = (
+        "import sys, grokscope.cli\n"
+        "try: grokscope.cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(str({'pydantic', 'rich.progress', 'tomli_w'} & set(sys.modules) or 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr == "0\n"
+    assert "train" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("grokscope s", ["show", "sweep", "status"]),
+        ("grokscope train --weight", ["--weight-decay"]),
+        ("grokscope figure 1 --scale ", ["quick", "paper"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_choices(line, expected):
+    asked = {"_GROKSCOPE_COMPLETE": "complete_bash", "COMP_WORDS": line}
+    asked["COMP_CWORD"] = str(line.count(" "))
+    done = subprocess.run(
+        [sys.executable, "-m", "grokscope"],
+        env=os.environ | asked, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("figure 1 --workers 0", "`workers` must be greater than or equal to 1, got '0'."),
+        ("figure 1 --scale big", "`scale` must be one of 'quick', 'paper', got 'big'."),
+        ("explore . --port 70000", "`port` must be less than or equal to 65535, got '70000'."),
+        ("train --width wide", "`width` must be a whole number, got 'wide'."),
+    ],
+)
+def test_an_option_is_refused_by_name_with_what_it_must_be_and_what_it_is(capsys, line, words):
+    assert call(*line.split()) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_a_folder_that_was_removed_is_told_in_one_line(here, capsys, monkeypatch):

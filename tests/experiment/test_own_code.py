@@ -19,7 +19,6 @@ from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import load
 from grokscope.measures.table import is_reserved
-from grokscope.plotting import style
 from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import Store
@@ -96,7 +95,7 @@ def test_own_operation_is_the_table(module):
     m, n = np.divmod(np.arange(49), 7)
     assert np.array_equal(modular_table(experiment.task).ravel(), (m**2 + n) % 7)
     assert train(experiment, progress=False).final.mean_ipr > 0
-    assert f"modular {module}:squares, p = 7" in style.words_of([experiment])
+    assert f"modular {module}:squares, p = 7" in wording.words_of([experiment])
 
 
 def test_own_operation_may_be_one_written_in_c(tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +12,9 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase
 from grokscope.measures.pruning import pruning_curve, pruning_order
-from grokscope.measures.table import MEASURES
-from grokscope.paper.claims import (
+from grokscope.paper.figures import figure_of
+from grokscope.paper.grids import GRIDS, load_grid
+from grokscope.paper.statements import (
     Claim,
     Evidence,
     Share,
@@ -28,8 +28,6 @@ from grokscope.paper.claims import (
     networks,
     verify,
 )
-from grokscope.paper.figures import figure_of, grids
-from grokscope.paper.grids import GRIDS, load_grid
 from grokscope.runs.files import write_dataset
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import as_dataset, collect
@@ -86,7 +84,7 @@ def test_networks_without_a_value_leave_a_claim_undecided():
     claim = replace(made_up([2.0, 2.1, np.nan, np.nan]), experiments={"run": Experiment()})
     finding = judge(claim, Evidence([], {}))
     assert finding.verdict == Verdict.UNDECIDED
-    assert finding.missing == "a value of every network, which 2 of 4 have not"
+    assert finding.missing == "a value of every network, which 2 of 4 lack"
 
 
 def test_sweeps_without_a_finished_run_decide_nothing(tmp_path):
@@ -169,7 +167,7 @@ def test_claims_of_sweeps_are_judged_whatever_the_sweep_has(name):
     rng = np.random.default_rng(0)
     sweeps = {}
     for sweep_name in SWEPT[name].sweeps:
-        data = as_dataset_of(grids(figure_of(sweep_name), "quick")[sweep_name], rng)
+        data = as_dataset_of(figure_of(sweep_name).grids_at("quick")[sweep_name], rng)
         sweeps[sweep_name] = data
     found = judge(SWEPT[name], Evidence([], sweeps))
     assert found.missing.startswith("sweep") if name.startswith("wide") else not found.missing
@@ -189,7 +187,7 @@ def as_dataset_of(grid, rng):
 
 def test_no_difference_is_no_growth():
     """The same diagram twice supports no claim that one has more."""
-    grid = grids(figure_of("figure3a"), "quick")["figure3a"]
+    grid = figure_of("figure3a").grids_at("quick")["figure3a"]
     data = as_dataset_of(grid, np.random.default_rng(1))
     found = judge(ALL["relu-needs-more"], Evidence([], {"figure3a": data, "figure27": data}))
     assert found.verdict == Verdict.UNDECIDED
@@ -239,8 +237,8 @@ def test_diagrams_of_different_grids_are_compared_where_both_have_cells(tmp_path
 
 
 def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatch):
-    import grokscope.paper.claims as package
     import grokscope.paper.figures as figures
+    import grokscope.paper.statements as package
 
     tiny = Grid(base=Experiment(steps=20).replace(modulus=11), axes={"width": (8, 12)}, seeds=2)
     monkeypatch.setattr(figures, "grids", lambda figure, scale: {figure.grids[0]: tiny})
@@ -261,7 +259,7 @@ def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatc
 
 
 def test_verify_trains_what_is_missing_once(tmp_path, monkeypatch):
-    import grokscope.paper.claims as package
+    import grokscope.paper.statements as package
 
     cell = Experiment(train_fraction=0.8, steps=20).replace(modulus=11, width=12)
     claim = Claim("1", "It trains.", "share", 0.5, "above", "why",
@@ -279,7 +277,7 @@ def test_verify_trains_what_is_missing_once(tmp_path, monkeypatch):
 def test_the_command_prints_a_table_or_json_and_its_exit_code_says_it(
     tmp_path, monkeypatch, capsys
 ):
-    import grokscope.paper.claims as package
+    import grokscope.paper.statements as package
 
     monkeypatch.chdir(tmp_path)
     for claim in ("analytic-delta", "sublinear"):

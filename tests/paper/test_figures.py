@@ -1,20 +1,26 @@
 """Real training at the paper's settings: what the network learns, and where."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+import grokscope.paper
 from grokscope.data.mnist import FOLDER
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.pruning import neurons_required
-from grokscope.paper import figures
-from grokscope.paper.figures import FAMILIES
-from grokscope.runs.pruning import prune
+from grokscope.paper.figures import RunFigure, SweepFigure, figures, load
+from grokscope.plotting import style
 from grokscope.runs.train import train
 from grokscope.sweeps.diagram import grid_of
 from grokscope.sweeps.sweep import sweep
 from reference import MNIST
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 FIGURE_1 = {0: "coexistence", 5: "partial_inversion", 15: "full_inversion"}
 
@@ -80,21 +86,54 @@ def test_phases_by_dropout(dropout, phase, store):
     assert train(experiment, store, progress=False).phase() == phase
 
 
-DIAGRAMS = [number for number, family in FAMILIES.items() if family == "diagrams"]
+DIAGRAMS = [
+    number
+    for number, figure in figures().items()
+    if isinstance(figure, SweepFigure) and number not in (12, 32)
+]
+
+
+def words_in(picture, path):
+    style.save(picture, path)
+    return path.read_text()
+
+
+def test_a_figure_of_the_paper_is_one_call_in_a_notebook():
+    drawn = grokscope.paper.figure(31, results=RESULTS)
+    assert isinstance(drawn, Figure)
+    words = [text.get_text() for text in drawn.findobj(Text)]
+    assert "wd = 5" in words
+    with pytest.raises(ConfigError, match="figure of sweeps"):
+        grokscope.paper.figure(1, refine=True)
+    with pytest.raises(ConfigError, match="must go without"):
+        grokscope.paper.figure(3, seed=1, results=RESULTS)
+
+
+def test_the_papers_names_are_documented_and_frozen():
+    assert dir(grokscope.paper) == ["claims", "figure", "grid", "report", "verify"]
+    for name in dir(grokscope.paper):
+        assert getattr(grokscope.paper, name).__doc__
+    with pytest.raises(AttributeError):
+        _ = grokscope.paper.nothing
+    with pytest.raises(ConfigError, match="figure3a"):
+        grokscope.paper.grid("figure33")
+
+
+def test_every_figure_of_the_paper_is_there():
+    assert [*figures()] == [*range(1, 33), "forgetting"]
 
 
 @pytest.mark.parametrize("number", DIAGRAMS)
 def test_every_diagram_draws_from_real_runs_and_states_its_settings(
     number, store, tmp_path, monkeypatch
 ):
-    """Of networks that are made and measured but not trained, which a diagram shows as well."""
-    figure = figures.load(number)
+    figure = load(number)
     tiny = []
     small = {"width": 24, "steps": 0} | ({} if number == 16 else {"modulus": 31})
     if number == 16 and not MNIST.is_dir():
         pytest.skip(f"set {FOLDER} to MNIST's folder")
     monkeypatch.setenv(FOLDER, str(MNIST))
-    for grid in figures.grids(figure, "quick").values():
+    for grid in figure.grids_at("quick").values():
         base = grid.base.replace(**small)
         axes = {name: values[:2] for name, values in grid.axes.items()}
         axes |= {"train_fraction": (0.05 if number == 16 else 0.6,)}
@@ -102,9 +141,7 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(
         axes |= {"steps": (0, 0)} if "steps" in axes else {}
         tiny.append(Grid(base=base, axes=axes, zipped=grid.zipped))
     sweeps = [sweep(grid, store, workers=1, progress=False) for grid in tiny]
-    path = tmp_path / "figure.svg"
-    figures.draw_sweeps(figure.draw, sweeps, path, figures.quick_note(figure))
-    words = path.read_text()
+    words = words_in(figure.plot(sweeps, note=figure.note("quick")), tmp_path / "figure.svg")
     size = sum(grid.size for grid in tiny)
     cells = f"{size} of {size} cells trained"
     settings = ["N = 24", "adamw", "seed 0", cells, "corruption fraction ξ"]
@@ -120,14 +157,12 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(
 
 
 def test_figure_12_has_every_coordinate_of_every_network_and_names_what_all_share(store, tmp_path):
-    figure = figures.load(12)
-    (grid,) = figures.grids(figure, "quick").values()
+    figure = load(12)
+    (grid,) = figure.grids_at("quick").values()
     base = grid.base.replace(modulus=31, width=16, steps=0)
     data = sweep(Grid(base=base, axes=dict(grid.axes)), store, workers=1, progress=False)
     assert (data.ipr_histogram.isel(layer=0).sum("ipr_bin") == 16).all()
-    path = tmp_path / "figure.svg"
-    figures.draw_sweeps(figure.draw, [data], path, figures.quick_note(figure))
-    words = path.read_text()
+    words = words_in(figure.plot([data], note=figure.note("quick")), tmp_path / "figure.svg")
     for setting in (
         "p = 31 · Transformer · N = 16",
         "8 heads, tied, 2 blocks: test",
@@ -135,20 +170,19 @@ def test_figure_12_has_every_coordinate_of_every_network_and_names_what_all_shar
     ):
         assert setting in words, setting
     with pytest.raises(ConfigError, match="Use figure12"):
-        figures.draw_sweeps(figure.draw, [data.isel(depth=0, drop=True)], path)
+        figure.plot([data.isel(depth=0, drop=True)], note="")
 
 
 def test_histograms_say_at_which_steps_their_networks_settled(store, tmp_path):
-    (grid,) = figures.grids(figures.load(13), "quick").values()
+    (grid,) = load(13).grids_at("quick").values()
     base = grid.base.replace(width=24, steps=0, modulus=31)
     axes = {"dropout": (0, 0.1), "train_fraction": (0.6,), "corruption_fraction": (0, 0.5)}
     data = sweep(Grid(base=base, axes=axes, seeds=3), store, workers=1, progress=False)
     data.settled_at[:] = np.nan
     data.settled_at[1] = [700, np.nan, 900]
-    path = tmp_path / "figure.svg"
-    figures.draw_sweeps(figures.load(13).draw, [data], path)
-    assert path.read_text().count(">step ") == 1
-    assert ">step 700–900<" in path.read_text()
+    words = words_in(load(13).plot([data], note=""), tmp_path / "figure.svg")
+    assert words.count(">step ") == 1
+    assert ">step 700–900<" in words
 
 
 MINIBATCH = {"steps": {8000}, "batch_size": {64}, "learning_rate": {0.005}}
@@ -183,8 +217,8 @@ def leaves(experiment):
 
 
 def test_quick_diagrams_are_cells_of_the_papers():
-    figure = figures.load(3)
-    quick, paper = figures.grids(figure, "quick"), figures.grids(figure)
+    figure = load(3)
+    quick, paper = figure.grids_at("quick"), figure.grids_at()
     for name, grid in quick.items():
         assert grid.size == 4 * 3 * 5
         assert grid.base == paper[name].base.replace(settle=True)
@@ -193,8 +227,8 @@ def test_quick_diagrams_are_cells_of_the_papers():
 
 
 def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(store, tmp_path):
-    figure = figures.load(32)
-    (grid,) = figures.grids(figure).values()
+    figure = load(32)
+    (grid,) = figure.grids_at().values()
     assert grid.sizes == {"width": 5, "seed": 40}
     assert (min(grid.axes["width"]), max(grid.axes["width"])) == (500, 10_000)
     base = grid.base
@@ -207,27 +241,22 @@ def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(sto
         full = train(grid_of(data).cell(index), progress=False)
         exact = neurons_required(prune(full))
         assert data.neurons_required.values[index] == exact
-    path = tmp_path / "figure.svg"
-    figures.draw_sweeps(figure.draw, [data], path)
-    words = path.read_text()
+    words = words_in(figure.plot([data], note=""), tmp_path / "figure.svg")
     for setting in ("N", "exponent", "below 1", "3 seeds each", "standard error"):
         assert setting in words, setting
 
 
-@pytest.mark.parametrize(
-    "number", [n for n in FAMILIES if isinstance(figures.load(n), figures.Figure)]
-)
+@pytest.mark.parametrize("number", [n for n in figures() if isinstance(load(n), RunFigure)])
 def test_every_figure_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
     """At a tiny scale; what it needs at the paper's is checked by its experiments."""
-    figure = figures.load(number)
+    figure = load(number)
     usual = {"steps": {2000}, "train_fraction": {0.5}, "learning_rate": {0.01}, "name": {"adamw"}}
     for name, values in (usual | SETTINGS.get(number, {})).items():
         assert {leaves(e)[name] for e in figure.experiments} == values, name
     tiny = [e.replace(modulus=31, width=24, steps=30) for e in figure.experiments]
     runs = [train(e, store, progress=False) for e in tiny]
-    path = tmp_path / "figure.svg"
-    figures.draw(figure, runs, path)
-    words = path.read_text()
+    words = words_in(figure.plot(runs, figure.note("quick")), tmp_path / "figure.svg")
     fractions = {f"α = {e.train_fraction:g}" for e in figure.experiments}
-    for setting in ("p = 31", "N = 24", "seed 0", "quick", *fractions):
+    quick = ["quick (paper: "] if figure.quick_steps < figure.experiments[0].steps else []
+    for setting in ("p = 31", "N = 24", "seed 0", *quick, *fractions):
         assert setting in words, setting

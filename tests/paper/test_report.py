@@ -4,15 +4,15 @@ import re
 
 import pytest
 
-import grokscope.paper.claims as package
+import grokscope.paper.statements as package
 from grokscope.analysis.statistics import Interval
 from grokscope.cli import main
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
-from grokscope.paper import report as module
-from grokscope.paper.claims import Claim, Verdict, claims
-from grokscope.paper.figures import Figure, load
-from grokscope.paper.report import Section, page
+from grokscope.paper import page as module
+from grokscope.paper.figures import RunFigure, load
+from grokscope.paper.page import Section, page
+from grokscope.paper.statements import Claim, Verdict, claims
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -53,14 +53,8 @@ def test_no_verdict_lies_beside_the_page(width, browser, tmp_path):
 def small(monkeypatch):
     """The real command with few figures and claims, of small networks."""
     tiny = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
-    figure = load(1)
-    assert isinstance(figure, Figure)
-    monkeypatch.setattr(module, "FAMILIES", {1: "curves", 10: "diagrams"})
-    monkeypatch.setattr(
-        module.figures,
-        "load",
-        lambda number: Figure("Curves", (tiny,), figure.draw) if number == 1 else load(number),
-    )
+    curves = RunFigure("Curves", (tiny,), load(1).plot)
+    monkeypatch.setattr(module, "figures", lambda: {1: curves, 10: load(10)})
     some = {"one": a_claim([0.1, 0.1]), "sublinear": claims()["sublinear"]}
     monkeypatch.setattr(module, "claims", lambda: some)
     monkeypatch.setattr(package, "claims", lambda: some)

@@ -24,7 +24,7 @@ def normed_layers(experiment: Experiment) -> list[str]:
 
 
 def contributions(run: Run, layer: str | None = None) -> xr.Dataset:
-    """What a norm layer gives each live neuron, beside its IPR (Sec. 3, Fig. 5, Fig. 15).
+    """What a norm layer gives each live neuron, beside its IPR (Sec. 3, App. G.4).
 
     Args:
         run: of a network with norm layers.

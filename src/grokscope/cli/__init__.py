@@ -1,6 +1,10 @@
 """The command line: parses, calls, prints."""
 
-from grokscope.cli import claims, pages, runs, sweeps  # noqa: F401  whose commands register themselves
+# isort: off
+# Each file registers its commands, which `--help` lists in this order.
+from grokscope.cli import train, runs, sweeps, pages, paper  # noqa: F401
+
+# isort: on
 from grokscope.cli.base import app, main
 
 __all__ = ["app", "main"]

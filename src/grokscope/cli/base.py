@@ -1,56 +1,106 @@
-"""What the commands share: the application, their common options, and how they fail."""
+"""What the commands share: the application, its common options, and how it fails."""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
+import re
 import signal
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from grokscope.errors import ConfigError, StoreError, WorkerError
-
-app = typer.Typer(
-    help="What did a network learn from partly wrong labels: the rule, the wrong labels, or both, "
-    "and in which neurons?",
-    epilog="Example: [bold]grokscope figure 1[/bold] trains three networks and draws Figure 1.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
 
 INTERRUPTED = 130
 BAD_INPUT = 2
 FAILED = 1
 CONTRADICTED = 3
-"""Exit code of `verify`: not that anything went wrong, but that the evidence says otherwise."""
+"""Exit code of `verify`: nothing went wrong, but the evidence contradicts a claim."""
 OUT_OF_MEMORY = "out of memory; use a smaller width, a smaller modulus or fewer measurements"
 
+RUNS = Path("runs")
+PAGES = (".html", ".htm")
+"""Endings of what is written to be opened in a browser."""
+
+LARGEST = 2**31 - 1
+"""The largest number that an option may have."""
+
+
+def option_number(help_: str, least: int = 1, most: int = LARGEST) -> object:
+    """An option that is a whole number."""
+    return typer.Option(metavar="N", min=least, max=most, help=help_)
+
+
+Scale = Literal["quick", "paper"]
 Store = Annotated[Path, typer.Option(help="Folder of runs.")]
 RunName = Annotated[
     str,
     typer.Argument(metavar="RUN", help="A run file, or the beginning of a digest in the store."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 Code = Annotated[
     list[Path] | None,
     typer.Option(
         help="Folder that code of your own may be run from; may be repeated.", metavar="DIR"
     ),
 ]
-RUNS = Path("runs")
-PAGES = (".html", ".htm")
-"""Endings of what is written to be opened in a browser."""
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Workers = Annotated[int | None, option_number("Training processes (default one a core).")]
+GridName = Annotated[
+    str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
+]
+GridOfStore = Annotated[
+    str | None,
+    typer.Option(metavar="GRID", help="Which sweep of the store (default the recorded one)."),
+]
+SweepSource = Annotated[
+    Path, typer.Argument(metavar="STORE|FILE", help="A folder of runs, or an exported sweep.")
+]
+Seeds = Annotated[int | None, option_number("Seeds of every cell (default the grid's).")]
+Settle = Annotated[
+    bool, typer.Option("--settle", help="Stop a run once its phase can no longer change.")
+]
+Settled = Annotated[bool, typer.Option("--settle", help="The sweep was run with --settle.")]
+Every = Annotated[
+    int | None, option_number("Only every N-th row and column, and the last: a first look.")
+]
+
+
+COMPLETED: dict[str, Callable[[], TyperCommand]] = {}
+"""By the name of a command, what makes it with all its options."""
+
+
+class Group(TyperGroup):
+    """The commands, of which those in `COMPLETED` get their options only when they are called.
+
+    The options of `train` are the settings of an experiment. To load these takes longer than to
+    print the list of commands, which needs none of them.
+    """
+
+    def resolve_command(self, ctx, args):  # noqa: D102
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, COMPLETED[name]() if name in COMPLETED else command, rest
+
+
+app = typer.Typer(
+    cls=Group,
+    help="What did a network learn from partly wrong labels: the rule, the wrong labels, or both, "
+    "and in which neurons?",
+    epilog="Example: [bold]grokscope figure 1[/bold] trains three networks and draws Figure 1.",
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: one line for what the caller can mend, exit code 2; no traceback."""
+    """Run a command; what the caller can mend is told in one line, with exit code 2."""
     warnings.showwarning = lambda message, *_: print(f"grokscope: {message}", file=sys.stderr)
     signal.signal(signal.SIGTERM, _terminate)
     if sys.stdout is None:  # closed by the caller
@@ -60,58 +110,71 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(arguments or ["--help"], prog_name="grokscope", standalone_mode=False)
-    except typer.TyperException as error:
-        known = [
-            getattr(info.callback, "__name__", "").strip("_") for info in app.registered_commands
-        ]
-        command = " ".join(["grokscope", *(name for name in arguments[:1] if name in known)])
-        _fail(f"{error.format_message().rstrip('.')}. See `{command} --help`.", BAD_INPUT)
-    except MemoryError:
-        _fail(OUT_OF_MEMORY, BAD_INPUT)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            _fail(
-                "No space left on device. What is stored is whole: make room, ask again", BAD_INPUT
-            )
-        where = f"`{error.filename}` " if error.filename else ""
-        _fail(f"{where}{error.strerror or error}", BAD_INPUT)
-    except (ConfigError, StoreError) as error:
-        _fail(str(error), BAD_INPUT)
-    except WorkerError as error:
-        _fail(str(error), FAILED)
     except Exception as error:
-        from grokscope.experiment.own_code import own_code_in
-
-        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error):  # as XLA says it
-            _fail(OUT_OF_MEMORY, BAD_INPUT)
-        if (place := own_code_in(error)) is None:
-            raise
-        _fail(f"{place} raised {type(error).__name__}: {error}. Mend the file.", BAD_INPUT)
+        _fail(*_explained(error))
     if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
         _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
     sys.exit(code or 0)
+
+
+def _explained(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code; any other error is raised again."""
+    match error:
+        case typer.TyperException():
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "grokscope"
+            return f"{_usage(error).rstrip('.')}. See `{command} --help`.", BAD_INPUT
+        case ConfigError() | StoreError():
+            return str(error), BAD_INPUT
+        case WorkerError():
+            return str(error), FAILED
+        case MemoryError():
+            return OUT_OF_MEMORY, BAD_INPUT
+        case RuntimeError() if "RESOURCE_EXHAUSTED" in str(error):  # as XLA says it
+            return OUT_OF_MEMORY, BAD_INPUT
+        case OSError(errno=errno.ENOSPC):
+            message = "No space left on device. What is stored is whole: make room, and ask again"
+            return message, BAD_INPUT
+        case OSError():
+            where = f"`{error.filename}` " if error.filename else ""
+            return f"{where}{error.strerror or error}", BAD_INPUT
+    from grokscope.experiment.own_code import own_code_in
+
+    if (place := own_code_in(error)) is None:
+        raise error
+    return f"{place} raised {type(error).__name__}: {error}. Mend the file.", BAD_INPUT
+
+
+def _usage(error: typer.TyperException) -> str:
+    """What is wrong with an option: its name, what it must be, and what it is."""
+    findings = getattr(error.__cause__, "errors", None)  # pydantic's, which reads values for Typer
+    parameter = getattr(error, "param", None)
+    if findings is None or parameter is None:
+        return error.format_message()
+    first = findings()[0]
+    _, is_choice, choices = first["msg"].partition(" is not one of ")
+    if first["type"].startswith("int_"):
+        must = "must be a whole number"
+    elif is_choice:
+        must = f"must be one of {choices.rstrip('.')}"
+    else:
+        must = first["msg"].partition(",")[0].replace("Input should be", "must be")
+    return f"`{max(parameter.opts, key=len).lstrip('-')}` {must}, got {first['input']!r}"
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+LONGEST = 60
+"""Characters of a number or word that is repeated in an error."""
+
+
 def _fail(message: str, code: int) -> NoReturn:
-    print(f"grokscope: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    line = re.sub(rf"(\w{{{LONGEST}}})\w+", r"\1…", line)
+    print(f"grokscope: {line}", file=sys.stderr)
     sys.exit(code)
-
-
-def value_of(text: str) -> Any:
-    """A number, true, false or none as such; anything else as it is."""
-    words = {"true": True, "false": False, "none": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def allow_named(folders: list[Path] | None) -> None:
@@ -126,20 +189,3 @@ def allow_named(folders: list[Path] | None) -> None:
         if not folder.is_dir():
             raise ConfigError(f"`code` must be a folder, got {str(folder)!r}. Use --code .")
         allow_code(folder)
-
-
-def known_scale(text: str) -> Literal["quick", "paper"]:
-    """An option's text as the scale of a figure or of the evidence: quick or paper."""
-    if text not in ("quick", "paper"):
-        raise ConfigError(f"`scale` must be quick or paper, got {text!r}. Use quick for a look.")
-    return text
-
-
-def whole(name: str, text: str, least: int = 0) -> int:
-    """An option's text as a whole number."""
-    if not text.strip().isdecimal() or len(text) > 10 or int(text) < least:
-        raise ConfigError(
-            f"`{name}` must be a whole number from {least}, of ten digits at most, got {text!r}. "
-            f"Use {least}."
-        )
-    return int(text)

@@ -1,119 +1,22 @@
-"""Commands on single networks: train, show, prune."""
+"""Commands on single networks: show, prune, audit."""
 
 from __future__ import annotations
 
-import inspect
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, value_of, whole
+from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
 from grokscope.cli.tables import jsonable, print_audit, print_curve, print_run
 from grokscope.errors import ConfigError
-from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.part import PARTS, Own, kind_name
+
+if TYPE_CHECKING:
+    from grokscope.runs.run import Run
 
 
-def _setting_options() -> list[inspect.Parameter]:
-    """One option for every leaf of every kind of part, so that the command follows the config."""
-    kinds: dict[str, Any] = {"Experiment": Experiment}
-    kinds |= {kind.__name__: kind for kinds in PARTS.values() for kind in kinds}
-    fields: dict[str, dict[str, Any]] = {}
-    for kind, part in kinds.items():
-        for name, field in part.model_fields.items():
-            if name != "name" and name not in PARTS and not issubclass(part, Own):
-                fields.setdefault(name, {})[kind] = field
-    options: dict[str, Any] = {}
-    for name, owners in fields.items():
-        first = next(iter(owners))
-        help_ = f"{owners[first].description}{_defaults_of(owners)}"
-        options[name] = Annotated[str | None, _option(help_, "VALUE", first)]
-    settle = Experiment.model_fields["settle"].description
-    options["settle"] = Annotated[str | None, _option(str(settle), "VALUE")]
-    for part in ("task", "model", "optimizer"):
-        names = [kind_name(kind, part) for kind in PARTS[part]]
-        named = ", ".join(name for name in names if name != "own")
-        help_ = f"kind of {part}: {named}, or your own as in my_code:name (default {names[0]})"
-        options[part] = Annotated[str | None, _option(help_, "KIND")]
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    return [
-        inspect.Parameter(name, keyword, default=None, annotation=annotation)
-        for name, annotation in options.items()
-    ]
-
-
-def _option(help_: str, metavar: str, panel: str | None = None) -> Any:
-    return typer.Option(help=help_, metavar=metavar, rich_help_panel=panel, show_default=False)
-
-
-def _defaults_of(owners: dict[str, Any]) -> str:
-    """The default of a setting, of each kind that has another than the first."""
-    values = {kind: field.default for kind, field in owners.items()}
-    first, *rest = values
-    words = [f"default {values[first]}"] if values[first] is not None else []
-    words += [f"{values[k]} for {k}" for k in rest if values[k] != values[first]]
-    return f" ({', '.join(words)})" if words else ""
-
-
-def _train(
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file with an experiment; options override it.")
-    ] = None,
-    store: Store = RUNS,
-    code: Code = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
-    ] = None,
-    print_toml: Annotated[
-        bool, typer.Option("--print-toml", help="Print the complete experiment and stop.")
-    ] = False,
-    as_json: Json = False,
-    **settings: str | None,
-) -> None:
-    """Train one network, or take it from the store; print its phase and accuracies.
-
-    Without options it is the paper's default network (App. A).
-
-    Example: [bold]grokscope train --corruption-fraction 0.35 --weight-decay 5[/bold]
-    """
-    allow_named(code)
-    given = {name: value_of(text) for name, text in settings.items() if text is not None}
-    for item in set_ or []:
-        name, equals, text = item.partition("=")
-        if not equals:
-            raise ConfigError(f"`set` must be NAME=VALUE, got {item!r}. Use --set width=64.")
-        given[name] = value_of(text)
-    if config and not config.is_file():
-        raise ConfigError(
-            f"`config` must be a TOML file of settings, got {str(config)!r}, which is none. "
-            "Write one with --print-toml."
-        )
-    base = Experiment.from_toml(config) if config else Experiment()
-    experiment = base.replace(**given)
-    if print_toml:
-        print(experiment.to_toml(), end="")
-        return
-    from grokscope.runs.train import train
-
-    print_run(train(experiment, store), as_json)
-
-
-def _with_setting_options(command: Any) -> Any:
-    """Give a command that takes `**settings` an option for each of them."""
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    named = [p.replace(kind=keyword) for p in own if p.kind != inspect.Parameter.VAR_KEYWORD]
-    command.__signature__ = inspect.Signature([*named, *_setting_options()])
-    return command
-
-
-app.command("train")(_with_setting_options(_train))
-
-
-def _open_with_weights(name: str, store: Path) -> Any:
+def _open_with_weights(name: str, store: Path) -> Run:
     """A run by its name; one that a sweep stored without weights is trained again.
 
     Code of the user's own is run only from the folders of `--code`, not from the current one.
@@ -128,6 +31,20 @@ def _open_with_weights(name: str, store: Path) -> Any:
         return run
     (trained,) = train_ensemble([run.experiment])
     return folder.save(trained)
+
+
+def _picture_of(run: Run, out: Path | None, ending: str = "") -> Path:
+    """Where the picture of a run goes.
+
+    Raises:
+        ConfigError: if it is no picture, or its folder cannot be written.
+    """
+    from grokscope.plotting import style
+    from grokscope.runs.files import require_file
+
+    path = out or Path("figures") / f"{run.digest[:12]}{ending}.png"
+    require_file(path, "out", style.FORMATS)
+    return path
 
 
 @app.command()
@@ -149,17 +66,24 @@ def show(
     Example: [bold]grokscope show 61cef3[/bold]
     """
     from grokscope.plotting import style
-    from grokscope.plotting.run import draw_overview
-    from grokscope.runs.files import require_file
+    from grokscope.plotting.run import plot_run
 
     allow_named(code)
     opened = _open_with_weights(run, store)
-    path = out or Path("figures") / f"{opened.digest[:12]}.png"
-    require_file(path, "out", style.FORMATS)
-    chosen = None if neurons is None else [whole("neurons", n) for n in neurons.split(",")]
-    with style.context():
-        style.save(draw_overview(opened, chosen), path)
+    path = _picture_of(opened, out)
+    style.save(plot_run(opened, None if neurons is None else _numbers(neurons)), path)
     print_run(opened, as_json, picture=str(path))
+
+
+def _numbers(text: str) -> list[int]:
+    """Whole numbers between commas."""
+    words = text.split(",")
+    if wrong := [word for word in words if not (word.strip().isdecimal() and len(word) < 10)]:
+        raise ConfigError(
+            f"`neurons` must be whole numbers of at most nine digits, got {wrong[0]!r}. "
+            "Use 3,141 for two neurons."
+        )
+    return [int(word) for word in words]
 
 
 @app.command()
@@ -170,7 +94,7 @@ def prune(
     first: Annotated[
         str, typer.Option(help="Which to remove first: lowest, highest or random; or both.")
     ] = "both",
-    seed: Annotated[str, typer.Option(metavar="N", help="Seed of the random order.")] = "0",
+    seed: Annotated[int, option_number("Seed of the random order.", least=0)] = 0,
     layer: Annotated[
         str | None, typer.Option(help="Whose neurons, such as first (default the last).")
     ] = None,
@@ -185,24 +109,20 @@ def prune(
     """
     from grokscope.measures.pruning import neurons_required
     from grokscope.plotting import style
-    from grokscope.plotting.run import draw_pruning_curves
-    from grokscope.runs.files import require_file
+    from grokscope.plotting.pruning import plot_pruning
     from grokscope.runs.pruning import prune as pruned
 
     allow_named(code)
     opened = _open_with_weights(run, store)
-    path = out or Path("figures") / f"{opened.digest[:12]}-pruned.png"
-    require_file(path, "out", style.FORMATS)
+    path = _picture_of(opened, out, "-pruned")
     orders = ("lowest", "highest") if first == "both" else (first,)
-    number = whole("seed", seed)
     curves = {
-        order: pruned(opened, "random", seed=number, layer=layer)
+        order: pruned(opened, "random", seed=seed, layer=layer)
         if order == "random"
         else pruned(opened, first=order, layer=layer)
         for order in orders
     }
-    with style.context():
-        style.save(draw_pruning_curves(opened, curves), path)
+    style.save(plot_pruning(opened, curves), path)
     required = {order: neurons_required(curve) for order, curve in curves.items()}
     if as_json:
         scores = {
@@ -225,8 +145,8 @@ def audit(
     store: Store = RUNS,
     code: Code = None,
     top: Annotated[
-        str, typer.Option(metavar="N", help="How many of the most suspicious labels to list.")
-    ] = "10",
+        int, option_number("How many of the most suspicious labels to list.", least=0)
+    ] = 10,
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-audit.png)")
     ] = None,
@@ -236,23 +156,18 @@ def audit(
 
     Example: [bold]grokscope audit 61cef3[/bold]
     """
-    from grokscope.analysis.label_audit import audit as audited
-    from grokscope.analysis.label_audit import qualities
+    from grokscope.analysis import label_audit
     from grokscope.plotting import style
-    from grokscope.plotting.audit import draw_audit
-    from grokscope.runs.files import require_file
+    from grokscope.plotting.audit import plot_audit
 
     allow_named(code)
     opened = _open_with_weights(run, store)
-    path = out or Path("figures") / f"{opened.digest[:12]}-audit.png"
-    require_file(path, "out", style.FORMATS)
-    count = whole("top", top)
-    found = audited(opened)
-    with style.context():
-        style.save(draw_audit(opened, found), path)
-    of_each = qualities(found)
-    best = [*of_each][-1]
-    strongest = found.isel(example=(-found[best].values).argsort(kind="stable")[:count])
+    path = _picture_of(opened, out, "-audit")
+    found = label_audit.audit(opened)
+    style.save(plot_audit(opened, found), path)
+    by_evidence = label_audit.qualities(found)
+    best = [*by_evidence][-1]
+    strongest = found.isel(example=(-found[best].values).argsort(kind="stable")[:top])
     if as_json:
         listed = [
             {name: strongest[name].values[i].item() for name in ("example", *found.data_vars)}
@@ -261,10 +176,12 @@ def audit(
         document = {
             "phase": opened.phase(),
             "wrong": int(found.is_wrong.sum()),
-            "evidence": of_each,
+            "evidence": by_evidence,
+            "kept": found.attrs.get("kept"),
+            "strongest": listed,
+            "picture": str(path),
         }
-        document |= {"kept": found.attrs.get("kept"), "strongest": listed, "picture": str(path)}
         print(json.dumps(jsonable(document)))
         return
-    print_audit(opened, found, of_each, strongest, best)
+    print_audit(opened, found, by_evidence, strongest, best)
     print(f"picture  {path}")

@@ -1,66 +1,86 @@
-"""Commands on many networks: sweep, status, phases, figure."""
+"""Commands on many networks: sweep, status, phases."""
 
 from __future__ import annotations
 
 import json
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.base import RUNS, Code, Json, Store, allow_named, app, known_scale, whole
-from grokscope.cli.tables import (
-    print_phases,
-    print_status,
-    print_table,
-    status_of,
-    summary_of,
+from grokscope.cli.base import (
+    RUNS,
+    Code,
+    Every,
+    GridName,
+    GridOfStore,
+    Json,
+    Seeds,
+    Settle,
+    Settled,
+    Store,
+    SweepSource,
+    Workers,
+    allow_named,
+    app,
+    option_number,
 )
+from grokscope.cli.tables import print_phases, print_status, status_of
 from grokscope.errors import ConfigError
-from grokscope.experiment.grid import Grid
-from grokscope.paper.grids import SHOWN, load_grid
 
-GridName = Annotated[
-    str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from grokscope.experiment.grid import Grid
+    from grokscope.sweeps.sweep import Estimate
+
+Refine = Annotated[
+    bool, typer.Option("--refine", help="Train only along the boundaries between phases.")
 ]
-Seeds = Annotated[
-    str | None, typer.Option(metavar="N", help="Seeds of every cell (default the grid's).")
+StartFrom = Annotated[
+    Path | None,
+    typer.Option(help="Take the runs of an export with --details before training the rest."),
 ]
-Settle = Annotated[
-    bool, typer.Option("--settle", help="Stop a run once its phase can no longer change.")
+KeepWeights = Annotated[
+    bool, typer.Option("--keep-weights", help="Store final weights too: larger files.")
 ]
-Settled = Annotated[bool, typer.Option("--settle", help="The sweep was run with --settle.")]
-Every = Annotated[
-    str | None,
-    typer.Option(metavar="N", help="Only every N-th row and column, and the last: a first look."),
+Scheduler = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster of a scheduler.")
 ]
-Workers = Annotated[
-    str | None, typer.Option(metavar="N", help="Training processes (default one a core).")
+Limit = Annotated[int | None, option_number("Train at most so many networks now.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what is missing and what it takes.")]
+SweepPicture = Annotated[
+    Path | None, typer.Option(help="Picture (PNG, PDF, SVG); none is drawn without.")
+]
+Export = Annotated[
+    Path | None, typer.Option(help="Also write the sweep as netCDF, CSV or Parquet.")
+]
+Details = Annotated[
+    bool, typer.Option("--details", help="Export curves and pruning too (to netCDF).")
 ]
 
 
-def named_grid(name: str, seeds: str | None, settle: bool, every: str | None) -> Grid:
+def named_grid(name: str, seeds: int | None, settle: bool, every: int | None) -> Grid:
     """The grid of a name or file, as `--seeds`, `--settle` and `--every` change it."""
+    from grokscope.paper.grids import load_grid
+
     grid = load_grid(name)
     if every is not None:
-        grid = grid.every(whole("every", every, least=1))
+        grid = grid.every(every)
     if settle:
         grid = grid.with_base(settle=True)
-    if seeds is not None:
-        count: Any = whole("seeds", seeds, least=1)
-        grid = grid.replace(seeds=count)
-    return grid
+    return grid if seeds is None else grid.replace(seeds=seeds)
 
 
 def requested_grid(
-    source: Path, name: str | None, seeds: str | None, settle: bool, every: str | None
+    source: Path, name: str | None, seeds: int | None, settle: bool, every: int | None
 ) -> Grid | None:
-    """A store's grid as it is named, or None where store or file is to tell.
+    """The grid that was named for a store; None where the store or the file tells its own.
 
     Raises:
-        ConfigError: if a file's is named, or there is none that the other options could change.
+        ConfigError: if a grid is named for a file, or options change a grid that is not named.
     """
     if name and source.is_file():
         raise ConfigError("`grid` must be left out with a file, which holds its own.")
@@ -73,44 +93,22 @@ def requested_grid(
     return None
 
 
-def positive(name: str, text: str | None) -> int | None:
-    """An option's text as a whole number from 1; None if it is not given."""
-    return None if text is None else whole(name, text, least=1)
-
-
 @app.command()
 def sweep(
     grid: GridName,
     store: Store = RUNS,
     code: Code = None,
     settle: Settle = False,
-    refine: Annotated[
-        bool,
-        typer.Option("--refine", help="Train only along the boundaries between phases."),
-    ] = False,
+    refine: Refine = False,
     seeds: Seeds = None,
     every: Every = None,
-    start_from: Annotated[
-        Path | None,
-        typer.Option(help="Take the runs of an export with --details before training the rest."),
-    ] = None,
-    keep_weights: Annotated[
-        bool, typer.Option("--keep-weights", help="Store final weights too: larger files.")
-    ] = False,
+    start_from: StartFrom = None,
+    keep_weights: KeepWeights = False,
     workers: Workers = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster of a scheduler.")
-    ] = None,
-    limit: Annotated[
-        str | None, typer.Option(metavar="N", help="Train at most so many networks now.")
-    ] = None,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try again what failed before.")
-    ] = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Say what is missing and what it takes."),
-    ] = False,
+    scheduler: Scheduler = None,
+    limit: Limit = None,
+    retry_failed: RetryFailed = False,
+    dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Train a grid of networks; what the store has is not trained again.
@@ -121,58 +119,67 @@ def sweep(
     """
     allow_named(code)
     chosen = named_grid(grid, seeds, settle, every)
-    processes, most = positive("workers", workers), positive("limit", limit)
     if scheduler is not None and workers is not None:
         raise ConfigError("`workers` must be left out with a scheduler, whose workers train.")
     if dry_run and start_from is not None:
         raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
     from grokscope.data.dataset import complete_grid
     from grokscope.experiment.own_code import allow_code
-    from grokscope.plotting.wording import span
     from grokscope.runs import store as stores
-    from grokscope.sweeps import archive as archives
     from grokscope.sweeps import sweep as sweeps
-    from grokscope.sweeps.diagram import grid_of
 
     allow_code(Path.cwd())
     chosen = complete_grid(chosen)
-
     if dry_run:
         data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
-        cost = sweeps.estimate(chosen, store, data, processes, keep_weights, retry_failed, most)
-        if as_json:
-            print(json.dumps(status_of(data) | cost._asdict()))
-            return
-        print_status(data)
-        print(f"to train {cost.to_train:,} networks")
-        print(f"time     about {span(cost.seconds)}, were no run to settle and no cell inferred")
-        print(f"disk     {cost.disk_bytes / 1e6:,.0f} MB of {cost.disk_free / 1e6:,.0f} free")
+        cost = sweeps.estimate(chosen, store, data, workers, keep_weights, retry_failed, limit)
+        _print_estimate(data, cost, as_json)
         return
     if start_from is not None:
-        archived = archives.load_sweep(start_from)
-        if set(chosen.digests).isdisjoint(grid_of(archived).digests):
-            raise ConfigError(
-                f"`start_from` must hold cells of this sweep, got {str(start_from)!r} with none. "
-                "Give --settle, --seeds and --every as for the sweep that it is of."
-            )
-        restored = archives.restore(archived, store)
-        if not as_json:
-            print(f"taken    {restored:,} runs from {start_from}")
+        _take_runs(start_from, chosen, store, as_json)
+    from grokscope.paper.grids import SHOWN
     from grokscope.sweeps.executors import dask_executor
 
     with nullcontext() if scheduler is None else dask_executor(scheduler) as executor:
         data = sweeps.sweep(
-            chosen,
-            store,
-            refine=refine,
-            always=SHOWN.get(grid),
-            keep_weights=keep_weights,
-            limit=most,
-            retry_failed=retry_failed,
-            workers=processes,
-            executor=executor,
-        )
+            chosen, store, refine=refine, always=SHOWN.get(grid), keep_weights=keep_weights,
+            limit=limit, retry_failed=retry_failed, workers=workers, executor=executor,
+        )  # fmt: skip
     _print_status(data, store, as_json)
+
+
+def _print_estimate(data: xr.Dataset, cost: Estimate, as_json: bool) -> None:
+    """What a sweep lacks, and what it takes to train that."""
+    from grokscope.plotting.wording import format_time
+
+    if as_json:
+        print(json.dumps(status_of(data) | cost._asdict()))
+        return
+    print_status(data)
+    time = format_time(cost.seconds)
+    print(f"to train {cost.to_train:,} networks")
+    print(f"time     about {time}, were no run to settle and no cell inferred")
+    print(f"disk     {cost.disk_bytes / 1e6:,.0f} MB of {cost.disk_free / 1e6:,.0f} free")
+
+
+def _take_runs(export: Path, grid: Grid, store: Path, as_json: bool) -> None:
+    """Put the runs of an export into a store.
+
+    Raises:
+        ConfigError: if the export has no cell of the grid.
+    """
+    from grokscope.sweeps import archive
+    from grokscope.sweeps.diagram import grid_of
+
+    archived = archive.load_sweep(export)
+    if set(grid.digests).isdisjoint(grid_of(archived).digests):
+        raise ConfigError(
+            f"`start_from` must hold cells of this sweep, got {str(export)!r} with none. "
+            "Give --settle, --seeds and --every as for the sweep that it is of."
+        )
+    restored = archive.restore(archived, store)
+    if not as_json:
+        print(f"taken    {restored:,} runs from {export}")
 
 
 @app.command()
@@ -198,7 +205,11 @@ def status(
     _print_status(data, store, as_json)
 
 
-def _print_status(data: Any, store: Path, as_json: bool) -> None:
+LISTED = 10
+"""Failures that are printed one by one."""
+
+
+def _print_status(data: xr.Dataset, store: Path, as_json: bool) -> None:
     from grokscope.sweeps.sweep import failed_cells
 
     failed = failed_cells(data, store)
@@ -206,162 +217,68 @@ def _print_status(data: Any, store: Path, as_json: bool) -> None:
         print(json.dumps(status_of(data) | {"failures": failed}))
         return
     print_status(data)
-    for settings, reason in list(failed.items())[:10]:
+    for settings, reason in list(failed.items())[:LISTED]:
         print(f"failed   {settings}: {reason}")
-    if len(failed) > 10:
-        print(f"failed   … and {len(failed) - 10} more; --json lists them all")
+    if len(failed) > LISTED:
+        print(f"failed   … and {len(failed) - LISTED} more; --json lists them all")
 
 
 @app.command()
 def phases(
-    source: Annotated[
-        Path, typer.Argument(metavar="STORE|FILE", help="A folder of runs, or an exported sweep.")
-    ],
-    grid: Annotated[
-        str | None,
-        typer.Option(metavar="GRID", help="Which sweep of the store (default found out from it)."),
-    ] = None,
+    source: SweepSource,
+    grid: GridOfStore = None,
     settle: Settled = False,
     seeds: Seeds = None,
     every: Every = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Picture (PNG, PDF, SVG); none is drawn without.")
-    ] = None,
+    out: SweepPicture = None,
     accuracies: Annotated[
         bool, typer.Option("--accuracies", help="Draw train and test accuracy above the phases.")
     ] = False,
-    export: Annotated[
-        Path | None, typer.Option(help="Also write the sweep as netCDF, CSV or Parquet.")
-    ] = None,
-    details: Annotated[
-        bool,
-        typer.Option("--details", help="Export curves and pruning too (to netCDF)."),
-    ] = False,
+    export: Export = None,
+    details: Details = False,
     as_json: Json = False,
 ) -> None:
     """Show the phase diagram of a sweep in the terminal; draw or export it.
 
     Example: [bold]grokscope phases runs --grid figure3a --out diagram.png[/bold]
     """
-    from grokscope.paper import figures
-    from grokscope.paper.figures.diagrams import draw_diagrams
     from grokscope.plotting import style
-    from grokscope.progress import progress_bar
-    from grokscope.runs import store as stores
+    from grokscope.plotting.diagram import plot_phases
     from grokscope.runs.files import require_file
-    from grokscope.sweeps import archive as archives
-    from grokscope.sweeps.sweep import open_sweep
+    from grokscope.sweeps import archive
 
     if out is not None:
         require_file(out, "out", style.FORMATS)
     elif accuracies:
         raise ConfigError("`accuracies` must go with a picture to draw them in. Give --out.")
     if export is not None:
-        require_file(export, "export", archives.FORMATS)
+        require_file(export, "export", archive.FORMATS)
     if details and (export is None or export.suffix.lower() != ".nc" or not source.is_dir()):
         raise ConfigError(
             "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
         )
-    named = requested_grid(source, grid, seeds, settle, every)
-    if source.is_dir():
-        chosen = named or stores.Store(source).grid()
-        if details and export:
-            with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
-                data = archives.archive(chosen, source, advance)
-        else:
-            data = open_sweep(chosen, source)
-    else:
-        data = archives.load_sweep(source)
+    data = _read_sweep(source, requested_grid(source, grid, seeds, settle, every), details)
     written = {}
     if export is not None:  # first: a sweep of one axis has no picture
-        archives.export(data, export)
+        archive.export(data, export)
         written["export"] = str(export)
     if out is not None:
-        draw = partial(draw_diagrams, with_accuracies=accuracies)
-        figures.draw_sweeps(draw, [data], out)
+        style.save(plot_phases(data, accuracies), out)
         written["picture"] = str(out)
     print_phases(data, as_json, written)
 
 
-@app.command()
-def figure(
-    number: Annotated[
-        str, typer.Argument(help="Number of the figure in the paper, or forgetting.")
-    ],
-    scale: Annotated[
-        str,
-        typer.Option(
-            help="paper: the paper's settings; quick: about three minutes, diagrams ten at most."
-        ),
-    ] = "paper",
-    seed: Annotated[str, typer.Option(metavar="N", help="Root seed of every network.")] = "0",
-    store: Store = RUNS,
-    settle: Annotated[
-        bool, typer.Option("--settle", help="Sweeps: stop a run once its phase is settled.")
-    ] = False,
-    refine: Annotated[
-        bool, typer.Option("--refine", help="Sweeps: train only along the boundaries.")
-    ] = False,
-    results: Annotated[
-        Path | None,
-        typer.Option("--from", help="Sweeps: draw from this folder of exports, train nothing."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/figureN.png)")
-    ] = None,
-    workers: Workers = None,
-    as_json: Json = False,
-) -> None:
-    """Draw a figure of the paper, training only what the store lacks.
+def _read_sweep(source: Path, grid: Grid | None, details: bool) -> xr.Dataset:
+    """The sweep of a store or of an export, with what is behind every cell if `details`."""
+    from grokscope.progress import progress_bar
+    from grokscope.runs import store as stores
+    from grokscope.sweeps import archive
+    from grokscope.sweeps.sweep import open_sweep
 
-    Example: [bold]grokscope figure 1 --scale quick[/bold]
-    """
-    from grokscope.paper import figures
-    from grokscope.plotting import style
-    from grokscope.runs.files import require_file
-
-    scale = known_scale(scale)
-    chosen = figures.load(int(number) if number.isdecimal() else number)
-    of_sweeps = isinstance(chosen, figures.SweepFigure)
-    if (settle or refine or results) and not of_sweeps:
-        raise ConfigError(
-            "`--settle`, `--refine` and `--from` must go with a figure of sweeps, got figure "
-            f"{number}. Use figure 3."
-        )
-    if results and (settle or refine or scale == "quick" or seed != "0"):
-        raise ConfigError("`--from` must go alone: what is exported is drawn as it is.")
-    root_seed, processes = whole("seed", seed), positive("workers", workers)
-    suffix = "" if scale == "paper" else f"-{scale}"
-    path = out or Path("figures") / f"figure{number}{suffix}.png"
-    require_file(path, "out", style.FORMATS)
-    if of_sweeps:
-        from grokscope.sweeps import archive as archives
-        from grokscope.sweeps import sweep as sweeps
-
-        grids = figures.grids(chosen, scale, root_seed)
-        if results is not None:
-            data = [archives.load_sweep(results / f"{name}.nc") for name in grids]
-        else:
-            grids = {n: g.with_base(settle=True) if settle else g for n, g in grids.items()}
-            data = [
-                sweeps.sweep(grid, store, refine=refine, always=SHOWN.get(name), workers=processes)
-                for name, grid in grids.items()
-            ]
-        quick = figures.quick_note(chosen) if scale == "quick" else ""
-        note = figures.note_of(chosen, quick)
-        figures.draw_sweeps(chosen.draw, data, path, note)
-        if as_json:
-            print(json.dumps({"picture": str(path), "sweeps": [status_of(d) for d in data]}))
-            return
-        for one in data:
-            print_phases(one, as_json=False, written={})
-    else:
-        from grokscope.sweeps.sweep import train_missing
-
-        runs = train_missing(figures.experiments(chosen, scale, root_seed), store, processes)
-        figures.draw(chosen, runs, path)
-        if as_json:
-            print(json.dumps({"picture": str(path), "runs": [summary_of(run) for run in runs]}))
-            return
-        print_table(chosen.title, runs)
-    print(f"picture  {path}")
+    if not source.is_dir():
+        return archive.load_sweep(source)
+    chosen = grid or stores.Store(source).grid()
+    if not details:
+        return open_sweep(chosen, source)
+    with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
+        return archive.archive(chosen, source, advance)

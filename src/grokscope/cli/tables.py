@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import xarray as xr
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from grokscope.runs.run import Run
+    from grokscope.sweeps.diagram import Boundary
 
 
-def summary_of(run: Any) -> dict[str, Any]:
-    """What a run ended with, ready for JSON: NaN, which it lacks, becomes null."""
+def summary_of(run: Run) -> dict[str, object]:
+    """What a run ended with, ready for JSON, which has no NaN: it becomes None."""
     from grokscope.measures.table import scores, unit_measures
 
     rows = scores() | unit_measures()
     return {
         "phase": None if run.failed_at is not None else str(run.phase()),
         "failed_at": run.failed_at,
-        **jsonable({name: row.summary(run) for name, row in rows.items()}),
+        **{name: jsonable(row.summary(run)) for name, row in rows.items()},
         "steps": int(run.final.step),
         "seconds": run.dataset.attrs["seconds"],
         "digest": run.digest,
@@ -24,8 +35,8 @@ def summary_of(run: Any) -> dict[str, Any]:
     }
 
 
-def norm_correlations(run: Any) -> dict[str, list[float]]:
-    """Spearman's ρ of IPR and what a norm layer gives each neuron; nothing without such a layer."""
+def norm_correlations(run: Run) -> dict[str, list[float]]:
+    """Spearman's ρ of IPR and each neuron's norm weight, with its interval; empty without one."""
     if run.experiment.normalization is None or run.failed_at is not None:
         return {}
     from grokscope.analysis.norm_layers import contributions, normed_layers
@@ -39,8 +50,8 @@ def norm_correlations(run: Any) -> dict[str, list[float]]:
     return {name: list(rank_correlation(ipr, neurons[name].values)) for name in names}
 
 
-def jsonable(value: Any) -> Any:
-    """The value with None for NaN, which JSON has not."""
+def jsonable(value: object) -> object:
+    """The value with None for NaN, which JSON does not have."""
     if isinstance(value, dict):
         return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -48,8 +59,8 @@ def jsonable(value: Any) -> Any:
     return None if value != value else value
 
 
-def print_run(run: Any, as_json: bool, **more: str) -> None:
-    """One run as a table, or as JSON."""
+def print_run(run: Run, as_json: bool, **more: str) -> None:
+    """Print one run as a table, or as JSON."""
     correlations = norm_correlations(run)
     summary = summary_of(run) | {"ipr_correlations": jsonable(correlations)} | more
     if as_json:
@@ -63,8 +74,8 @@ def print_run(run: Any, as_json: bool, **more: str) -> None:
         print(f"{'run' if name == 'path' else name:8} {summary[name]}")
 
 
-def console() -> Any:
-    """A console in which no number is cut: a narrower terminal wraps the lines."""
+def console() -> Console:
+    """A console of at least 80 columns: a narrower terminal wraps lines and cuts no number."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 120)
@@ -72,16 +83,21 @@ def console() -> Any:
     return console
 
 
-def print_table(title: str, runs: list[Any]) -> None:
-    """A row a run: settings that matter, phase, accuracies."""
+def plain_table(title: str | None = None) -> Table:
+    """A table without lines."""
     from rich.table import Table
 
+    return Table(title=title, title_justify="left", box=None, pad_edge=False)
+
+
+def print_table(title: str, runs: Sequence[Run]) -> None:
+    """Print a row for each run: settings that matter, phase, accuracies."""
     from grokscope.measures.table import MEASURES
 
     screen = console()
     columns = [row for row in MEASURES.values() if row.has_column]
     narrow = screen.width < 100  # numbers must not be cut: leave out what is in --json
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table = plain_table(title)
     table.padding = (0, 1 if narrow else 2, 0, 0)
     counts_shown = () if narrow else ("steps", "seed")
     titles = [row.title for row in columns]
@@ -89,7 +105,8 @@ def print_table(title: str, runs: list[Any]) -> None:
         table.add_column(name, justify="left" if name == "phase" else "right", no_wrap=True)
     for run in runs:
         experiment, summary = run.experiment, summary_of(run)
-        phase = (summary["phase"] or f"diverged at {summary['failed_at']}").replace("_", " ")
+        phase = run.phase()
+        ended = f"diverged at {run.failed_at}" if run.failed_at is not None else phase.title.lower()
         settings = (
             experiment.train_fraction,
             experiment.corruption_fraction,
@@ -103,19 +120,17 @@ def print_table(title: str, runs: list[Any]) -> None:
             for row in columns
         ]  # fmt: skip
         counts = () if narrow else (summary["steps"], experiment.seeds.seed)
-        table.add_row(*(f"{s:g}" for s in settings), *map(str, counts), phase, *values)
+        table.add_row(*(f"{s:g}" for s in settings), *map(str, counts), ended, *values)
     screen.print(table)
 
 
-def print_curve(first: str, curve: Any, required: int | None) -> None:
-    """A pruning curve at every tenth of the neurons."""
-    from rich.table import Table
-
+def print_curve(first: str, curve: xr.Dataset, required: int | None) -> None:
+    """Print a pruning curve at every tenth of the neurons."""
+    order = "in random order" if first == "random" else f"{first} IPR first"
+    table = plain_table(f"pruned {order}")
     from grokscope.measures.table import scores
 
-    order = "in random order" if first == "random" else f"{first} IPR first"
-    table = Table(title=f"pruned {order}", title_justify="left", box=None, pad_edge=False)
-    rows = sorted(scores().values(), key=lambda row: row.kind == "loss")  # accuracies first
+    rows = [row for row in scores().values() if row.name in curve]
     for title in ("pruned", *(row.title for row in rows)):
         table.add_column(title, justify="right", no_wrap=True)
     width = int(curve.pruned[-1])
@@ -128,17 +143,26 @@ def print_curve(first: str, curve: Any, required: int | None) -> None:
 
 
 def print_audit(
-    run: Any, found: Any, qualities: dict[str, dict[str, float]], strongest: Any, by: str
+    run: Run,
+    found: xr.Dataset,
+    qualities: Mapping[str, Mapping[str, float]],
+    strongest: xr.Dataset,
+    by: str,
 ) -> None:
-    """How well each kind of evidence finds the wrong labels, and the most suspicious ones."""
-    from rich.table import Table
+    """Print how well each kind of evidence finds wrong labels, and the most suspicious labels.
 
+    Args:
+        run: the run that was audited.
+        found: its audit.
+        qualities: the quality of each kind of evidence.
+        strongest: the most suspicious examples of the audit.
+        by: the kind of evidence that they were chosen by.
+    """
     from grokscope.analysis.label_audit import NAMES
-    from grokscope.data.dataset import make_dataset
+    from grokscope.plotting.wording import phase_title
 
-    title = f"{run.phase().title}: {int(found.is_wrong.sum())} of "
-    table = Table(title=f"{title}{found.sizes['example']} labels are wrong", box=None)
-    table.title_justify, table.pad_edge = "left", False
+    wrong = f"{int(found.is_wrong.sum())} of {found.sizes['example']} labels are wrong"
+    table = plain_table(f"{phase_title(run)}: {wrong}")
     for name in ("evidence", "AUROC", "precision", "recall", "precision at the number of wrong"):
         table.add_column(name, justify="left" if name == "evidence" else "right", no_wrap=True)
     for name, values in qualities.items():
@@ -147,8 +171,14 @@ def print_audit(
     console().print(table)
     if "kept" in found.attrs:
         print(f"pruned to {found.attrs['kept']} of {found.attrs['neurons']} neurons")
-    listed = Table(title=f"most suspicious by {NAMES[by]}", box=None, pad_edge=False)
-    listed.title_justify = "left"
+    console().print(_suspicious(run, strongest, by, f"most suspicious by {NAMES[by]}"))
+
+
+def _suspicious(run: Run, strongest: xr.Dataset, by: str, title: str) -> Table:
+    """A row for each of the most suspicious labels."""
+    from grokscope.data.dataset import make_dataset
+
+    listed = plain_table(title)
     for name in ("example", "inputs", "label", "suggested", "true", "evidence"):
         listed.add_column(name, justify="right", no_wrap=True)
     inputs = make_dataset(run.experiment).inputs
@@ -158,136 +188,175 @@ def print_audit(
         pair = str(tuple(inputs[index].tolist())) if inputs.shape[1:] == (2,) else "-"
         labels = (str(int(at[name])) for name in ("given", "suggested", "true"))
         listed.add_row(str(index), pair, *labels, f"{float(at[by]):.3f}")
-    console().print(listed)
+    return listed
 
 
-def status_of(data: Any) -> dict[str, Any]:
+def status_of(data: xr.Dataset) -> dict[str, object]:
     """How many cells are done, failed and missing: in all, and for each value of each axis."""
-    from grokscope.sweeps.diagram import STATUS, phase_diagram
-
-    def counts(status: Any) -> dict[str, int]:
-        return {word: int((status == code).sum()) for code, word in enumerate(STATUS)}
+    from grokscope.sweeps.diagram import phase_diagram
 
     axes = {
         str(dim): {
-            f"{value}": counts(data.status.isel({dim: place}))
+            f"{value}": _counts(data.status.isel({dim: place}))
             for place, value in enumerate(data[dim].values.tolist())
         }
         for dim in data.status.dims
     }
-    diverged = int(data.failed_at.notnull().sum())
-    settled = int(data.settled_at.notnull().sum())
-    inferred = int(phase_diagram(data).inferred.sum()) * data.sizes["seed"]
-    known = {"diverged": diverged, "settled": settled, "inferred": inferred}
-    return counts(data.status) | known | {"axes": axes}
+    return {
+        **_counts(data.status),
+        "diverged": int(data.failed_at.notnull().sum()),
+        "settled": int(data.settled_at.notnull().sum()),
+        "inferred": int(phase_diagram(data).inferred.sum()) * data.sizes["seed"],
+        "axes": axes,
+    }
 
 
-def print_status(data: Any) -> None:
-    """The status of a sweep: totals, then a table for every axis."""
-    from rich.table import Table
+def _counts(status: xr.DataArray) -> dict[str, int]:
+    from grokscope.sweeps.diagram import STATUS
 
-    status = status_of(data)
-    total = status["done"] + status["failed"] + status["missing"]
-    enclosed = f" ({status['inferred']:,} of them inferred)" if status["inferred"] else ""
+    return {word: int((status == code).sum()) for code, word in enumerate(STATUS)}
+
+
+def print_status(data: xr.Dataset) -> None:
+    """Print the status of a sweep: totals, then a table for every axis."""
+    from grokscope.sweeps.diagram import STATUS
+
+    whole = status_of(data)
+    enclosed = f" ({whole['inferred']:,} of them inferred)" if whole["inferred"] else ""
     print(
-        f"networks {total:,}: {status['done']:,} done ({status['diverged']:,} diverged, "
-        f"{status['settled']:,} settled early), {status['failed']:,} failed, "
-        f"{status['missing']:,} missing{enclosed}"
+        f"networks {data.status.size:,}: {whole['done']:,} done ({whole['diverged']:,} diverged, "
+        f"{whole['settled']:,} settled early), {whole['failed']:,} failed, "
+        f"{whole['missing']:,} missing{enclosed}"
     )
-    for axis, values in status["axes"].items():
-        if len(values) < 2:
+    words = ("done", "failed", "missing")
+    assert set(words) == set(STATUS)
+    for dim in data.status.dims:
+        if data.sizes[dim] < 2:
             continue
-        table = Table(box=None, pad_edge=False)
-        for title in (axis, "done", "failed", "missing"):
+        table = plain_table()
+        for title in (str(dim), *words):
             table.add_column(title, justify="right", no_wrap=True)
-        for value, counts in values.items():
-            table.add_row(value, *(f"{counts[word]:,}" for word in ("done", "failed", "missing")))
+        for place, value in enumerate(data[dim].values.tolist()):
+            counts = _counts(data.status.isel({dim: place}))
+            table.add_row(f"{value}", *(f"{counts[word]:,}" for word in words))
         console().print(table)
 
 
-def _look(color: str) -> str:
-    """How a terminal shows a letter on a phase's colour: in black or white, whichever is read."""
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    lightness = 0.299 * red + 0.587 * green + 0.114 * blue
-    return f"{'black' if lightness > 128 else 'white'} on {color}"
+def print_phases(data: xr.Dataset, as_json: bool, written: Mapping[str, str]) -> None:
+    """Print a phase diagram as letters, its boundaries if there are seeds, and written files."""
+    from grokscope.sweeps.diagram import boundaries, phase_diagram
+
+    diagram, found = phase_diagram(data), boundaries(data)
+    if as_json:
+        print(json.dumps({**_phases_document(diagram, found), **written}))
+        return
+    if diagram.phase.dims:
+        _print_panels(diagram, found)
+    else:
+        code = int(diagram.phase)
+        print(
+            f"one setting, and so no diagram: {_phase_words(code) if code >= 0 else 'not trained'}"
+        )
+    for name, path in written.items():
+        print(f"{name:8} {path}")
 
 
-def _is_at(boundary: Any, rows: Any, row: int, outer: tuple, place: tuple) -> bool:
-    """Whether a boundary is one of a row of a panel."""
-    there = dict(zip(map(str, outer), place, strict=True)) | ({str(rows): row} if rows else {})
-    return boundary.row == there
+def _phase_words(code: int) -> str:
+    from grokscope.sweeps.diagram import PHASES
+
+    return PHASES[code].title.lower()
 
 
-def print_phases(data: Any, as_json: bool, written: dict[str, str]) -> None:
-    """A phase diagram in letters and colours, boundaries if there are seeds, and what was made."""
+def _phases_document(diagram: xr.Dataset, found: Sequence[Boundary]) -> dict[str, object]:
+    """A phase diagram as JSON, a value for each cell in the order of the grid."""
+    import numpy as np
+
+    codes = diagram.phase
+    index = np.maximum(codes.values, 0)[..., None]
+
+    def of_phase(name: str) -> list[float]:
+        """Of each cell's phase, where it was trained."""
+        values = np.take_along_axis(diagram[name].values, index, axis=-1)[..., 0]
+        return np.where(codes.values < 0, np.nan, values).ravel().tolist()
+
+    flat = codes.values.ravel().tolist()
+    document = {
+        "dimensions": list(map(str, codes.dims)),
+        "coordinates": {str(dim): codes[dim].values.tolist() for dim in codes.dims},
+        "phase": [_phase_words(c).replace(" ", "_") if c >= 0 else None for c in flat],
+        "inferred": diagram.inferred.values.ravel().tolist(),
+        "frequency": of_phase("frequency"),
+        "frequency_low": of_phase("low"),
+        "frequency_high": of_phase("high"),
+        "boundaries": [vars(boundary) for boundary in found],
+    }
+    return {name: jsonable(value) for name, value in document.items()}
+
+
+def _print_panels(diagram: xr.Dataset, found: Sequence[Boundary]) -> None:
+    """Print a panel of letters for each value of the axes but the last two, and what they mean."""
     import numpy as np
     from rich.text import Text
 
-    from grokscope.plotting.wording import COLORS, short
-    from grokscope.sweeps.diagram import PHASES, boundaries, phase_diagram
+    from grokscope.plotting.wording import format_setting
 
-    diagram = phase_diagram(data)
-    codes, inferred = diagram.phase, diagram.inferred
-    found = boundaries(data)
-    if as_json:
-        phases = [PHASES[code] if code >= 0 else None for code in codes.values.ravel().tolist()]
-        index = np.maximum(codes.values, 0)[..., None]
-
-        def of_phase(name: str) -> list[float]:
-            """Of each cell's phase, where it was trained."""
-            values = np.take_along_axis(diagram[name].values, index, axis=-1)[..., 0]
-            return np.where(codes.values < 0, np.nan, values).ravel().tolist()
-
-        document = {
-            "dimensions": list(map(str, codes.dims)),
-            "coordinates": {str(dim): codes[dim].values.tolist() for dim in codes.dims},
-            "phase": phases,
-            "inferred": inferred.values.ravel().tolist(),
-            "frequency": of_phase("frequency"),
-            "frequency_low": of_phase("low"),
-            "frequency_high": of_phase("high"),
-            "boundaries": [jsonable(vars(boundary)) for boundary in found],
-        }
-        print(json.dumps(jsonable(document) | written))
-        return
-    screen = console()
-    if not codes.dims:
-        phase = PHASES[int(codes)] if codes >= 0 else "not trained"
-        print(f"one setting, and so no diagram: {phase.replace('_', ' ')}")
-        return
-    outer = codes.dims[:-2]
-    rows = codes.dims[-2] if codes.ndim > 1 else None
-    columns = codes.dims[-1]
-    labels = [short(value) for value in codes[rows].values.tolist()] if rows else []
+    screen, codes = console(), diagram.phase
+    *outer, columns = map(str, codes.dims)
+    rows = outer.pop() if outer else None
+    labels = [format_setting(value) for value in codes[rows].values.tolist()] if rows else [""]
     margin = max([8, *map(len, labels)])
-    places = codes.stack(panel=outer).panel.size if outer else 1
-    flat = codes.values.reshape(places, -1, codes.sizes[columns])
-    flat_inferred = inferred.values.reshape(flat.shape)
-    titles = [
-        ", ".join(f"{dim} = {codes[dim].values[i]}" for dim, i in zip(outer, place, strict=True))
-        for place in np.ndindex(*(codes.sizes[dim] for dim in outer))
-    ]
-    where = list(np.ndindex(*(codes.sizes[dim] for dim in outer)))
-    for title, place, panel, pale in zip(titles, where, flat, flat_inferred, strict=True):
+    for place in np.ndindex(*(codes.sizes[name] for name in outer)):
+        where = dict(zip(outer, place, strict=True))
+        title = ", ".join(f"{name} = {codes[name].values[i]}" for name, i in where.items())
         screen.print(Text(title or "phases", style="bold"))
-        for row in range(len(panel) - 1, -1, -1):
+        for row in reversed(range(len(labels))):
+            at = where | ({rows: row} if rows else {})
             line = Text(f"{labels[row]:>{margin}} " if rows else "")
-            for code, small in zip(panel[row].tolist(), pale[row].tolist(), strict=True):
-                letter, look = ("·", "dim")
-                if code >= 0:
-                    letter, look = PHASES[code].letter, _look(COLORS[PHASES[code]])
-                line.append(f"{letter.lower() if small else letter} ", look)
-            for boundary in found:
-                if boundary.low == boundary.low and _is_at(boundary, rows, row, outer, place):
-                    letters = f"{boundary.before.letter}|{boundary.after.letter}"
-                    ends = f"[{boundary.low:.3g}, {boundary.high:.3g}]"
-                    line.append(f"  {letters} {boundary.position:.3g} {ends}", "dim")
+            line.append_text(_letters(codes.isel(at).values, diagram.inferred.isel(at).values))
+            line.append_text(_intervals([boundary for boundary in found if boundary.row == at]))
             screen.print(line)
         ends = codes[columns].values[[0, -1]].tolist()
         screen.print(Text(f"{'':{margin + 1}}{columns} from {ends[0]} to {ends[1]}", style="dim"))
-    present = [PHASES[code] for code in np.unique(flat) if code >= 0]
-    key = "  ".join(f"{phase.letter} {phase.replace('_', ' ')}" for phase in present)
-    small = "  small: inferred" if flat_inferred.any() else ""
-    print(f"{key}{small}" + (f"   up: {rows}" if rows else ""))
-    for name, path in written.items():
-        print(f"{name:8} {path}")
+    print(_key(diagram) + (f"   up: {rows}" if rows else ""))
+
+
+def _letters(codes: np.ndarray, inferred: np.ndarray) -> Text:
+    """A row of cells; the letter of an inferred one is small."""
+    from rich.text import Text
+
+    from grokscope.plotting.palette import PHASE_COLORS, ink_on
+    from grokscope.sweeps.diagram import PHASES
+
+    line = Text()
+    for code, is_inferred in zip(codes.tolist(), inferred.tolist(), strict=True):
+        if code < 0:
+            line.append("· ", "dim")
+            continue
+        letter, color = PHASES[code].letter, PHASE_COLORS[PHASES[code]]
+        shown = letter.lower() if is_inferred else letter
+        line.append(f"{shown} ", f"{ink_on(color)} on {color}")
+    return line
+
+
+def _intervals(found: Sequence[Boundary]) -> Text:
+    """Where a row's phases change, of boundaries that have an interval."""
+    from rich.text import Text
+
+    line = Text()
+    for boundary in found:
+        if boundary.low == boundary.low:
+            sides = f"{boundary.before.letter}|{boundary.after.letter}"
+            ends = f"[{boundary.low:.3g}, {boundary.high:.3g}]"
+            line.append(f"  {sides} {boundary.position:.3g} {ends}", "dim")
+    return line
+
+
+def _key(diagram: xr.Dataset) -> str:
+    """What the letters mean."""
+    import numpy as np
+
+    from grokscope.sweeps.diagram import PHASES
+
+    codes = [code for code in np.unique(diagram.phase.values).tolist() if code >= 0]
+    key = "  ".join(f"{PHASES[code].letter} {_phase_words(code)}" for code in codes)
+    return key + ("  small: inferred" if bool(diagram.inferred.any()) else "")

@@ -1,4 +1,4 @@
-"""The page as one file: markup, style, script, the drawing library, and the data if embedded."""
+"""The page as one file: markup, style, script, the drawing library, and data if embedded."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import gzip
 import json
 import re
 from importlib.resources import files
-from typing import Any
 
 PARTS = files("grokscope.explorer")
 
 SCRIPTS = ("data", "phases", "address", "diagrams", "charts", "controls", "start")
-"""Together one script, in this order."""
+"""Files that make up one script, in this order."""
 
 
-def page(overview: dict[str, Any] | None = None, cells: dict[int, Any] | None = None) -> str:
+def page(
+    overview: dict[str, object] | None = None, cells: dict[int, dict[str, object]] | None = None
+) -> str:
     """The whole page; without data it asks its server for them.
 
     Args:
@@ -40,12 +41,12 @@ def _read(name: str) -> str:
     return (PARTS / name).read_text("utf-8")
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     """JSON that cannot end the script element that it stands in."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
-def _packed(value: Any) -> str:
+def _packed(value: object) -> str:
     """JSON, compressed and in letters that need no escape."""
     return base64.b64encode(
         gzip.compress(json.dumps(value, allow_nan=False).encode(), mtime=0)

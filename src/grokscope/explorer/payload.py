@@ -1,19 +1,20 @@
-"""What the page is given: a sweep's cells, and what is behind each of them, as plain numbers."""
+"""The data of the page: a sweep's cells, and the run behind each of them, as plain numbers."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
 from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import power_spectrum, residue_order
 from grokscope.measures.table import MEASURES
-from grokscope.plotting.wording import AXIS_LABELS, COLORS, PALE, words_of
+from grokscope.plotting.palette import PALE, PHASE_COLORS
+from grokscope.plotting.wording import AXIS_LABELS, words_of
 from grokscope.runs.compact import pruning_curves, without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
@@ -24,17 +25,22 @@ CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 PRUNED = CURVES[1:]
 
 DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
-"""What thresholds are compared with, and so is not rounded."""
+"""Numbers that the page compares with thresholds, and that are therefore not rounded."""
 
 NEURONS = 4
 """How many neurons' weights are shown, evenly spaced by IPR, where the weights are stored."""
 
 
-def overview(data: xr.Dataset) -> dict[str, Any]:
-    """A sweep's dataset for the page: dimensions, a number a cell for each of `MEASURES`.
+def overview(data: xr.Dataset) -> dict[str, object]:
+    """A sweep as the page has it.
 
-    Cells are in the order of the grid, the last dimension fastest; what is missing is None.
-    `plane` says whether gaps may be filled from cells around them, `failed` which cells never are.
+    Args:
+        data: the sweep's dataset.
+
+    Returns:
+        A document for JSON: dimensions, and under `cells` a number for each cell by the names in
+        `MEASURES`, the last dimension fastest; None where it is missing. `plane` says whether gaps
+        may be filled from the cells around them, `failed` lists cells that never are filled.
     """
     grid = grid_of(data)
     names = [str(dim) for dim in data.status.dims]
@@ -55,13 +61,13 @@ def overview(data: xr.Dataset) -> dict[str, Any]:
         "plane": has_plane([data[name].values for name in names[:-1]]),
         "corruption": xi.tolist(),
         "cells": {
-            name: (_plain if name in DECISIVE else _rounded)(data[name].values)
+            name: (_finite if name in DECISIVE else _rounded)(data[name].values)
             for name in MEASURES
             if name in data
         },
         "missing": int((data.status.values == MISSING).sum()),
         "failed": np.flatnonzero(data.status.values == FAILED).tolist(),
-        "phases": [{"name": phase.title, "color": COLORS[phase]} for phase in PHASES],
+        "phases": [{"name": phase.title, "color": PHASE_COLORS[phase]} for phase in PHASES],
         "pale": PALE,
     }
 
@@ -72,10 +78,10 @@ def _shared(data: xr.Dataset) -> list[str]:
     return words_of([grid.cell((0,) * len(grid.sizes))], without=varied)
 
 
-def details(run: Run) -> dict[str, Any]:
-    """What is behind a cell: curves, norms, histograms of IPR, pruning curves, neurons."""
+def details(run: Run) -> dict[str, object]:
+    """The run behind a cell: curves, norms, histograms of IPR, pruning curves, neurons."""
     data = run.dataset
-    found: dict[str, Any] = {
+    found: dict[str, object] = {
         "digest": run.digest,
         "steps": data.step.values.tolist(),
         "curves": {name: _rounded(data[name].values) for name in CURVES},
@@ -103,7 +109,7 @@ def details(run: Run) -> dict[str, Any]:
     return found
 
 
-def _neurons(run: Run) -> list[dict[str, Any]]:
+def _neurons(run: Run) -> list[dict[str, object]]:
     """Weights and spectra of some neurons' vectors in the first embedding."""
     data, task = run.dataset, run.experiment.task
     assert isinstance(task, ModularTask)
@@ -125,19 +131,19 @@ def _neurons(run: Run) -> list[dict[str, Any]]:
     return chosen
 
 
-def _word(value: Any) -> Any:
+def _word(value: object) -> object:
     """A coordinate as the page shows it."""
     if isinstance(value, float):
         return round(value, 12) if math.isfinite(value) else ABSENT
     return OwnCode(value).label if isinstance(value, str) else value
 
 
-def _rounded(values: Any) -> list[float | None]:
-    """Numbers with four digits; None for NaN, which JSON has not."""
-    return [None if value is None else float(f"{value:.4g}") for value in _plain(values)]
+def _rounded(values: ArrayLike) -> list[float | None]:
+    """Numbers with four digits; None for NaN, which JSON does not have."""
+    return [None if value is None else float(f"{value:.4g}") for value in _finite(values)]
 
 
-def _plain(values: Any) -> list[float | None]:
-    """Numbers as they are; None for NaN."""
+def _finite(values: ArrayLike) -> list[float | None]:
+    """Numbers as they are; None for NaN, which JSON does not have."""
     flat = np.asarray(values, float).ravel().tolist()
     return [value if math.isfinite(value) else None for value in flat]

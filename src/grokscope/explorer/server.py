@@ -1,4 +1,4 @@
-"""The page served to this machine's browser: the page, its data, a cell at a time, and no more."""
+"""A server of the page and its data, one cell at a time, and of nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from typing import Any
 
 from grokscope.errors import ConfigError, StoreError
 
@@ -18,16 +17,15 @@ CELL = re.compile(r"/cell/([0-9]{1,9})")
 
 def make_server(
     page: str,
-    overview: Callable[[], dict[str, Any]],
-    cell: Callable[[int], dict[str, Any] | None],
+    overview: Callable[[], dict[str, object]],
+    cell: Callable[[int], dict[str, object] | None],
     host: str = LOOPBACK,
     port: int = 0,
 ) -> ThreadingHTTPServer:
-    """A server of three things: `/`, `/overview` and `/cell/N`; the caller runs and closes it.
+    """A server of `/`, `/overview` and `/cell/N`, which the caller runs and closes.
 
-    Requests that name another host are refused while it serves this machine only, so that no page
-    from elsewhere can read it through a name of its own. What the two functions refuse, as when a
-    second sweep comes into the store, is answered with status 503 and `{"error": the reason}`.
+    While it serves this machine only, it refuses requests that name another host, so that no page
+    from elsewhere can read it. If a function fails, the answer has status 503 and the reason.
 
     Args:
         page: the page.
@@ -54,7 +52,7 @@ def make_server(
             else:
                 self.send_error(404)
 
-        def _answer_with(self, make: Callable[[], Any]) -> None:
+        def _answer_with(self, make: Callable[[], object]) -> None:
             try:
                 found, status = make(), 200
             except (ConfigError, StoreError, OSError) as error:
@@ -71,7 +69,7 @@ def make_server(
             self.end_headers()
             self.wfile.write(content)
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     server = ThreadingHTTPServer((host, port), Handler)

@@ -1,4 +1,4 @@
-"""A sweep as the page sees it: what every cell ended with, and the run behind each of them."""
+"""Where the page's data come from: a store that may grow, or the export of a sweep."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ from grokscope.sweeps.diagram import DONE, collect, grid_of
 from grokscope.sweeps.sweep import open_sweep
 
 NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
-"""What the page cannot do without."""
+"""Numbers that the page needs of every cell."""
 
 
 class Source(NamedTuple):
-    """`dataset` gives the sweep as it is now; `run` the run of a cell by its place, or None.
+    """A sweep that is read but never changed.
 
-    Nothing in the store is changed, whatever is found there.
+    Attributes:
+        dataset: gives the sweep as it is now.
+        run: gives the run of a cell by its place in the grid; None if there is none.
     """
 
     dataset: Callable[[], xr.Dataset]
@@ -32,7 +34,11 @@ class Source(NamedTuple):
 
 
 def open_source(source: Path, grid: Grid | None = None) -> Source:
-    """A store (a folder), or the netCDF file of a sweep, whose runs are there if it has details.
+    """Open a store, or the export of a sweep, which has runs if it was made with details.
+
+    Args:
+        source: the store's folder or the export's file.
+        grid: the sweep of the store; by default the one recorded there.
 
     Raises:
         ConfigError: if the store has no sweep, or several, or one without an axis.

@@ -1,4 +1,4 @@
-"""An MLP of pairs with any number of ReLU layers and no biases (Fig. 7b, App. G.3, G.4)."""
+"""An MLP of pairs with any number of ReLU layers and no biases (App. G.3, G.4)."""
 
 from __future__ import annotations
 

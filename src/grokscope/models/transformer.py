@@ -1,4 +1,4 @@
-"""An encoder-only Transformer of the two tokens m and n, read at the last (Fig. 7a, App. G)."""
+"""An encoder-only Transformer of the two tokens m and n, read at the last (App. G)."""
 
 from __future__ import annotations
 

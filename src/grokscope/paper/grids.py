@@ -10,10 +10,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.models import Normalization
-
-DIAGRAM_MEASURE_EVERY = 50
-"""Steps between measurements in a diagram: phases need no finer curves, and 10 would cost 15 %."""
-
+from grokscope.paper.settings import DECAYS, DROPOUTS, MEASURE_EVERY, NOISY, WIDE
 
 FRACTIONS: dict[str, Any] = {
     "train_fraction": {"start": 0.1, "stop": 0.9, "num": 17},
@@ -24,13 +21,13 @@ FRACTIONS: dict[str, Any] = {
 
 def _diagram(axis: str, values: tuple[Any, ...], seeds: Any = None, **base: Any) -> Grid:
     """A row of the paper's phase diagrams, a panel for each value."""
-    experiment = Experiment(measure_every=DIAGRAM_MEASURE_EVERY).replace(**base)
+    experiment = Experiment(measure_every=MEASURE_EVERY).replace(**base)
     return Grid(base=experiment, axes={axis: values, **FRACTIONS}, seeds=seeds)
 
 
 def _batches(normalization: Normalization | None) -> Grid:
     """A row of phase diagrams by batch size; every network sees as many examples (App. A)."""
-    base = Experiment(batch_size=256, measure_every=DIAGRAM_MEASURE_EVERY)
+    base = Experiment(batch_size=256, measure_every=MEASURE_EVERY)
     base = base.replace(normalization=normalization)
     scaled = [base.with_batch_size(size) for size in (8, 64, 256)]
     together = {
@@ -44,8 +41,7 @@ def _batches(normalization: Normalization | None) -> Grid:
 
 def _widths() -> Grid:
     """Figure 32's networks; its text gives the first and the last width."""
-    base = Experiment(corruption_fraction=0.35, measure_every=DIAGRAM_MEASURE_EVERY)
-    base = base.replace(learning_rate=0.005, weight_decay=1)
+    base = NOISY.replace(measure_every=MEASURE_EVERY, learning_rate=0.005, weight_decay=1)
     return Grid(base=base, axes={"width": (500, 1000, 2000, 5000, 10_000)}, seeds=40)  # type: ignore[arg-type]
 
 
@@ -81,15 +77,13 @@ def _images(axis: str, values: tuple[Any, ...]) -> Grid:
     return Grid(base=base, axes={axis: values, **fractions})
 
 
-DECAYS, DROPOUTS = (0, 5, 15, 20), (0, 0.3, 0.6, 0.9)
-"""Figure 3's. The paper gives none for other diagrams: what those have is chosen."""
-
 RELU_DECAYS = (0, 5, 20, 40)
-"""Of Figures 27 and 30."""
+"""Weight decays of ReLU networks; the paper gives none for them (App. N, App. O)."""
 
 _slow_relu = partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu", learning_rate=0.002)
 """A row of Figure 30, at a chosen learning rate: with the default .01, and with .004, nearly all of
-5,000 neurons die within 300 steps. Its second row tells the width from the learning rate."""
+5,000 neurons die within 300 steps. The row of narrow networks has the same rate, so that the two
+rows differ in width alone."""
 
 GRIDS = {
     "figure3a": partial(_diagram, "weight_decay", DECAYS),
@@ -108,8 +102,8 @@ GRIDS = {
     "figure26b": partial(_diagram, "dropout", DROPOUTS, loss="cross_entropy"),
     "figure27": partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu"),
     "figure28": partial(_diagram, "dropout", (0, 0.1, 0.3, 0.5), activation="relu"),
-    "figure29": partial(_diagram, "weight_decay", DECAYS, width=5000),
-    "figure30a": partial(_slow_relu, width=5000),
+    "figure29": partial(_diagram, "weight_decay", DECAYS, width=WIDE),
+    "figure30a": partial(_slow_relu, width=WIDE),
     "figure30b": _slow_relu,
     "figure31": partial(_diagram, "weight_decay", DECAYS, operation="multiplication"),
     "figure32": _widths,
@@ -123,7 +117,23 @@ SHOWN: dict[str, dict[str, float]] = {
     "figure13": {"train_fraction": 0.9, "corruption_fraction": 0.1},
     "figure14": {"train_fraction": 0.8, "corruption_fraction": 0.2},
 }
-"""Cells whose neurons a figure shows: refining trains them in any case."""
+"""Cells whose neurons a figure shows. Refining trains them even if they lie on no boundary."""
+
+
+def grid(name: str) -> Grid:
+    """The paper's sweep of a name.
+
+    Raises:
+        ConfigError: if there is no such sweep.
+
+    >>> grid("figure29").base.model.width
+    5000
+    """
+    if name not in GRIDS:
+        raise ConfigError(
+            f"`grid` must be a TOML file or one of {', '.join(GRIDS)}, got {name!r}. Use figure3a."
+        )
+    return GRIDS[name]()
 
 
 def load_grid(source: str | Path) -> Grid:
@@ -135,11 +145,6 @@ def load_grid(source: str | Path) -> Grid:
     >>> load_grid("figure3a").sizes
     {'weight_decay': 4, 'train_fraction': 17, 'corruption_fraction': 19, 'seed': 1}
     """
-    if str(source) in GRIDS:
-        return GRIDS[str(source)]()
-    if not Path(source).is_file():
-        known = ", ".join(GRIDS)
-        raise ConfigError(
-            f"`grid` must be a TOML file or one of {known}, got {str(source)!r}. Use figure3a."
-        )
-    return Grid.from_toml(Path(source))
+    if str(source) not in GRIDS and Path(source).is_file():
+        return Grid.from_toml(Path(source))
+    return grid(str(source))

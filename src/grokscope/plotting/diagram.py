@@ -1,21 +1,23 @@
-"""Phase diagrams of sweeps, with accuracies above and histograms of IPR below if wanted."""
+"""Pictures of sweeps: phase diagrams, with accuracies above and histograms of IPR below."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator
 
 from grokscope.errors import ConfigError
 from grokscope.plotting import style
-from grokscope.plotting.wording import AXIS_LABELS, COLORS, PALE, short
+from grokscope.plotting.palette import BLUE, PALE, PHASE_COLORS
+from grokscope.plotting.panels import sweep_print
+from grokscope.plotting.wording import AXIS_LABELS, format_setting
 from grokscope.sweeps.diagram import PHASES, Boundary, ascends, boundaries, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
@@ -26,10 +28,10 @@ TICKS = 5
 
 
 def panels_of(diagram: xr.Dataset) -> list[dict[str, int]]:
-    """The place of every panel along all dimensions but the last two.
+    """The indices of every panel along all dimensions but the last two, by dimension.
 
     Raises:
-        ConfigError: if there are not two dimensions for rows and columns.
+        ConfigError: if there are not two dimensions, for rows and columns.
     """
     if diagram.phase.ndim < 2:
         raise ConfigError(
@@ -44,18 +46,18 @@ def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
     """The panel's settings, as in "wd = 5"."""
     words = []
     for name, index in place.items():
-        text = short(diagram[name].values[index].item())
+        text = format_setting(diagram[name].values[index].item())
         words.append(f"{AXIS_LABELS.get(name, name)} = {text}")
     return ", ".join(words)
 
 
 UNEVEN = 4
-"""How many times the smallest gap between an axis's values the largest may be on a scale: on one of
-0.02, 0.05, 0.2 and 0.6 the first two could not be told apart."""
+"""The largest gap between an axis's values may be so many times the smallest if the axis is drawn
+to scale. Drawn to scale, the first two of 0.02, 0.05, 0.2 and 0.6 could not be told apart."""
 
 
 def is_scale(values: np.ndarray) -> bool:
-    """Whether an axis can have its values as a scale: several ascending numbers, nearly even."""
+    """Whether an axis is drawn to scale: its values are ascending numbers, nearly evenly spaced."""
     if len(values) < 2 or not ascends(values):
         return False
     gaps = np.diff(values)
@@ -63,7 +65,7 @@ def is_scale(values: np.ndarray) -> bool:
 
 
 def positions(values: np.ndarray) -> np.ndarray:
-    """Where the middles of cells are drawn: at the values, or one apart where they are no scale."""
+    """The middles of cells: at the values if these are drawn to scale, and otherwise one apart."""
     return values if is_scale(values) else np.arange(len(values))
 
 
@@ -79,15 +81,15 @@ def edges(values: np.ndarray) -> np.ndarray:
 def phase_panel(
     axes: Axes, diagram: xr.Dataset, place: dict[str, int], found: list[Boundary]
 ) -> None:
-    """One diagram: colours for phases, paler where inferred, with the boundaries' intervals.
+    """Draw one diagram: colours for phases, paler where inferred, with boundaries' intervals.
 
-    Where seeds differ, a square in a cell has the colour of the second most frequent phase, and
-    its share of the area.
+    Where seeds differ, a square in the cell has the colour of the second most frequent phase and
+    covers the share of the cell's area that it has of the seeds.
     """
     panel = diagram.isel(place)
     rows, columns = map(str, panel.phase.dims)
     ys, xs = positions(panel[rows].values), positions(panel[columns].values)
-    palette = np.array([to_rgb(COLORS[phase]) for phase in PHASES] + [to_rgb("white")])
+    palette = np.array([to_rgb(PHASE_COLORS[phase]) for phase in PHASES] + [to_rgb("white")])
     colors = palette[panel.phase.values]  # UNKNOWN, -1, is the last
     pale = panel.inferred.values[..., None] * PALE
     colors = colors * (1 - pale) + pale
@@ -114,16 +116,16 @@ def _second_phases(axes: Axes, panel: xr.Dataset, y: np.ndarray, x: np.ndarray) 
         width, height = side * float(x[column + 1] - x[column]), side * float(y[row + 1] - y[row])
         left = float(x[column] + x[column + 1] - width) / 2
         bottom = float(y[row] + y[row + 1] - height) / 2
-        color = COLORS[PHASES[order[row, column]]]
+        color = PHASE_COLORS[PHASES[order[row, column]]]
         axes.add_patch(Rectangle((left, bottom), width, height, fc=color, ec="white", lw=0.3))
 
 
 def _mesh(
-    axes: Axes, panel: xr.Dataset | xr.DataArray, rows: str, columns: str, cells: Any, **look: Any
-) -> Any:
-    drawn = axes.pcolormesh(
-        edges(panel[columns].values), edges(panel[rows].values), cells, rasterized=True, **look
-    )
+    axes: Axes, panel: xr.Dataset | xr.DataArray, rows: str, columns: str, cells: np.ndarray
+) -> QuadMesh:
+    """Draw a cell for each colour, or for each number from 0 to 1, and label the axes."""
+    x, y = edges(panel[columns].values), edges(panel[rows].values)
+    drawn = axes.pcolormesh(x, y, cells, rasterized=True, vmin=0, vmax=1)
     axes.grid(False)
     axes.set_xlabel(AXIS_LABELS.get(columns, columns))
     for name, axis in ((rows, axes.yaxis), (columns, axes.xaxis)):
@@ -131,7 +133,7 @@ def _mesh(
         if is_scale(values):
             axis.set_major_locator(FixedLocator(values.tolist(), TICKS))
         else:
-            axis.set_ticks(positions(values), [short(value) for value in values.tolist()])
+            axis.set_ticks(positions(values), [format_setting(value) for value in values.tolist()])
     return drawn
 
 
@@ -139,15 +141,15 @@ LAYERS = {"first": "input", "last": "output"}
 
 
 def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: Mapping[str, float]) -> None:
-    """IPR of a layer's live units at a train and a corruption fraction, over all seeds.
+    """Draw the IPR of a layer's live units at one cell, over all seeds.
 
-    IPR still grows when a phase is settled, so the panel says at which step that was.
+    IPR still grows after a phase has settled, so the panel says at which step training stopped.
     """
     cell = panel.sel(at, method="nearest")
     counts = cell.ipr_histogram.isel(layer=layer).sum("seed", min_count=1).values
     if np.isfinite(counts).all():
         width = 1 / len(counts)
-        axes.bar(cell.ipr_bin, counts, width, color=style.BLUE, ec="white", lw=0.3)
+        axes.bar(cell.ipr_bin, counts, width, color=BLUE, ec="white", lw=0.3)
     else:
         axes.text(0.5, 0.5, "not trained", transform=axes.transAxes, ha="center", fontsize=7)
     where = f"α = {float(cell.train_fraction):g}, ξ = {float(cell.corruption_fraction):g}"
@@ -159,67 +161,97 @@ def histogram_panel(axes: Axes, panel: xr.Dataset, layer: int, at: Mapping[str, 
     axes.set(title=where, xlabel="IPR", xlim=(0, 1))
 
 
-def draw_diagrams(
-    sweeps: list[xr.Dataset],
-    small_print: str,
+@style.context
+def plot_phases(
+    sweeps: xr.Dataset | Sequence[xr.Dataset],
     with_accuracies: bool = False,
-    ipr_of: tuple[int, ...] = (),
+    *,
+    ipr_of: Sequence[int] = (),
     ipr_at: Mapping[str, float] | None = None,
+    note: str = "",
     **thresholds: float,
-) -> Canvas:
-    """A row of phase diagrams for each sweep.
+) -> style.Picture:
+    """Draw the phase diagrams of a sweep, or of several below each other.
 
     Args:
-        sweeps: their datasets.
-        small_print: the line below.
-        with_accuracies: whether a row of each accuracy stands above the phases.
-        ipr_of: layers whose histograms of IPR stand below them, a row each: 0 is the input's,
-            -1 the output's.
+        sweeps: a sweep's dataset, or several.
+        with_accuracies: whether train and test accuracy are drawn above the phases.
+        ipr_of: layers whose histograms of IPR are drawn below the phases: 0 is the input's, -1
+            the output's.
         ipr_at: train and corruption fraction of the networks in the histograms.
-        thresholds: as in `phases.classify`.
+        note: the end of the small print.
+        thresholds: as in `classify`.
+
+    Returns:
+        A Matplotlib figure: a panel for each value of the first axes. A notebook shows it;
+        `savefig` saves it.
+
+    Raises:
+        ConfigError: if a sweep has fewer than two axes.
     """
+    sweeps = [sweeps] if isinstance(sweeps, xr.Dataset) else list(sweeps)
     diagrams = [phase_diagram(data, **thresholds) for data in sweeps]
-    layouts = [panels_of(diagram) for diagram in diagrams]
-    kinds: list[Any] = [*(ACCURACIES if with_accuracies else ()), "phase", *ipr_of]
+    kinds = [*(ACCURACIES if with_accuracies else ()), "phase", *ipr_of]
+    n_columns = max(len(panels_of(diagram)) for diagram in diagrams)
     figure, grid = style.panels(
-        len(sweeps) * len(kinds), max(map(len, layouts)), height=1.75, sharex="row", sharey="row"
+        len(sweeps) * len(kinds), n_columns, height=1.75, sharex="row", sharey="row"
     )
-    for axes in grid.ravel():
-        axes.set_visible(False)
-    shown: set[int] = set()
-    for number, (data, diagram, places) in enumerate(zip(sweeps, diagrams, layouts, strict=True)):
-        found = boundaries(data, **thresholds)
-        rows, columns = map(str, diagram.phase.dims[-2:])
-        shown |= set(np.unique(diagram.phase.values).tolist())
+    blocks = grid.reshape(len(sweeps), len(kinds), n_columns)
+    for number, (block, data, diagram) in enumerate(zip(blocks, sweeps, diagrams, strict=True)):
         if len(sweeps) > 1:
-            grid[number * len(kinds), 0].set_title(style.letter(number), loc="left")
-        for kind, row in zip(kinds, grid[number * len(kinds) :], strict=False):
-            mesh = None
-            for axes, place in zip(row, places, strict=False):
-                axes.set_visible(True)
-                title = panel_title(diagram, place)
-                if kind == "phase":
-                    phase_panel(axes, diagram, place, found)
-                elif kind in ipr_of:
-                    histogram_panel(axes, data.isel(place), kind, ipr_at or {})
-                    continue
-                else:
-                    mean = data[kind].mean("seed").isel(place)
-                    mesh = _mesh(axes, mean, rows, columns, mean.values, vmin=0, vmax=1)
-                    axes.set_facecolor("#eeeeee")
-                axes.set_title(title)
-            label = ACCURACIES.get(kind, "phase")
-            prefix = f"{label}\n" if with_accuracies else ""
-            if kind in ipr_of:
-                layer = data.layer.values[kind]
-                row[0].set_ylabel(f"{LAYERS.get(layer, layer)} layer\nunits")
+            block[0, 0].set_title(style.letter(number), loc="left")
+        for kind, row in zip(kinds, block, strict=True):
+            for axes in row[len(panels_of(diagram)) :]:
+                axes.set_visible(False)
+            if kind == "phase":
+                found = boundaries(data, **thresholds)
+                _phase_row(row, diagram, found, "phase\n" if with_accuracies else "")
+            elif isinstance(kind, str):
+                _accuracy_row(figure, row, diagram, data[kind].mean("seed"), ACCURACIES[kind])
             else:
-                row[0].set_ylabel(prefix + AXIS_LABELS.get(rows, rows))
-            if mesh is not None:
-                bar = figure.colorbar(mesh, ax=list(row), fraction=0.02, pad=0.01)
-                style.percent(bar.ax)
+                _ipr_row(row, diagram, data, kind, ipr_at or {})
+    style.legend(figure, _phase_legend(diagrams), handlelength=1.0)
+    return style.finish(figure, sweep_print(sweeps, note))
+
+
+def _phase_row(row: np.ndarray, diagram: xr.Dataset, found: list[Boundary], prefix: str) -> None:
+    for axes, place in zip(row, panels_of(diagram), strict=False):
+        phase_panel(axes, diagram, place, found)
+        axes.set_title(panel_title(diagram, place))
+    name = str(diagram.phase.dims[-2])
+    row[0].set_ylabel(prefix + AXIS_LABELS.get(name, name))
+
+
+def _accuracy_row(
+    figure: Figure, row: np.ndarray, diagram: xr.Dataset, accuracy: xr.DataArray, label: str
+) -> None:
+    rows, columns = map(str, diagram.phase.dims[-2:])
+    mesh = None
+    for axes, place in zip(row, panels_of(diagram), strict=False):
+        panel = accuracy.isel(place)
+        mesh = _mesh(axes, panel, rows, columns, panel.values)
+        axes.set_facecolor("#eeeeee")
+        axes.set_title(panel_title(diagram, place))
+    row[0].set_ylabel(f"{label}\n{AXIS_LABELS.get(rows, rows)}")
+    assert mesh is not None
+    bar = figure.colorbar(mesh, ax=list(row), fraction=0.02, pad=0.01)
+    style.percent(bar.ax)
+
+
+def _ipr_row(
+    row: np.ndarray, diagram: xr.Dataset, data: xr.Dataset, layer: int, at: Mapping[str, float]
+) -> None:
+    for axes, place in zip(row, panels_of(diagram), strict=False):
+        histogram_panel(axes, data.isel(place), layer, at)
+    name = data.layer.values[layer]
+    row[0].set_ylabel(f"{LAYERS.get(name, name)} layer\nunits")
+
+
+def _phase_legend(diagrams: Sequence[xr.Dataset]) -> list[Patch]:
+    """An entry for each phase that is shown, and for what squares and pale cells mean."""
+    shown = {code for diagram in diagrams for code in np.unique(diagram.phase.values).tolist()}
     patches = [
-        Patch(color=COLORS[phase], label=phase.title)
+        Patch(color=PHASE_COLORS[phase], label=phase.title)
         for code, phase in enumerate(PHASES)
         if code in shown
     ]
@@ -227,5 +259,4 @@ def draw_diagrams(
         patches.append(Patch(fc="none", ec="#888888", lw=0.5, label="square: other seeds"))
     if any(diagram.inferred.any() for diagram in diagrams):
         patches.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
-    style.legend(figure, patches, handlelength=1)
-    return style.finish(figure, small_print)
+    return patches

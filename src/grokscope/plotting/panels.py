@@ -1,17 +1,19 @@
-"""Panels that several figures show."""
+"""Panels and small print that several pictures share."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from grokscope.analysis.norm_layers import contributions
 from grokscope.analysis.statistics import rank_correlation
 from grokscope.data.dataset import Dataset
 from grokscope.plotting import style
-from grokscope.plotting.wording import AXIS_LABELS, span, words_of
+from grokscope.plotting.palette import BLACK, BLUE, GREEN, LINES, ORANGE, RED
+from grokscope.plotting.wording import AXIS_LABELS, format_time, words_of
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import grid_of, phase_diagram
@@ -25,14 +27,14 @@ ACCURACIES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "uncorrup
 def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
     """Train and test accuracy over steps, with the level of 1 - ξ."""
     for name in ("train_accuracy", "test_accuracy"):
-        axes.plot(run.dataset.step, run.dataset[name], **style.LINES[name])
+        axes.plot(run.dataset.step, run.dataset[name], **LINES[name])
     clean_level(axes, run)
     axes.set(title=title, xlabel="step", xlim=(0, max(run.experiment.steps, 1)))
 
 
 def norm_panel(axes: Axes, run: Run) -> None:
     """Frobenius norm of each weight matrix over steps."""
-    colors = (style.ORANGE, style.BLUE, style.BLACK, style.GREEN, style.RED)
+    colors = (ORANGE, BLUE, BLACK, GREEN, RED)
     dashes = ("-", "--", ":", "-.")
     for index, matrix in enumerate(run.dataset.matrix.values):
         color, dashed = colors[index % len(colors)], dashes[index % len(dashes)]
@@ -41,21 +43,11 @@ def norm_panel(axes: Axes, run: Run) -> None:
     axes.set(xlabel="step", xlim=(0, max(run.experiment.steps, 1)), ylim=(0, None))
 
 
-def draw_accuracies(runs: list[Run], small_print: str) -> Canvas:
-    """One panel a run, side by side."""
-    figure, grid = style.panels(1, len(runs), height=1.95, sharey=True)
-    for index, (axes, run) in enumerate(zip(grid[0], runs, strict=True)):
-        title = f"{style.letter(index)} {style.title(run, runs)}"
-        accuracy_panel(axes, run, title.replace(": ", "\n"))
-    grid[0, 0].set_ylabel("accuracy")
-    return style.finish(figure, small_print, grid[0, 0])
-
-
 def ipr_panel(axes: Axes, run: Run, title: str, layer: str | None = None) -> None:
-    """Histogram of IPR_k over a layer's live neurons; the dead are counted in words."""
+    """Draw a histogram of IPR over a layer's live neurons; a note counts the dead ones."""
     per_neuron = run.layer_ipr(layer)
     live = per_neuron[~np.isnan(per_neuron)]
-    axes.hist(live, BINS, color=style.BLUE, ec="white", lw=0.3)
+    axes.hist(live, BINS, color=BLUE, ec="white", lw=0.3)
     axes.set(title=title, xlabel="IPR", xlim=(0, 1))
     if dead := len(per_neuron) - len(live):
         note = f"{dead} dead neurons\nnot shown"
@@ -66,9 +58,17 @@ SCALES = {"gamma": "|γ|", "effective": "|γ|·‖W‖, effective"}
 
 
 def scale_panel(axes: Axes, run: Run, name: str, letter: str, layer: str | None = None) -> None:
-    """A point a neuron: its IPR and what the norm layer gives it, with their rank correlation."""
+    """Plot each neuron's IPR against its norm layer's weight, with their rank correlation.
+
+    Args:
+        axes: where to draw.
+        run: a run of a network with norm layers.
+        name: which weight, one of `SCALES`.
+        letter: the panel's letter, as in (a).
+        layer: whose neurons; by default those next to the input.
+    """
     neurons = contributions(run, layer)
-    axes.plot(neurons.ipr, neurons[name], ".", ms=2.5, alpha=0.6, color=style.BLUE, mew=0)
+    axes.plot(neurons.ipr, neurons[name], ".", ms=2.5, alpha=0.6, color=BLUE, mew=0)
     rho, low, high = rank_correlation(neurons.ipr.values, neurons[name].values)
     axes.set_title(f"{letter} ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
     axes.set(xlabel="IPR", ylabel=SCALES[name], xlim=(0, 1), ylim=(0, None))
@@ -80,31 +80,40 @@ def corrupted_examples(dataset: Dataset, n: int) -> np.ndarray:
 
 
 def logit_panel(axes: Axes, logits: np.ndarray, dataset: Dataset, index: int) -> None:
-    """All logits of one example, its true and its given label marked."""
+    """Plot all logits of one example, with its true and its given label marked."""
     true, given = dataset.true_labels[index], dataset.given_labels[index]
     axes.plot(logits, color="#8a8a8a", lw=0.7)
-    axes.plot(true, logits[true], "o", color=style.BLUE, ms=5, label="true label")
-    axes.plot(given, logits[given], "X", color=style.RED, ms=5.5, label="given (corrupted) label")
+    axes.plot(true, logits[true], "o", color=BLUE, ms=5, label="true label")
+    axes.plot(given, logits[given], "X", color=RED, ms=5.5, label="given (corrupted) label")
 
 
 def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...], first: str) -> None:
     """Scores against the fraction of neurons pruned."""
     for name in names:
-        axes.plot(curve.pruned / curve.pruned[-1], curve[name], **style.LINES[name])
+        axes.plot(curve.pruned / curve.pruned[-1], curve[name], **LINES[name])
     axes.set(xlim=(0, 1), xlabel=f"fraction pruned, {first} IPR first")
     style.percent(axes, "x")
 
 
 def clean_level(axes: Axes, run: Run) -> None:
-    """An axis of accuracies, with the level of 1 - ξ: all uncorrupted labels, none corrupted."""
+    """Mark 1 - ξ on an axis of accuracies: the accuracy of who answers all examples truly."""
     clean = 1 - run.experiment.corruption_fraction
     axes.axhline(clean, color="#999999", lw=0.8, ls=(0, (1, 1.5)), label="1 − ξ")
     axes.set_ylim(-0.03, 1.03)
     style.percent(axes)
 
 
-def sweep_print(sweeps: list[xr.Dataset]) -> str:
-    """What stands below the diagrams: shared settings, cells trained and inferred, cost."""
+def sweep_print(sweeps: Sequence[xr.Dataset], note: str = "") -> str:
+    """The small print of sweeps: shared settings, numbers of cells, cost, and the note."""
+    words = [*_shared_settings(sweeps), _counts(sweeps)]
+    if settled := sum(int(np.isfinite(data.settled_at).sum()) for data in sweeps):
+        words.append(f"{settled:,} runs stopped when settled")
+    words.append(f"{format_time(sum(float(data.seconds.sum()) for data in sweeps))} of one core")
+    return " · ".join([*words, *([note] if note else [])])
+
+
+def _shared_settings(sweeps: Sequence[xr.Dataset]) -> list[str]:
+    """What all sweeps share, what each has of its own, and axes that advance with another."""
     grids = [grid_of(data) for data in sweeps]
     varied = {name for grid in grids for name, values in grid.values.items() if len(values) > 1}
     firsts = [grid.cell((0,) * len(grid.sizes)) for grid in grids]
@@ -112,19 +121,20 @@ def sweep_print(sweeps: list[xr.Dataset]) -> str:
     for index, first in enumerate(firsts):
         own = [word for word in words_of([first], without=varied) if word not in words]
         words += [f"{style.letter(index)} {', '.join(own)}"] if own else []
-    for grid in grids:  # axes that advance with another
+    for grid in grids:
         for name in (name for names in grid.dimensions.values() for name in names[1:]):
             values = ", ".join(f"{round(value, 5):g}" for value in grid.axes[name])
             words.append(f"{AXIS_LABELS.get(name, name.replace('_', ' '))} {values}")
+    return words
+
+
+def _counts(sweeps: Sequence[xr.Dataset]) -> str:
+    """How many cells were trained and inferred, and with how many seeds."""
     n_cells = sum(data.status[..., 0].size for data in sweeps)
     diagrams = [phase_diagram(data) for data in sweeps]
     trained = sum(int((diagram.runs > 0).sum()) for diagram in diagrams)
     inferred = sum(int(diagram.inferred.sum()) for diagram in diagrams)
+    seeds = max(data.sizes["seed"] for data in sweeps)
     counts = f"{trained:,} of {n_cells:,} cells trained"
     counts += f", {inferred:,} inferred" if inferred else ""
-    seeds = max(data.sizes["seed"] for data in sweeps)
-    counts += f", {seeds} seeds each" if seeds > 1 else ""
-    settled = sum(int(np.isfinite(data.settled_at).sum()) for data in sweeps)
-    words += [counts, *([f"{settled:,} runs stopped when settled"] if settled else [])]
-    cost = f"{span(sum(float(data.seconds.sum()) for data in sweeps))} of one core"
-    return " · ".join([*words, cost])
+    return counts + (f", {seeds} seeds each" if seeds > 1 else "")

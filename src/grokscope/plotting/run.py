@@ -1,4 +1,4 @@
-"""One picture of one run, and one of its pruning curves."""
+"""Pictures of runs: one run in four panels, or the curves of several."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
 
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import power_spectrum, residue_order
 from grokscope.plotting import style
+from grokscope.plotting.palette import BLACK, BLUE, GREEN, RED
 from grokscope.plotting.panels import (
-    ACCURACIES,
     accuracy_panel,
-    clean_level,
     corrupted_examples,
     ipr_panel,
     logit_panel,
     norm_panel,
-    pruning_panel,
 )
+from grokscope.plotting.wording import small_print, title
 from grokscope.runs.run import Run
 
 
@@ -35,27 +32,30 @@ def typical_neurons(run: Run) -> list[int]:
     return [int(alive[len(alive) * share // 10]) for share in (1, 9)] if len(alive) else []
 
 
-def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
-    """Curves, IPR histogram, spectra of chosen neurons' rows of U, logits of corrupted examples.
+@style.context
+def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
+    """Draw a run's accuracies, IPR, spectra of chosen neurons, and logits of a wrong label.
+
+    A network whose neurons have no spectrum is shown by the norms of its weights and an example.
+
+    Args:
+        run: a finished run with its weights.
+        neurons: whose spectra to draw; by default a memorising and a generalising one.
+
+    Returns:
+        A Matplotlib figure of 2 by 2 panels. A notebook shows it; `savefig` saves it.
 
     Raises:
-        ConfigError: if a chosen neuron does not exist.
+        ConfigError: if a chosen neuron does not exist, or the run has no weights.
     """
-    n_units = len(run.neuron_ipr)
-    chosen = typical_neurons(run) if neurons is None else list(neurons)
-    if wrong := [neuron for neuron in chosen if not 0 <= neuron < n_units]:
-        raise ConfigError(
-            f"`neurons` must lie from 0 to {n_units - 1}, got {wrong[0]}. Use 0."
-            if n_units
-            else "`neurons` must not be given: no neuron of this network has a spectrum."
-        )
+    chosen = _existing(run, neurons)
     figure, ((curves, histogram), (spectrum, logits)) = style.panels(2, 2, height=2.0)
-    accuracy_panel(curves, run, style.title(run, [run]))
+    accuracy_panel(curves, run, title(run, [run]))
     curves.set_ylabel("accuracy")
     curves.legend()
     dataset = make_dataset(run.experiment)
     index = next(iter(corrupted_examples(dataset, 1).tolist()), 0)
-    if n_units:
+    if has_spectra := len(run.neuron_ipr) > 0:
         ipr_panel(histogram, run, "per-neuron IPR")
         histogram.set_ylabel("neurons")
         spectrum_panel(spectrum, run, chosen)
@@ -67,22 +67,55 @@ def draw_overview(run: Run, neurons: Sequence[int] | None = None) -> Canvas:
 
     values = np.asarray(run.network(jnp.asarray(dataset.inputs[index : index + 1])))[0]
     logit_panel(logits, values, dataset, index)
-    where = f" ({', '.join(map(str, dataset.inputs[index]))})" if n_units else ""
+    where = f" ({', '.join(map(str, dataset.inputs[index]))})" if has_spectra else ""
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"
     logits.set(title=f"logits of a {kind} example{where}", xlabel="label", ylabel="logit")
     logits.margins(y=0.35)
     logits.ticklabel_format(axis="y", scilimits=(-4, 4))
     logits.legend(ncols=2, loc="upper center")
-    return style.finish(figure, style.small_print([run]))
+    return style.finish(figure, small_print([run]))
+
+
+def _existing(run: Run, neurons: Sequence[int] | None) -> list[int]:
+    """The chosen neurons, or typical ones.
+
+    Raises:
+        ConfigError: if a chosen one does not exist.
+    """
+    n_neurons = len(run.neuron_ipr)
+    chosen = typical_neurons(run) if neurons is None else list(neurons)
+    if wrong := [neuron for neuron in chosen if not 0 <= neuron < n_neurons]:
+        raise ConfigError(
+            f"`neurons` must lie from 0 to {n_neurons - 1}, got {wrong[0]}. Use 0."
+            if n_neurons
+            else "`neurons` must not be given: no neuron of this network has a spectrum."
+        )
+    return chosen
+
+
+@style.context
+def plot_accuracies(runs: Sequence[Run], note: str = "") -> style.Picture:
+    """Draw the accuracies of several runs, a panel each, side by side.
+
+    Args:
+        runs: the runs; what differs among them stands above the panels.
+        note: the end of the small print.
+    """
+    figure, grid = style.panels(1, len(runs), height=1.95, sharey=True)
+    for index, (axes, run) in enumerate(zip(grid[0], runs, strict=True)):
+        heading = f"{style.letter(index)} {title(run, runs)}"
+        accuracy_panel(axes, run, heading.replace(": ", "\n"))
+    grid[0, 0].set_ylabel("accuracy")
+    return style.finish(figure, small_print(runs, note), grid[0, 0])
 
 
 def spectrum_panel(axes: Axes, run: Run, chosen: Sequence[int]) -> None:
-    """Power spectra of chosen neurons' vectors in the embedding."""
+    """Draw the power spectra of chosen neurons' vectors in the first weight matrix."""
     task = run.experiment.task
     assert isinstance(task, ModularTask)
     matrix = run.dataset.vectors.values[0] if "vectors" in run.dataset.coords else "U"
     order = residue_order(task.operation, task.modulus)
-    looks = ((style.RED, ":"), (style.BLUE, "-"), (style.BLACK, "--"), (style.GREEN, "-."))
+    looks = ((RED, ":"), (BLUE, "-"), (BLACK, "--"), (GREEN, "-."))
     for index, neuron in enumerate(chosen):
         power = power_spectrum(run.dataset[matrix].values[order, neuron].astype(float))
         color, dashes = looks[index % len(looks)]
@@ -98,23 +131,12 @@ def spectrum_panel(axes: Axes, run: Run, chosen: Sequence[int]) -> None:
 
 
 def example_panel(axes: Axes, features: np.ndarray) -> None:
-    """An example's features, as an image if they fill a square."""
+    """Draw an example's features, as an image if they fill a square."""
     side = round(features.size**0.5)
     if side**2 == features.size:
         axes.imshow(features.reshape(side, side), cmap="gray_r")
         axes.axis("off")
     else:
-        axes.plot(features.ravel(), color=style.BLACK, lw=1)
+        axes.plot(features.ravel(), color=BLACK, lw=1)
         axes.set_xlabel("feature")
     axes.set_title("the example")
-
-
-def draw_pruning_curves(run: Run, curves: dict[str, xr.Dataset]) -> Canvas:
-    """Accuracies of one network under pruning, a panel for each order of removal."""
-    figure, (row,) = style.panels(1, len(curves), height=2.1, sharey=True)
-    for axes, (first, curve) in zip(row, curves.items(), strict=True):
-        pruning_panel(axes, curve, ACCURACIES, first)
-        clean_level(axes, run)
-        axes.set_title(style.title(run, [run]))
-    row[0].set_ylabel("accuracy")
-    return style.finish(figure, style.small_print([run]), row[0])

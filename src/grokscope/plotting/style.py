@@ -1,44 +1,27 @@
-"""One look for every figure: colours that survive greyscale and colour-blindness, small print."""
+"""One look for every picture: settings of Matplotlib, sizes, legends, small print, and saving."""
 
 from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import matplotlib as mpl
-from matplotlib import pyplot as plt
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from grokscope.experiment.experiment import Experiment
-from grokscope.measures.phases import Phase
-from grokscope.plotting.wording import words_of
 from grokscope.runs.files import write_atomically
-from grokscope.runs.run import Run
-
-# Okabe and Ito's palette; beside colour, each line has its own dashes and lightness.
-BLUE, ORANGE, GREEN, RED, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#222222"
-
-LINES: dict[str, dict[str, Any]] = {
-    "train_accuracy": {"color": ORANGE, "ls": "-", "label": "train"},
-    "test_accuracy": {"color": BLUE, "ls": "--", "label": "test"},
-    "corrupted_accuracy": {"color": RED, "ls": ":", "label": "train, corrupted"},
-    "uncorrupted_accuracy": {"color": BLACK, "ls": "-.", "label": "train, uncorrupted"},
-    "train_loss": {"color": ORANGE, "ls": "-", "label": "train"},
-    "test_loss": {"color": BLUE, "ls": "--", "label": "test"},
-}
 
 FORMATS = (".png", ".pdf", ".svg")
 """Endings of pictures."""
 
-SETTINGS: dict[Any, Any] = {
+SETTINGS = {
     "font.size": 8,
     "axes.titlesize": 8.5,
     "axes.labelsize": 8,
@@ -54,7 +37,6 @@ SETTINGS: dict[Any, Any] = {
     "legend.edgecolor": "none",
     "legend.fontsize": 7.5,
     "legend.handlelength": 2.6,
-    "figure.constrained_layout.use": True,
     "axes.formatter.limits": (-2, 4),
     "axes.formatter.use_mathtext": True,
     "pdf.fonttype": 42,
@@ -64,22 +46,49 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
-@contextmanager
-def context() -> Iterator[None]:
-    """Matplotlib with this project's settings and without a display."""
-    backend = mpl.get_backend()
-    plt.switch_backend("agg")
-    try:
-        with plt.rc_context(SETTINGS):
-            yield
-    finally:
-        plt.switch_backend(backend)
+context = mpl.rc_context(SETTINGS)  # type: ignore[arg-type]
+"""Matplotlib with this project's settings: a decorator of every function that draws."""
 
 
-def panels(rows: int, columns: int, height: float = 1.9, **options: Any) -> tuple[Figure, Any]:
-    """A figure as wide as a page's text, or half as wide for one column, and its axes in 2-D."""
+class Picture(Figure):
+    """A Matplotlib figure that keeps this project's settings when it is drawn later.
+
+    Matplotlib reads the settings of ticks and fonts only when it draws, which may be long after
+    the function that made the figure has returned: in a notebook, or in `savefig`. Such a figure
+    needs neither pyplot nor a display; a notebook shows it if it is the value of a cell.
+    """
+
+    draw = context(Figure.draw)
+    savefig = context(Figure.savefig)
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=self.dpi)
+        return buffer.getvalue()
+
+
+def panels(
+    rows: int,
+    columns: int,
+    height: float = 1.9,
+    sharex: bool | Literal["row", "col"] = False,
+    sharey: bool | Literal["row", "col"] = False,
+) -> tuple[Picture, np.ndarray]:
+    """A figure as wide as a page's text, or half as wide for one column.
+
+    Args:
+        rows: how many panels stand below each other.
+        columns: how many panels stand beside each other.
+        height: of a row, in inches.
+        sharex: which panels have the same horizontal axis.
+        sharey: which panels have the same vertical axis.
+
+    Returns:
+        The figure, and its axes as an array [row, column].
+    """
     size = min(7.0, 3.5 * columns), rows * height + 0.35
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
+    figure = Picture(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
 
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -90,19 +99,20 @@ ENTRY_INCHES = 1.4
 """Width of a legend's entry at most."""
 
 
-def legend(figure: Figure, handles: Sequence[Artist], **look: Any) -> None:
-    """Add one legend above all panels, in as many lines as its entries need; none without any."""
+def legend(figure: Figure, handles: Sequence[Artist], handlelength: float | None = None) -> None:
+    """Add one legend above all panels, in as many lines as its entries need, if it has any."""
     if handles:
         lines = ceil(len(handles) * ENTRY_INCHES / figure.get_figwidth())
         ncols = ceil(len(handles) / lines)
-        figure.legend(handles=handles, loc="outside upper center", ncols=ncols, **look)
+        where = "outside upper center"
+        figure.legend(handles=handles, loc=where, ncols=ncols, handlelength=handlelength)
 
 
-def finish(figure: Figure, print_: str, axes: Axes | None = None) -> Figure:
-    """Add the legend of `axes` above all panels, and the small print below."""
+def finish(figure: Picture, small_print: str, axes: Axes | None = None) -> Picture:
+    """Add the legend of `axes` above all panels, and the small print below them."""
     if axes is not None:
         legend(figure, axes.get_legend_handles_labels()[0])
-    whole = [item.replace(" ", NO_BREAK) for item in print_.split(" · ")]
+    whole = [item.replace(" ", NO_BREAK) for item in small_print.split(" · ")]
     width = round(PRINT_PER_INCH * figure.get_figwidth())
     lines = textwrap.fill(f"{NO_BREAK}· ".join(whole), width).replace(NO_BREAK, " ")
     figure.supxlabel(lines, fontsize=5.5, color="#666666")
@@ -110,12 +120,15 @@ def finish(figure: Figure, print_: str, axes: Axes | None = None) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure whole or not at all, in the format of the path's ending; then close it."""
+    """Write a figure as the path's ending says, whole or not at all, and without its date.
+
+    Raises:
+        OSError: if the file cannot be written.
+    """
     buffer = io.BytesIO()
     kind = path.suffix[1:].lower()
     dates = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
     figure.savefig(buffer, format=kind, metadata=dates.get(kind, {}))
-    plt.close(figure)
     write_atomically(path, buffer.getvalue())
 
 
@@ -128,37 +141,3 @@ def percent(axes: Axes, axis: str = "y") -> None:
 def letter(index: int) -> str:
     """(a), (b), …"""
     return f"({chr(ord('a') + index)})"
-
-
-def phase_title(run: Run) -> str:
-    """The run's phase as the paper prints it."""
-    phase = run.phase()
-    return f"diverged at step {run.failed_at}" if phase == Phase.DIVERGED else phase.title
-
-
-def title(run: Run, runs: list[Run]) -> str:
-    """What is special to the run, and its phase: "wd = 5: Coexistence".
-
-    Named is what differs among the figure's runs; if nothing does, the run's regularisation.
-    """
-    everyone = [_strengths(other.experiment) for other in runs]
-    own = _strengths(run.experiment)
-    differing = {name: own[name] for name in own if len({s[name] for s in everyone}) > 1}
-    present = {name: own[name] for name in ("wd", "dp") if own[name]}
-    named = differing or present or {"wd": 0.0}
-    words = ", ".join(f"{name} = {strength:g}" for name, strength in named.items())
-    return f"{words}: {phase_title(run)}"
-
-
-def _strengths(experiment: Experiment) -> dict[str, float]:
-    return {
-        "wd": experiment.weight_decay,
-        "dp": experiment.dropout,
-        "α": experiment.train_fraction,
-    }
-
-
-def small_print(runs: list[Run], note: str = "") -> str:
-    """The settings that the runs share, in a line or two; what differs stands on the panels."""
-    words = words_of([run.experiment for run in runs])
-    return " · ".join([*words, *([note] if note else [])])

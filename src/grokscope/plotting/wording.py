@@ -1,20 +1,24 @@
-"""What settings, axes and phases are called, and their colours, wherever they are shown."""
+"""What settings, axes and phases are called wherever they are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import (
     DeepMLPSettings,
     ImageMLPSettings,
+    Model,
     TransformerSettings,
     TwoLayerSettings,
 )
 from grokscope.experiment.optimizers import Adam, AdamW
 from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase
+
+if TYPE_CHECKING:
+    from grokscope.runs.run import Run
 
 AXIS_LABELS = {
     "train_fraction": "train fraction α",
@@ -25,28 +29,18 @@ AXIS_LABELS = {
     "learning_rate": "lr",
 }
 
-COLORS: dict[Phase, str] = {
-    Phase.COEXISTENCE: "#E69F00",
-    Phase.PARTIAL_INVERSION: "#56B4E9",
-    Phase.FULL_INVERSION: "#0A4D8C",
-    Phase.MEMORIZATION: "#C8553D",
-    Phase.FORGETTING: "#222222",
-    Phase.CONFUSION: "#B9B9B9",
-    Phase.DIVERGED: "#7A1FA2",
-}
-"""Lightness differs as well as hue."""
 
-PALE = 0.45
-"""How far the colour of an inferred cell is on its way to white."""
+def words_of(experiments: Sequence[Experiment], without: Iterable[str] = ()) -> list[str]:
+    """The settings that all experiments share, in words, except for those named.
 
-
-def words_of(experiments: list[Experiment], without: Iterable[str] = ()) -> list[str]:
-    """What the experiments share, in words, except for the settings named.
+    Args:
+        experiments: at least one.
+        without: names of settings, such as `width`, or of whole parts, such as `optimizer`.
 
     >>> words_of([Experiment()], without=["modulus", "width"])[:2]
     ['two layers', 'quadratic']
     """
-    varied = set(without)  # leaves, such as width, or whole parts, such as optimizer
+    varied = set(without)
     documents = [_words(experiment, varied) for experiment in experiments]
     left_out = {p for p in documents[0] if {p.partition(".")[0], p.rpartition(".")[2]} & varied}
     return [
@@ -74,7 +68,9 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.dropout": f"dp = {experiment.dropout:g}",
         "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
         "optimizer.name": str(label(getattr(optimizer, "code", optimizer.name))),
-        "optimizer.learning_rate": f"lr {short(rate, digits=6)}" if rate is not None else "",
+        "optimizer.learning_rate": f"lr {format_setting(rate, digits=6)}"
+        if rate is not None
+        else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
@@ -84,7 +80,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     return words
 
 
-def _model_words(model: Any, varied: set[str]) -> str:
+def _model_words(model: Model, varied: set[str]) -> str:
     match model:
         case TwoLayerSettings():
             return "two layers"
@@ -111,21 +107,55 @@ def _camel(name: str) -> str:
     return name.title().replace("_", "")
 
 
-def short(value: object, digits: int = 4) -> str:
-    """A setting as it is shown: numbers with at most so many digits, words as they are.
+def format_setting(value: object, digits: int = 4) -> str:
+    """Write a setting: a number with at most `digits` digits, a word as it is.
 
-    >>> short(0.0017677669), short(256), short("batch_norm")
+    >>> format_setting(0.0017677669), format_setting(256), format_setting("batch_norm")
     ('0.001768', '256', 'batch_norm')
     """
     return f"{value:.{digits}g}" if isinstance(value, int | float) else str(value)
 
 
-def span(seconds: float) -> str:
-    """A time as people say it.
+def format_time(seconds: float) -> str:
+    """Write a time in the unit that people would use.
 
-    >>> span(5.0), span(700.0), span(9000.0)
+    >>> format_time(5.0), format_time(700.0), format_time(9000.0)
     ('5 s', '12 min', '2.5 h')
     """
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def phase_title(run: Run) -> str:
+    """The run's phase, or the step at which it diverged."""
+    phase = run.phase()
+    return f"diverged at step {run.failed_at}" if phase == Phase.DIVERGED else phase.title
+
+
+def title(run: Run, runs: Sequence[Run]) -> str:
+    """How the run differs from the others of its picture, and its phase: "wd = 5: Coexistence".
+
+    If it differs in nothing, its regularisation is named.
+    """
+    everyone = [_strengths(other.experiment) for other in runs]
+    own = _strengths(run.experiment)
+    differing = {name: own[name] for name in own if len({s[name] for s in everyone}) > 1}
+    present = {name: own[name] for name in ("wd", "dp") if own[name]}
+    named = differing or present or {"wd": 0.0}
+    words = ", ".join(f"{name} = {strength:g}" for name, strength in named.items())
+    return f"{words}: {phase_title(run)}"
+
+
+def _strengths(experiment: Experiment) -> dict[str, float]:
+    return {
+        "wd": experiment.weight_decay,
+        "dp": experiment.dropout,
+        "α": experiment.train_fraction,
+    }
+
+
+def small_print(runs: Sequence[Run], note: str = "") -> str:
+    """The settings that all runs share, and the note; what differs stands on the panels."""
+    words = words_of([run.experiment for run in runs])
+    return " · ".join([*words, *([note] if note else [])])

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from grokscope.paper.figures import NOISY, Figure
-from grokscope.plotting.panels import draw_accuracies
+from grokscope.paper.figures import RunFigure
+from grokscope.paper.settings import DROPOUTS, INVERSION_DECAYS, NOISY
+from grokscope.plotting.run import plot_accuracies
 
 FIGURES = {
-    1: Figure(
+    1: RunFigure(
         "Training curves by weight decay",
-        tuple(NOISY.replace(weight_decay=decay) for decay in (0, 5, 15)),
-        draw_accuracies,
+        tuple(NOISY.replace(weight_decay=decay) for decay in INVERSION_DECAYS),
+        plot_accuracies,
     ),
-    19: Figure(
+    19: RunFigure(
         "Training curves by dropout",
-        tuple(NOISY.replace(dropout=dropout) for dropout in (0, 0.3, 0.6, 0.9)),
-        draw_accuracies,
+        tuple(NOISY.replace(dropout=dropout) for dropout in DROPOUTS),
+        plot_accuracies,
     ),
 }

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure as Canvas
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.experiment import Experiment
-from grokscope.paper.figures import Figure, SweepFigure
+from grokscope.paper.figures import RunFigure, SweepFigure
+from grokscope.paper.settings import DEEP_BATCH_NORM
 from grokscope.plotting import style
-from grokscope.plotting.panels import accuracy_panel, ipr_panel, scale_panel
+from grokscope.plotting.palette import BLACK, BLUE
+from grokscope.plotting.panels import accuracy_panel, ipr_panel, scale_panel, sweep_print
+from grokscope.plotting.wording import small_print, title
 from grokscope.runs.run import Run
 
 TIED = {"False": "", "True": ", tied"}
 """By the words that a dataset has for them."""
 
 
-def draw_embeddings(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
+@style.context
+def plot_embeddings(sweeps: list[xr.Dataset], note: str = "") -> style.Picture:
     """Embedding IPR: a row for each number of heads, tied or not; a column for each depth."""
     (data,) = sweeps
     if not {"heads", "tied", "depth"} <= set(data.ipr_histogram.dims):
@@ -30,23 +32,24 @@ def draw_embeddings(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
         for axes, depth in zip(row, data.depth.values, strict=True):
             cell = data.sel(heads=heads, tied=tied, depth=depth)
             counts = cell.ipr_histogram.isel(layer=0).sum("seed").values
-            axes.bar(cell.ipr_bin, counts, 1 / len(counts), color=style.BLUE, ec="white", lw=0.3)
+            axes.bar(cell.ipr_bin, counts, 1 / len(counts), color=BLUE, ec="white", lw=0.3)
             mean = float(cell.mean_ipr.mean())
-            axes.axvline(mean, color=style.BLACK, lw=0.9, ls="--")
+            axes.axvline(mean, color=BLACK, lw=0.9, ls="--")
             blocks = "1 block" if depth == 1 else f"{depth} blocks"
             test = float(cell.test_accuracy.mean())
             axes.set_title(f"{heads} heads{TIED[str(tied)]}, {blocks}: test {test:.0%}")
         row[0].set_ylabel("coordinates")
     for axes in grid[-1]:
         axes.set(xlabel="IPR of the embedding", xlim=(0, 1))
-    return style.finish(figure, f"{small_print} · dashed: mean IPR")
+    return style.finish(figure, f"{sweep_print(sweeps, note)} · dashed: mean IPR")
 
 
-def draw_layers(runs: list[Run], small_print: str) -> Canvas:
+@style.context
+def plot_layers(runs: list[Run], note: str) -> style.Picture:
     """One run: accuracies, IPR of its input and output layers, and of each against its γ."""
     (run,) = runs
     figure, grid = style.panels(2, 3, height=1.95)
-    accuracy_panel(grid[0, 0], run, f"(a) {style.title(run, runs)}")
+    accuracy_panel(grid[0, 0], run, f"(a) {title(run, runs)}")
     grid[0, 0].set_ylabel("accuracy")
     for row, (layer, name) in zip(
         grid[:, 1:].T, {"first": "input", "last": "output"}.items(), strict=True
@@ -60,29 +63,25 @@ def draw_layers(runs: list[Run], small_print: str) -> Canvas:
     ipr = {layer: np.nanmean(run.layer_ipr(layer)) for layer in ("first", "last")}
     words = "\n".join(f"mean IPR, {layer} layer: {mean:.2f}" for layer, mean in ipr.items())
     grid[1, 0].text(0, 0.7, words, transform=grid[1, 0].transAxes, va="top")
-    print_ = f"{small_print} · ρ: Spearman, 95 % bootstrap interval over live neurons"
-    return style.finish(figure, print_, grid[0, 0])
+    words = f"{small_print(runs, note)} · ρ: Spearman, 95 % bootstrap interval over live neurons"
+    return style.finish(figure, words, grid[0, 0])
 
-
-NORMALIZED = Experiment(
-    train_fraction=0.8, corruption_fraction=0.1, batch_size=64, steps=8000, measure_every=80
-).replace(model="deep_mlp", normalization="batch_norm", learning_rate=0.001)
 
 FIGURES = {
     12: SweepFigure(
         "Embedding IPR of Transformers by depth, heads and weight tying",
         ("figure12",),
-        draw_embeddings,
+        plot_embeddings,
         quick_axes={"depth": (1, 2)},
         quick_base={"figure12": {"steps": 1000}},
         quick_settle=False,
         chosen="wd, lr and steps",
     ),
-    15: Figure(
+    15: RunFigure(
         "3-layer MLP with BatchNorm: IPR of its first and last layers, and γ",
-        (NORMALIZED,),
-        draw_layers,
-        quick_steps=NORMALIZED.steps,
+        (DEEP_BATCH_NORM,),
+        plot_layers,
+        quick_steps=DEEP_BATCH_NORM.steps,
         chosen="lr and steps",
     ),
 }

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from matplotlib.figure import Figure as Canvas
-
-from grokscope.experiment.optimizers import SGD
-from grokscope.paper.figures import NOISY, Figure
+from grokscope.experiment.optimizers import SGD, AdamW
+from grokscope.paper.figures import RunFigure
+from grokscope.paper.settings import FORGETTING, WITH_CROSS_ENTROPY, WITH_RELU, WITH_SGD
 from grokscope.plotting import style
 from grokscope.plotting.panels import accuracy_panel, norm_panel
+from grokscope.plotting.wording import phase_title, small_print, title
 from grokscope.runs.run import Run
 
 
-def draw_forgetting(runs: list[Run], small_print: str) -> Canvas:
+@style.context
+def plot_forgetting(runs: list[Run], note: str) -> style.Picture:
     """Accuracies and weight norms of one run."""
     (run,) = runs
     figure, ((left, right),) = style.panels(1, 2, height=2.1)
-    accuracy_panel(left, run, f"(a) {style.title(run, runs)}")
+    accuracy_panel(left, run, f"(a) {title(run, runs)}")
     left.set_ylabel("accuracy")
     norm_panel(right, run)
     right.set(title="(b) Frobenius norms of the weights", ylabel="norm")
     right.legend()
-    return style.finish(figure, small_print, left)
+    return style.finish(figure, small_print(runs, note), left)
 
 
-def draw_who_forgets(runs: list[Run], small_print: str) -> Canvas:
+@style.context
+def plot_who_forgets(runs: list[Run], note: str) -> style.Picture:
     """A column a run: accuracies above, weight norms below."""
     figure, (above, below) = style.panels(2, len(runs), height=1.75, sharex="col")
     for index, (run, upper, lower) in enumerate(zip(runs, above, below, strict=True)):
-        accuracy_panel(upper, run, f"{style.letter(index)} {WHO[index]}\n{style.phase_title(run)}")
+        accuracy_panel(upper, run, f"{style.letter(index)} {WHO[index]}\n{phase_title(run)}")
         upper.set_xlabel("")
         norm_panel(lower, run)
     above[0].set_ylabel("accuracy")
@@ -37,45 +37,41 @@ def draw_who_forgets(runs: list[Run], small_print: str) -> Canvas:
     for axes in above[1:]:
         axes.tick_params(labelleft=False)
     below[0].legend(loc="upper right")
-    optimizers: dict[str, Any] = {
-        run.experiment.optimizer.name: run.experiment.optimizer for run in runs
-    }
-    each = [
+    words = [small_print(runs, note), *_data_in_words(runs), *_optimizers_in_words(runs)]
+    return style.finish(figure, " · ".join(words), above[0])
+
+
+def _data_in_words(runs: list[Run]) -> list[str]:
+    first, last = runs[0].experiment, runs[-1].experiment
+    return [
+        f"{where} α = {e.train_fraction:g}, ξ = {e.corruption_fraction:g}"
+        for where, e in (("(a) to (c)", first), ("(d)", last))
+    ]
+
+
+def _optimizers_in_words(runs: list[Run]) -> list[str]:
+    optimizers = {run.experiment.optimizer.name: run.experiment.optimizer for run in runs}
+    return [
         f"{o.name}: lr {o.learning_rate:g}, wd {o.weight_decay:g}"
         + (f", momentum {o.momentum:g}" if isinstance(o, SGD) else "")
         for o in optimizers.values()
+        if isinstance(o, AdamW | SGD)
     ]
-    data = [
-        f"{where} α = {e.train_fraction:g}, ξ = {e.corruption_fraction:g}"
-        for where, e in (("(a) to (c)", runs[0].experiment), ("(d)", runs[-1].experiment))
-    ]
-    return style.finish(figure, " · ".join([small_print, *data, *each]), above[0])
 
-
-STRONG = NOISY.replace(weight_decay=20)
 
 WHO = ("AdamW, x²", "SGD, x²", "AdamW, ReLU", "AdamW, x², CE")
 
-CANDIDATES = (
-    STRONG,
-    # An L2 penalty, and so small a number: 1e-5 empties the network before it learns anything.
-    NOISY.replace(optimizer="sgd", learning_rate=400, momentum=0.9, weight_decay=4e-6),
-    STRONG.replace(activation="relu"),
-    # With the α and ξ of the others cross-entropy learns nothing that it could forget.
-    STRONG.replace(loss="cross_entropy", train_fraction=0.7, corruption_fraction=0.2),
-)
-
 FIGURES = {
-    8: Figure(
+    8: RunFigure(
         "Forgetting: accuracies and weight norms",
-        (STRONG,),
-        draw_forgetting,
+        (FORGETTING,),
+        plot_forgetting,
         quick_steps=2000,  # the network forgets between steps 1000 and 2000
     ),
-    "forgetting": Figure(
+    "forgetting": RunFigure(
         "Which networks forget: optimiser, activation, loss",
-        CANDIDATES,
-        draw_who_forgets,
+        (FORGETTING, WITH_SGD, WITH_RELU, WITH_CROSS_ENTROPY),
+        plot_who_forgets,
         quick_steps=2000,
         chosen="all but (a)",
     ),

@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from matplotlib.figure import Figure as Canvas
-
-from grokscope.paper.figures import NOISY, Figure
+from grokscope.paper.figures import RunFigure
+from grokscope.paper.settings import INVERSION_DECAYS, INVERSION_DROPOUTS, NOISY
 from grokscope.plotting import style
 from grokscope.plotting.panels import ipr_panel
+from grokscope.plotting.wording import small_print, title
 from grokscope.runs.run import Run
 
-DECAYS, DROPOUTS = (0, 5, 15), (0, 0.3, 0.6)
 
-
-def draw_histograms(runs: list[Run], small_print: str) -> Canvas:
+@style.context
+def plot_histograms(runs: list[Run], note: str) -> style.Picture:
     """Weight decay in the upper row, dropout in the lower."""
-    figure, grid = style.panels(2, len(DECAYS), height=1.6, sharey=True)
-    columns = len(DECAYS)
-    for index, (axes, run) in enumerate(zip(grid.ravel(), runs, strict=True)):
-        ipr_panel(
-            axes, run, style.title(run, runs[:columns] if index < columns else runs[columns:])
-        )
+    columns = len(runs) // 2
+    figure, grid = style.panels(2, columns, height=1.6, sharey=True)
+    for row, row_runs in zip(grid, (runs[:columns], runs[columns:]), strict=True):
+        for axes, run in zip(row, row_runs, strict=True):
+            ipr_panel(axes, run, title(run, row_runs))
     for axes, name in zip(grid[:, 0], ("(a) weight decay", "(b) dropout"), strict=True):
         axes.set_ylabel(f"{name}\nneurons")
-    return style.finish(figure, small_print)
+    return style.finish(figure, small_print(runs, note))
 
 
 FIGURES = {
-    4: Figure(
+    4: RunFigure(
         "Per-neuron IPR by weight decay and by dropout",
         (
-            *(NOISY.replace(weight_decay=decay) for decay in DECAYS),
-            *(NOISY.replace(dropout=dropout) for dropout in DROPOUTS),
+            *(NOISY.replace(weight_decay=decay) for decay in INVERSION_DECAYS),
+            *(NOISY.replace(dropout=dropout) for dropout in INVERSION_DROPOUTS),
         ),
-        draw_histograms,
+        plot_histograms,
     ),
 }

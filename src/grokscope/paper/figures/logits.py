@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
 from grokscope.data.dataset import make_dataset
-from grokscope.paper.figures import NOISY, Figure
+from grokscope.paper.figures import RunFigure
+from grokscope.paper.settings import INVERSION_DECAYS, NOISY
 from grokscope.plotting import style
 from grokscope.plotting.panels import corrupted_examples, logit_panel
-from grokscope.runs.compact import EXAMPLES
+from grokscope.plotting.wording import small_print, title
 from grokscope.runs.run import Run
 
+EXAMPLES = 4
 
-def draw_logits(runs: list[Run], small_print: str) -> Canvas:
+
+@style.context
+def plot_logits(runs: list[Run], note: str) -> style.Picture:
     """A row a run, a column an example."""
     figure, grid = style.panels(len(runs), EXAMPLES, height=1.35, sharex=True, sharey=True)
     for row, run in zip(grid, runs, strict=True):
@@ -25,17 +28,17 @@ def draw_logits(runs: list[Run], small_print: str) -> Canvas:
             logit_panel(axes, values, dataset, index)
             m, n = dataset.inputs[index]
             axes.set_title(f"({m}, {n})", fontsize=7.5)
-        row[0].set_ylabel(style.title(run, runs).replace(": ", "\n") + "\nlogit")
+        row[0].set_ylabel(title(run, runs).replace(": ", "\n") + "\nlogit")
     grid[0, 0].margins(y=0.12)
     for axes in grid[-1]:
         axes.set_xlabel("label")
-    return style.finish(figure, small_print, grid[0, 0])
+    return style.finish(figure, small_print(runs, note), grid[0, 0])
 
 
 FIGURES = {
-    23: Figure(
+    23: RunFigure(
         "Logits on four corrupted training examples",
-        tuple(NOISY.replace(weight_decay=decay) for decay in (0, 5, 15)),
-        draw_logits,
+        tuple(NOISY.replace(weight_decay=decay) for decay in INVERSION_DECAYS),
+        plot_logits,
     ),
 }

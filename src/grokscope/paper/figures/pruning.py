@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from functools import partial
 
-from matplotlib.figure import Figure as Canvas
-
-from grokscope.paper.figures import NOISY, Figure
+from grokscope.paper.figures import RunFigure
+from grokscope.paper.settings import INVERSION_DECAYS, NOISY
 from grokscope.plotting import style
 from grokscope.plotting.panels import ACCURACIES, clean_level, pruning_panel
+from grokscope.plotting.wording import small_print, title
 from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import Run
 
 LOSSES = ("train_loss", "test_loss")
 
 
-def draw_pruning(
-    runs: list[Run], small_print: str, names: tuple[str, ...], reach: float = 1.0
-) -> Canvas:
+@style.context
+def plot_pruned(
+    runs: list[Run], note: str, names: tuple[str, ...], reach: float = 1.0
+) -> style.Picture:
     """One row a run: lowest IPR first on the left, highest on the right, pruned up to `reach`."""
     figure, grid = style.panels(len(runs), 2, height=1.85, sharey="row")
     for index, (row, run) in enumerate(zip(grid, runs, strict=True)):
@@ -28,23 +29,23 @@ def draw_pruning(
                 clean_level(axes, run)
             axes.set_xlim(0, reach)
             letter = f"{style.letter(index)} " if len(runs) > 1 else ""
-            axes.set_title(letter + style.title(run, runs))
+            axes.set_title(letter + title(run, runs))
         row[0].set_ylabel("accuracy" if names == ACCURACIES else "loss")
-    return style.finish(figure, small_print, grid[0, 0])
+    return style.finish(figure, small_print(runs, note), grid[0, 0])
 
 
-PHASES = tuple(NOISY.replace(weight_decay=decay) for decay in (0, 5, 15))
+PHASES = tuple(NOISY.replace(weight_decay=decay) for decay in INVERSION_DECAYS)
 
 FIGURES = {
-    6: Figure(
+    6: RunFigure(
         "Pruning a network in Coexistence, from low and from high IPR",
         (NOISY,),
-        partial(draw_pruning, names=ACCURACIES, reach=0.6),
+        partial(plot_pruned, names=ACCURACIES, reach=0.6),
     ),
-    17: Figure(
-        "Accuracies under pruning, in three phases", PHASES, partial(draw_pruning, names=ACCURACIES)
+    17: RunFigure(
+        "Accuracies under pruning, in three phases", PHASES, partial(plot_pruned, names=ACCURACIES)
     ),
-    18: Figure(
-        "Losses under pruning, in three phases", PHASES, partial(draw_pruning, names=LOSSES)
+    18: RunFigure(
+        "Losses under pruning, in three phases", PHASES, partial(plot_pruned, names=LOSSES)
     ),
 }

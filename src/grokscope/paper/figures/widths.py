@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import NullLocator
 
 from grokscope.analysis.statistics import Interval, growth_exponent
 from grokscope.errors import ConfigError
 from grokscope.paper.figures import SweepFigure
 from grokscope.plotting import style
+from grokscope.plotting.palette import BLUE
+from grokscope.plotting.panels import sweep_print
 
 QUICK_WIDTHS = {"width": (500, 1000, 2000)}
 
 
 def required_by_width(data: xr.Dataset) -> dict[int, np.ndarray]:
-    """The neurons that each seed's network requires, by width; those that do not generalise have
-    none.
+    """The neurons that each network requires, by width, of the networks that generalise.
 
     Raises:
         ConfigError: if no network of any width generalises, or the sweep is not over widths.
@@ -43,7 +43,8 @@ def exponent_in_words(exponent: Interval) -> str:
     return f"exponent {exponent.estimate:.2f} [{low:.2f}, {high:.2f}], {verdict}"
 
 
-def draw_widths(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
+@style.context
+def plot_widths(sweeps: list[xr.Dataset], note: str = "") -> style.Picture:
     """Neurons required, and the share that can be pruned, with standard errors over seeds."""
     (data,) = sweeps
     required = required_by_width(data)
@@ -53,7 +54,7 @@ def draw_widths(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
     for axes, values in ((left, required), (right, shares)):
         means = [v.mean() for v in values.values()]
         errors = [v.std(ddof=1) / np.sqrt(len(v)) if len(v) > 1 else 0 for v in values.values()]
-        axes.errorbar(widths, means, errors, fmt="o-", ms=3.5, lw=1, capsize=2, color=style.BLUE)
+        axes.errorbar(widths, means, errors, fmt="o-", ms=3.5, lw=1, capsize=2, color=BLUE)
         axes.set(xscale="log", xlabel="width N", xticks=widths, xticklabels=widths)
         axes.xaxis.set_minor_locator(NullLocator())
     left.set(ylabel="neurons required", ylim=(0, None), title="(a)")
@@ -64,14 +65,15 @@ def draw_widths(sweeps: list[xr.Dataset], small_print: str) -> Canvas:
     seeds = data.sizes["seed"]
     fewer = [f"{len(v)} of {seeds} at N = {w}" for w, v in required.items() if len(v) < seeds]
     counted = f" · generalise: {', '.join(fewer)}" if fewer else ""
-    return style.finish(figure, f"{small_print} · bars: standard error over seeds{counted}")
+    words = f"{sweep_print(sweeps, note)} · bars: standard error over seeds{counted}"
+    return style.finish(figure, words)
 
 
 FIGURES = {
     32: SweepFigure(
         "Neurons required and prunable, by width",
         ("figure32",),
-        draw_widths,
+        plot_widths,
         quick_axes=QUICK_WIDTHS,
         quick_seeds=3,
         quick_settle=False,

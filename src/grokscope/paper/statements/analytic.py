@@ -8,14 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 
 from grokscope.models.analytic import analytic_network, logit_terms
-from grokscope.paper.claims import Claim, Evidence, Share
+from grokscope.paper.statements import SEEDS, Claim, Evidence, Share
+
+MODULUS = 97
+"""The paper's p."""
+
+PAIRS = np.stack(np.divmod(np.arange(MODULUS**2), MODULUS), axis=1)
+"""All pairs (m, n)."""
+
+EVERY = 37
+"""The logits' terms are computed for every so many pairs: they take long."""
 
 
 def _analytic_accuracy(evidence: Evidence) -> Share:
-    pairs = np.stack(np.divmod(np.arange(97**2), 97), axis=1)
     right = [
-        np.asarray(analytic_network(97, width, seed)(jnp.asarray(pairs))).argmax(axis=1)
-        == pairs.sum(axis=1) % 97
+        np.asarray(analytic_network(MODULUS, width, seed)(jnp.asarray(PAIRS))).argmax(axis=1)
+        == PAIRS.sum(axis=1) % MODULUS
         for width in (1000, 2000, 5000)
         for seed in range(3)
     ]
@@ -23,10 +31,10 @@ def _analytic_accuracy(evidence: Evidence) -> Share:
 
 
 def _analytic_delta(evidence: Evidence) -> Sequence[float]:
-    pairs = np.stack(np.divmod(np.arange(97**2), 97), axis=1)[::37]
-    delta = np.eye(97)[pairs.sum(axis=1) % 97]
-    errors = [np.abs(logit_terms(pairs, 97, 970, seed)["m+n-q"] - delta).max() for seed in range(4)]
-    return [float(error) for error in errors]
+    pairs = PAIRS[::EVERY]
+    delta = np.eye(MODULUS)[pairs.sum(axis=1) % MODULUS]
+    terms = [logit_terms(pairs, MODULUS, 10 * MODULUS, seed)["m+n-q"] for seed in range(SEEDS)]
+    return [float(np.abs(term - delta).max()) for term in terms]
 
 
 CLAIMS: dict[str, Claim] = {

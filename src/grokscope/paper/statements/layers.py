@@ -9,23 +9,14 @@ from scipy import stats
 
 from grokscope.analysis.norm_layers import contributions
 from grokscope.analysis.statistics import rank_correlation
-from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
-from grokscope.paper.claims import Claim
-from grokscope.paper.claims.networks import each, in_phase, live_ipr, size_of_each
+from grokscope.paper.settings import ADAM, DEEP_BATCH_NORM, NOISY_BATCHES
+from grokscope.paper.statements import Claim
+from grokscope.paper.statements.networks import in_phase, live_ipr, mean_size, per_seed
 from grokscope.runs.run import Run
 
-BATCHES = Experiment(batch_size=256).with_batch_size(64)
-ADAM = BATCHES.replace(
-    optimizer="adam", learning_rate=0.005, train_fraction=0.65, corruption_fraction=0.2
-)
 BATCH_NORM = ADAM.replace(normalization="batch_norm")
-LAYER_NORM = BATCHES.replace(
-    normalization="layer_norm", train_fraction=0.5, corruption_fraction=0.3
-)
-DEEP = Experiment(
-    train_fraction=0.8, corruption_fraction=0.1, batch_size=64, steps=8000, measure_every=80
-).replace(model="deep_mlp", normalization="batch_norm", learning_rate=0.001)
+LAYER_NORM = NOISY_BATCHES.replace(normalization="layer_norm", train_fraction=0.5)
 
 
 def _rho(run: Run, layer: str | None = None) -> float:
@@ -53,7 +44,7 @@ CLAIMS: dict[str, Claim] = {
         0.5,
         "above",
         "strong, by the usual words for ρ",
-        each(_of(None)),
+        per_seed(_of(None)),
         {"run": BATCH_NORM},
         all_steps=True,
     ),
@@ -64,7 +55,7 @@ CLAIMS: dict[str, Claim] = {
         0.05,
         "below",
         "weight decay 5 moves it by .15",
-        size_of_each(lambda runs: _mean_ipr(runs["norm"]) - _mean_ipr(runs["plain"])),
+        mean_size(lambda runs: _mean_ipr(runs["norm"]) - _mean_ipr(runs["plain"])),
         {"norm": BATCH_NORM, "plain": ADAM},
         all_steps=True,
     ),
@@ -75,7 +66,7 @@ CLAIMS: dict[str, Claim] = {
         0.103,
         "below",
         "the 1 % critical value for 500 and 500 neurons",
-        each(_distance),
+        per_seed(_distance),
         {"norm": BATCH_NORM, "plain": ADAM},
         all_steps=True,
     ),
@@ -86,7 +77,7 @@ CLAIMS: dict[str, Claim] = {
         0.2,
         "below",
         "weak, by the usual words for ρ",
-        size_of_each(lambda runs: _rho(runs["run"])),
+        mean_size(lambda runs: _rho(runs["run"])),
         {"run": LAYER_NORM},
         all_steps=True,
     ),
@@ -98,7 +89,7 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "as for all phases",
         in_phase(Phase.COEXISTENCE),
-        {"run": DEEP},
+        {"run": DEEP_BATCH_NORM},
         all_steps=True,
     ),
     "deep-gamma": Claim(
@@ -108,8 +99,8 @@ CLAIMS: dict[str, Claim] = {
         0.3,
         "above",
         "moderate, by the usual words for ρ",
-        each(_of("last")),
-        {"run": DEEP},
+        per_seed(_of("last")),
+        {"run": DEEP_BATCH_NORM},
         all_steps=True,
     ),
     "deep-gamma-first": Claim(
@@ -119,8 +110,8 @@ CLAIMS: dict[str, Claim] = {
         0,
         "above",
         "any difference",
-        each(lambda runs: _rho(runs["run"], "last") - _rho(runs["run"], "first")),
-        {"run": DEEP},
+        per_seed(lambda runs: _rho(runs["run"], "last") - _rho(runs["run"], "first")),
+        {"run": DEEP_BATCH_NORM},
         all_steps=True,
     ),
 }

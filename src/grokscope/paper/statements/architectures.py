@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from grokscope.errors import ConfigError
 from grokscope.measures.phases import Phase
-from grokscope.paper.claims import Claim, Evidence, Size
-from grokscope.paper.claims.diagrams import CELLS, GENERALIZED, ROWS, WD0, by_sweep, chosen, grows
+from grokscope.paper.statements import Claim, Evidence, Size
+from grokscope.paper.statements.diagrams import (
+    CELLS,
+    GENERALIZED,
+    ROWS,
+    WD0,
+    At,
+    by_sweep,
+    chosen,
+    grows,
+)
 
 
-def ipr_grows(name: str, more: dict, less: dict, layer: int = 0, size: bool = False):
-    """By how much mean IPR is larger at one value than at another, of every other axis's values;
-    or the size of that difference.
+def ipr_grows(
+    name: str, more: At, less: At, layer: int = 0, size: bool = False
+) -> Callable[[Evidence], Sequence[float] | Size]:
+    """A statistic: by how much mean IPR is larger at one value of an axis than at another.
+
+    There is a difference for each cell of the other axes.
+
+    Args:
+        name: the sweep.
+        more: where mean IPR should be larger, as values of the sweep's axes.
+        less: where it should be smaller.
+        layer: whose units, by the layer's index.
+        size: whether either sign counts.
     """
 
     def differences(evidence: Evidence) -> Sequence[float] | Size:
@@ -27,8 +46,10 @@ def ipr_grows(name: str, more: dict, less: dict, layer: int = 0, size: bool = Fa
     return differences
 
 
-def accuracy_falls(name: str, kind: str, more: dict, less: dict):
-    """By how much an accuracy is larger at one value than at another, of every cell."""
+def accuracy_falls(
+    name: str, kind: str, more: At, less: At
+) -> Callable[[Evidence], Sequence[float]]:
+    """A statistic: by how much an accuracy is larger at one value of an axis than at another."""
 
     def differences(evidence: Evidence) -> Sequence[float]:
         accuracy = evidence.sweeps[name][kind].mean("seed")

@@ -16,8 +16,10 @@ import xarray as xr
 from grokscope.analysis.statistics import Interval, mean_interval, share_interval
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
-from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name, sweep_data
+from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name
+from grokscope.paper.request import sweep_data
 from grokscope.runs.run import Run
+from grokscope.sweeps.sweep import train_missing
 
 SEEDS = 4
 """Networks for a statement about one setting: the fewest whose 95 % Wilson interval lies above one
@@ -40,17 +42,21 @@ class Share(NamedTuple):
 
 
 class Size(NamedTuple):
-    """Values of either sign; what counts is how far their mean is from zero.
+    """Values of either sign, judged by how far their mean is from zero.
 
-    The mean of their sizes would be above zero by chance alone.
+    The mean of their absolute values would be above zero by chance alone.
     """
 
     values: Sequence[float]
 
 
 class Evidence(NamedTuple):
-    """The runs of a claim's experiments, a dictionary for each seed; its sweeps by name, and
-    what to call those of the quick scale.
+    """What a claim is judged by.
+
+    Attributes:
+        runs: the runs of the claim's experiments by name, a dictionary for each seed.
+        sweeps: the datasets of its sweeps, by name.
+        coarse: what to call the sweeps that are of the quick scale, by name.
     """
 
     runs: Sequence[Mapping[str, Run]]
@@ -58,12 +64,16 @@ class Evidence(NamedTuple):
     coarse: Mapping[str, str] = {}
 
 
+Measure = Callable[[Evidence], Sequence[float] | Share | Size]
+"""A statistic: a value for each network or cell, a share of them, or a size."""
+
+
 @dataclass(frozen=True)
 class Claim:
-    """One statement.
+    """One statement of the paper.
 
-    It holds if the statistic is on the right side of the bound, not on it: no difference at all is
-    no evidence for any growth.
+    It holds if the statistic lies beyond the bound. A statistic on the bound is no evidence: no
+    difference at all does not show a growth.
 
     Attributes:
         section: where the paper states it.
@@ -72,7 +82,7 @@ class Claim:
         bound: the threshold, chosen before looking.
         side: on which side of the bound the statement holds.
         why: why this bound.
-        measure: the statistic, a value for each network or cell, a share of them, or a size.
+        measure: the statistic.
         experiments: what it needs trained with `SEEDS` seeds, by the names that `measure` uses.
         sweeps: names of sweeps that it needs.
         all_steps: whether the quick scale keeps all of the paper's steps.
@@ -85,7 +95,7 @@ class Claim:
     bound: float | int
     side: Literal["above", "below"]
     why: str
-    measure: Callable[[Evidence], Sequence[float] | Share | Size]
+    measure: Measure
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     sweeps: tuple[str, ...] = ()
     all_steps: bool = False
@@ -93,10 +103,15 @@ class Claim:
 
 
 class Finding(NamedTuple):
-    """The verdict on a claim: estimate with its interval, of how many, and what it cost.
+    """The verdict on a claim, and what it rests on.
 
-    `missing` says what would be needed if there is no evidence at all; `coarse` names the sweeps
-    of the quick scale among the evidence, with the settings that the paper's do not have.
+    Attributes:
+        verdict: what the evidence says.
+        interval: the statistic and its 95 % interval.
+        n: how many values or trials were counted.
+        seconds: time on one core to train what was used.
+        missing: what would be needed, if there is no evidence at all.
+        coarse: names of sweeps of the quick scale that were used, with their other settings.
     """
 
     verdict: Verdict
@@ -109,7 +124,7 @@ class Finding(NamedTuple):
 
 def claims() -> dict[str, Claim]:
     """All claims by name, in the paper's order."""
-    from grokscope.paper.claims import analytic, architectures, diagrams, layers, networks
+    from grokscope.paper.statements import analytic, architectures, diagrams, layers, networks
 
     files = (networks, analytic, layers, diagrams, architectures)
     return {name: claim for file in files for name, claim in file.CLAIMS.items()}
@@ -139,11 +154,12 @@ def experiments_of(claim: Claim, scale: Scale, seed: int) -> dict[str, Experimen
 
 
 def judge(claim: Claim, evidence: Evidence) -> Finding:
-    """The verdict: where the whole 95 % interval of the statistic lies.
+    """Judge a claim by the side of the bound on which the whole 95 % interval lies.
 
-    Of shares it is Wilson's, of values Student's, which has no width if all are equal. A claim
-    whose sweeps are missing, or have not what it compares, is undecided; so is one of which nothing
-    can be measured, or not in every network trained for it: one that never learned says something.
+    The interval is Wilson's for a share and Student's for values; the latter has no width if all
+    values are equal. The claim is undecided if a sweep is missing or lacks the compared values, if
+    nothing can be measured, or if any trained network has no value: dropping such networks would
+    bias the sample.
     """
     lacking = [name for name in claim.sweeps if name not in evidence.sweeps]
     nothing = Interval(np.nan, np.nan, np.nan)
@@ -163,7 +179,7 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
         known = values[np.isfinite(values)]
         if claim.experiments and len(known) < len(values):
             without = f"{len(values) - len(known)} of {len(values)}"
-            needed = f"a value of every network, which {without} have not"
+            needed = f"a value of every network, which {without} lack"
             return Finding(Verdict.UNDECIDED, nothing, 0, seconds, needed)
         interval, n = mean_interval(known), len(known)
         if isinstance(sample, Size):
@@ -216,19 +232,17 @@ def verify(
         ConfigError: if a name is unknown, or the store cannot be written.
         WorkerError: if a network could not be trained.
     """
-    from grokscope.sweeps.sweep import train_missing
-
     wanted = chosen(only)
     needs = {
         name: [experiments_of(claim, scale, seed) for seed in range(SEEDS)]
         for name, claim in wanted.items()
     }
     everything = dict.fromkeys(
-        e for seeds in needs.values() for each in seeds for e in each.values()
+        e for seeds in needs.values() for by_name in seeds for e in by_name.values()
     )
     runs = {run.experiment: run for run in train_missing([*everything], store, workers, progress)}
     names = dict.fromkeys(name for claim in wanted.values() for name in claim.sweeps)
-    trained = {name for name in names if not (Path(results) / f"{name}.nc").exists()}
+    trained = [name for name in names if not (Path(results) / f"{name}.nc").exists()]
     sweeps = {}
     for name in names:
         if train_sweeps and name in trained:
@@ -243,6 +257,6 @@ def verify(
     coarse = {name: quick_name(name) for name in trained} if scale == "quick" else {}
     found = {}
     for name, claim in wanted.items():
-        seeds = [{n: runs[e] for n, e in each.items()} for each in needs[name]]
+        seeds = [{key: runs[e] for key, e in by_name.items()} for by_name in needs[name]]
         found[name] = judge(claim, Evidence(seeds, sweeps, coarse))
     return found

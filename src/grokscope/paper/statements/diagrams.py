@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import xarray as xr
 
 from grokscope.errors import ConfigError
 from grokscope.measures.phases import Phase
-from grokscope.paper.claims import Claim, Evidence, Share
+from grokscope.paper.settings import WIDE
+from grokscope.paper.statements import Claim, Evidence, Measure, Share
 from grokscope.sweeps.diagram import PHASES, grid_of, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
-INVERTED = (Phase.PARTIAL_INVERSION, Phase.FULL_INVERSION)
-WD0, WD5 = {"weight_decay": 0}, {"weight_decay": 5}
-GENERALIZED = (Phase.COEXISTENCE, *INVERTED)
-WIDE = 5000
-"""Of the networks in Figures 29 and 30."""
+At = Mapping[str, float | int | str]
+"""Values of a sweep's axes, by name."""
 
+INVERTED = (Phase.PARTIAL_INVERSION, Phase.FULL_INVERSION)
+WD0: At = {"weight_decay": 0}
+WD5: At = {"weight_decay": 5}
+GENERALIZED = (Phase.COEXISTENCE, *INVERTED)
 ROWS, CELLS = "rows", "trained cells of one seed"
 """What is counted. Rows are of equal train fraction, and hold inferred cells too."""
 
 
-def chosen(values: xr.DataArray, at: dict[str, Any]) -> xr.DataArray:
-    """Where axes have some values.
+def chosen(values: xr.DataArray, at: At) -> xr.DataArray:
+    """The part of a sweep where its axes have certain values.
 
     Raises:
-        ConfigError: if the sweep has them not.
+        ConfigError: if no cell has them.
     """
     try:
         return values.sel(at)
@@ -37,13 +39,13 @@ def chosen(values: xr.DataArray, at: dict[str, Any]) -> xr.DataArray:
         raise ConfigError(f"a sweep with {words}") from None
 
 
-def codes(data: xr.Dataset, **at: Any) -> xr.DataArray:
-    """Phases of a diagram's cells, trained and inferred, where axes have some values."""
+def codes(data: xr.Dataset, **at: float | int | str) -> xr.DataArray:
+    """Phases of a diagram's trained and inferred cells, where axes have certain values."""
     return chosen(phase_diagram(data).phase, at)
 
 
-def trained(data: xr.Dataset, **at: Any) -> xr.DataArray:
-    """The same of trained cells alone, of which an interval may count the number."""
+def trained(data: xr.Dataset, **at: float | int | str) -> xr.DataArray:
+    """The same of trained cells alone: inferred ones are no observations of their own."""
     diagram = phase_diagram(data)
     return chosen(diagram.phase.where(~diagram.inferred, UNKNOWN), at)
 
@@ -61,13 +63,13 @@ def wide(evidence: Evidence, name: str) -> xr.Dataset:
 
 
 def share(found: xr.DataArray, phases: Sequence[Phase]) -> Share:
-    """How many of the known cells are in one of some phases."""
+    """How many of the cells whose phase is known are in one of `phases`."""
     known = found.values[found.values != UNKNOWN]
     return Share(int(np.isin(known, [PHASES.index(phase) for phase in phases]).sum()), known.size)
 
 
 def by_row(found: xr.DataArray, phases: Sequence[Phase]) -> np.ndarray:
-    """The share of each row of equal train fraction."""
+    """The share of cells in `phases`, for each row of equal train fraction."""
     rows = [share(row, phases) for row in found.transpose("train_fraction", ...)]
     return np.array([row.hits / row.trials if row.trials else np.nan for row in rows])
 
@@ -75,13 +77,20 @@ def by_row(found: xr.DataArray, phases: Sequence[Phase]) -> np.ndarray:
 def grows(
     phases: Sequence[Phase],
     name: str,
-    more: dict,
-    less: dict,
+    more: At,
+    less: At,
     other: str | None = None,
     anywhere: bool = False,
-):
-    """By how much the phases' share of every row is larger at one value than at another, of the
-    cells that both diagrams have; with `anywhere`, of the rows that have any such cell.
+) -> Callable[[Evidence], Sequence[float]]:
+    """A statistic: by how much the phases' share of a row is larger at one value than at another.
+
+    Args:
+        phases: the phases whose share is compared.
+        name: the sweep.
+        more: where the share should be larger, as values of the sweep's axes.
+        less: where it should be smaller.
+        other: the sweep of `less`, if it is another; cells that both have are compared.
+        anywhere: leave out rows where the share is zero at both values.
     """
 
     def differences(evidence: Evidence) -> Sequence[float]:
@@ -95,8 +104,10 @@ def grows(
     return differences
 
 
-def _of(phase: Phase, where: Callable[[xr.DataArray], xr.DataArray], name: str):
-    """How many of a phase's cells lie where they should."""
+def _of(
+    phase: Phase, where: Callable[[xr.DataArray], xr.DataArray], name: str
+) -> Callable[[Evidence], Share]:
+    """A statistic: how many of a phase's cells lie where they should."""
 
     def count(evidence: Evidence) -> Share:
         everywhere = trained(evidence.sweeps[name])
@@ -113,7 +124,7 @@ def _with_data(evidence: Evidence) -> Share:
     return Share(share(ample, (Phase.PARTIAL_INVERSION,)).hits, total)
 
 
-def _alike(evidence: Evidence) -> Share:
+def _same_phase(evidence: Evidence) -> Share:
     both = xr.align(*(trained(evidence.sweeps[name]) for name in ("figure3a", "figure31")))
     one, other = (found.values for found in both)
     known = (one != UNKNOWN) & (other != UNKNOWN)
@@ -121,10 +132,10 @@ def _alike(evidence: Evidence) -> Share:
 
 
 def _least_data(evidence: Evidence) -> Sequence[float]:
-    """How much less data generalises at wd 5 than at 0, at every corruption where both do."""
+    """How much less data generalises at wd 5 than at wd 0, for every ξ where both generalise."""
     found = []
-    for name in (0, 5):
-        panel = codes(evidence.sweeps["figure3a"], weight_decay=name)
+    for at in (WD0, WD5):
+        panel = codes(evidence.sweeps["figure3a"], **at)
         alpha = panel.train_fraction.values[:, None]
         good = np.isin(
             panel.transpose("train_fraction", ...).values, [PHASES.index(p) for p in GENERALIZED]
@@ -135,15 +146,25 @@ def _least_data(evidence: Evidence) -> Sequence[float]:
 
 
 def _exponent(evidence: Evidence) -> Sequence[float]:
-    """The exponent of neurons required over width, of every seed that generalises at all widths."""
+    """The exponent of neurons required over width, for each seed that generalises at all widths."""
     required = evidence.sweeps["figure32"].neurons_required.transpose("width", "seed")
     widths = np.log(required.width.values.astype(float))
     whole = required.values[:, np.isfinite(required.values).all(axis=0)]
     return np.polyfit(widths, np.log(whole), 1)[0].tolist() if whole.size else []
 
 
-def by_sweep(section, says, statistic, bound, side, why, measure, unit, *sweeps) -> Claim:
-    """A claim that needs sweeps alone, named last."""
+def by_sweep(
+    section: str,
+    says: str,
+    statistic: str,
+    bound: float | int,
+    side: Literal["above", "below"],
+    why: str,
+    measure: Measure,
+    unit: str,
+    *sweeps: str,
+) -> Claim:
+    """A claim that needs the sweeps named last, and no networks of its own."""
     return Claim(section, says, statistic, bound, side, why, measure, sweeps=sweeps, unit=unit)
 
 
@@ -232,7 +253,7 @@ CLAIMS: dict[str, Claim] = {
         0.9,
         "above",
         "all but those beside a border",
-        _alike,
+        _same_phase,
         CELLS,
         "figure3a",
         "figure31",

@@ -11,14 +11,23 @@ import numpy as np
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
-from grokscope.paper.claims import Claim, Evidence, Share, Size
+from grokscope.paper.settings import (
+    DECAYS,
+    DROPOUTS,
+    MEASURE_EVERY,
+    NOISY,
+    WITH_CROSS_ENTROPY,
+    WITH_RELU,
+    WITH_SGD,
+)
+from grokscope.paper.statements import Claim, Evidence, Share, Size
 from grokscope.runs.pruning import prune
 from grokscope.runs.run import Run
 
-NOISY = Experiment(corruption_fraction=0.35, measure_every=50)
-PLAIN, DECAY_5, DECAY_15, DECAY_20 = (NOISY.replace(weight_decay=wd) for wd in (0, 5, 15, 20))
-DROPOUT_3, DROPOUT_6, DROPOUT_9 = (NOISY.replace(dropout=dp) for dp in (0.3, 0.6, 0.9))
-SCARCE, AMPLE = (NOISY.replace(train_fraction=alpha) for alpha in (0.3, 0.8))
+SPARSELY = NOISY.replace(measure_every=MEASURE_EVERY)
+PLAIN, DECAY_5, DECAY_15, DECAY_20 = (SPARSELY.replace(weight_decay=wd) for wd in DECAYS)
+_, DROPOUT_3, DROPOUT_6, DROPOUT_9 = (SPARSELY.replace(dropout=dp) for dp in DROPOUTS)
+SCARCE, AMPLE = (SPARSELY.replace(train_fraction=alpha) for alpha in (0.3, 0.8))
 CLEAN = Experiment(steps=500, measure_every=5).replace(weight_decay=5)
 """Measured ten times as often: all of grokking happens within the first 50 steps."""
 
@@ -35,18 +44,18 @@ GENERALIZES = 0.9
 """Table 2's threshold of accuracy."""
 
 
-def each(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], list[float]]:
-    """A statistic of every seed's runs."""
+def per_seed(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], list[float]]:
+    """A statistic that has a value for each seed, from the runs of the seed."""
     return lambda evidence: [statistic(runs) for runs in evidence.runs]
 
 
-def size_of_each(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], Size]:
-    """How far the mean of a statistic, which may have either sign, is from zero."""
-    return lambda evidence: Size(each(statistic)(evidence))
+def mean_size(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], Size]:
+    """A statistic of either sign, judged by how far its mean over seeds is from zero."""
+    return lambda evidence: Size(per_seed(statistic)(evidence))
 
 
 def in_phase(phase: Phase) -> Callable[[Evidence], Share]:
-    """How many networks end in a phase."""
+    """A statistic: how many networks end in a phase."""
 
     def count(evidence: Evidence) -> Share:
         runs = [run for runs in evidence.runs for run in runs.values()]
@@ -68,7 +77,7 @@ def final(run: Run, name: str) -> float:
     return float(run.final[name])
 
 
-def lost(run: Run, name: str) -> float:
+def fall(run: Run, name: str) -> float:
     """How far a score fell from its highest."""
     return float(run.dataset[name].max()) - final(run, name)
 
@@ -76,7 +85,7 @@ def lost(run: Run, name: str) -> float:
 def forgotten(run: Run) -> float:
     """How far test accuracy fell from its highest; NaN if there was nothing to forget."""
     generalized = float(run.dataset.test_accuracy.max()) >= GENERALIZES
-    return lost(run, "test_accuracy") if generalized else np.nan
+    return fall(run, "test_accuracy") if generalized else np.nan
 
 
 def low_ipr(run: Run) -> float:
@@ -84,12 +93,12 @@ def low_ipr(run: Run) -> float:
     return float((live_ipr(run) < LOW_IPR).mean())
 
 
-def _after(curve_of: str, wanted: str, lost: str) -> Callable[[Mapping[str, Run]], float]:
-    """The most by which one accuracy stays above another while neurons are removed."""
+def _after(first: str, kept: str, removed: str) -> Callable[[Mapping[str, Run]], float]:
+    """A statistic: the most by which one accuracy is above another while neurons are removed."""
 
     def most(runs: Mapping[str, Run]) -> float:
-        curve = prune(runs["run"], first=curve_of, stride=STRIDE)
-        return float((curve[wanted] - curve[lost]).max())
+        curve = pruning_curves(runs["run"], (first,), stride=STRIDE).isel(first=0)
+        return float((curve[kept] - curve[removed]).max())
 
     return most
 
@@ -106,7 +115,7 @@ def _kept_at_half(runs: Mapping[str, Run]) -> float:
 
 
 def _from_clean(run: Run, accuracy: float) -> float:
-    """How far an accuracy is from 1 - ξ, that of a network which is right in spite of its labels."""
+    """How far an accuracy is from 1 - ξ, that of a network that answers all examples truly."""
     return abs(accuracy - (1 - run.experiment.corruption_fraction))
 
 
@@ -173,7 +182,7 @@ CLAIMS: dict[str, Claim] = {
         1.5,
         "above",
         "late means clearly later, not by a measurement's spacing",
-        each(_delay),
+        per_seed(_delay),
         {"run": CLEAN},
     ),
     "grokking-ipr": Claim(
@@ -183,7 +192,7 @@ CLAIMS: dict[str, Claim] = {
         3,
         "above",
         "far beyond fluctuations",
-        each(
+        per_seed(
             lambda runs: float(runs["run"].dataset.mean_ipr[-1] / runs["run"].dataset.mean_ipr[0])
         ),
         {"run": CLEAN},
@@ -235,7 +244,7 @@ CLAIMS: dict[str, Claim] = {
         0.1,
         "above",
         "more than seeds vary",
-        each(
+        per_seed(
             lambda runs: (
                 final(runs["plain"], "corrupted_accuracy")
                 - final(runs["dropout"], "corrupted_accuracy")
@@ -250,7 +259,7 @@ CLAIMS: dict[str, Claim] = {
         0.2,
         "above",
         "well over half of ξ",
-        each(lambda runs: lost(runs["run"], "train_accuracy")),
+        per_seed(lambda runs: fall(runs["run"], "train_accuracy")),
         {"run": DECAY_15},
     ),
     "falls-to-clean": Claim(
@@ -260,7 +269,7 @@ CLAIMS: dict[str, Claim] = {
         0.03,
         "below",
         "some 'corrupted' labels are right by chance (.004)",
-        each(lambda runs: _from_clean(runs["run"], final(runs["run"], "train_accuracy"))),
+        per_seed(lambda runs: _from_clean(runs["run"], final(runs["run"], "train_accuracy"))),
         {"run": DECAY_15},
     ),
     "corrects": Claim(
@@ -270,7 +279,7 @@ CLAIMS: dict[str, Claim] = {
         0.95,
         "above",
         "nearly all",
-        each(lambda runs: final(runs["run"], "corrected_accuracy")),
+        per_seed(lambda runs: final(runs["run"], "corrected_accuracy")),
         {"run": DECAY_15},
     ),
     "bimodal": Claim(
@@ -290,7 +299,7 @@ CLAIMS: dict[str, Claim] = {
         0.2,
         "above",
         "a fifth of all neurons is plain to see",
-        each(lambda runs: low_ipr(runs["plain"]) - low_ipr(runs["decay"])),
+        per_seed(lambda runs: low_ipr(runs["plain"]) - low_ipr(runs["decay"])),
         {"plain": PLAIN, "decay": DECAY_15},
     ),
     "ipr-dropout": Claim(
@@ -300,7 +309,7 @@ CLAIMS: dict[str, Claim] = {
         0.2,
         "above",
         "as for weight decay",
-        each(lambda runs: low_ipr(runs["plain"]) - low_ipr(runs["dropout"])),
+        per_seed(lambda runs: low_ipr(runs["plain"]) - low_ipr(runs["dropout"])),
         {"plain": PLAIN, "dropout": DROPOUT_6},
     ),
     "prune-low": Claim(
@@ -310,7 +319,7 @@ CLAIMS: dict[str, Claim] = {
         0.8,
         "above",
         "both nearly whole",
-        each(_after("lowest", "test_accuracy", "corrupted_accuracy")),
+        per_seed(_after("lowest", "test_accuracy", "corrupted_accuracy")),
         {"run": PLAIN},
     ),
     "prune-high": Claim(
@@ -320,7 +329,7 @@ CLAIMS: dict[str, Claim] = {
         0.7,
         "above",
         "memorising neurons are many: a little lost",
-        each(_after("highest", "corrupted_accuracy", "test_accuracy")),
+        per_seed(_after("highest", "corrupted_accuracy", "test_accuracy")),
         {"run": PLAIN},
     ),
     "prune-plateau": Claim(
@@ -330,7 +339,7 @@ CLAIMS: dict[str, Claim] = {
         0.05,
         "below",
         "Table 2's slack",
-        each(_plateau),
+        per_seed(_plateau),
         {"run": PLAIN},
     ),
     "prune-partial": Claim(
@@ -340,7 +349,7 @@ CLAIMS: dict[str, Claim] = {
         0.8,
         "above",
         "as in Coexistence",
-        each(_after("lowest", "test_accuracy", "corrupted_accuracy")),
+        per_seed(_after("lowest", "test_accuracy", "corrupted_accuracy")),
         {"run": DECAY_5},
     ),
     "prune-full": Claim(
@@ -350,7 +359,7 @@ CLAIMS: dict[str, Claim] = {
         0.9,
         "above",
         "Table 2's threshold of generalising",
-        each(_kept_at_half),
+        per_seed(_kept_at_half),
         {"run": DECAY_15},
     ),
     "prune-partial-high": Claim(
@@ -360,7 +369,7 @@ CLAIMS: dict[str, Claim] = {
         0.1,
         "above",
         "more than seeds vary",
-        each(_memorized_more),
+        per_seed(_memorized_more),
         {"run": DECAY_5},
     ),
     "prune-full-high": Claim(
@@ -370,7 +379,7 @@ CLAIMS: dict[str, Claim] = {
         0.2,
         "below",
         "a small increase towards the end",
-        each(_memorized_more),
+        per_seed(_memorized_more),
         {"run": DECAY_15},
     ),
     "two-peaks": Claim(
@@ -380,7 +389,7 @@ CLAIMS: dict[str, Claim] = {
         0.5,
         "above",
         "chance is 1 in 4656",
-        each(_two_peaks),
+        per_seed(_two_peaks),
         {"run": PLAIN},
     ),
     "peaks-flip": Claim(
@@ -390,7 +399,7 @@ CLAIMS: dict[str, Claim] = {
         0.95,
         "above",
         "nearly all",
-        each(_true_first),
+        per_seed(_true_first),
         {"run": DECAY_15},
     ),
     "norms-collapse": Claim(
@@ -400,7 +409,7 @@ CLAIMS: dict[str, Claim] = {
         0.5,
         "below",
         "less than half is left",
-        each(_norm_left),
+        per_seed(_norm_left),
         {"run": DECAY_20},
         all_steps=True,
     ),
@@ -411,8 +420,8 @@ CLAIMS: dict[str, Claim] = {
         CHANCE,
         "below",
         "no more than fluctuations",
-        each(lambda runs: forgotten(runs["run"])),
-        {"run": DECAY_20.replace(activation="relu")},
+        per_seed(lambda runs: forgotten(runs["run"])),
+        {"run": WITH_RELU.replace(measure_every=MEASURE_EVERY)},
         all_steps=True,
     ),
     "sgd-keeps": Claim(
@@ -422,8 +431,8 @@ CLAIMS: dict[str, Claim] = {
         CHANCE,
         "below",
         "no more than fluctuations",
-        each(lambda runs: forgotten(runs["run"])),
-        {"run": NOISY.replace(optimizer="sgd", learning_rate=400, momentum=0.9, weight_decay=4e-6)},
+        per_seed(lambda runs: forgotten(runs["run"])),
+        {"run": WITH_SGD.replace(measure_every=MEASURE_EVERY)},
         all_steps=True,
     ),
     "cross-entropy-keeps": Claim(
@@ -433,12 +442,8 @@ CLAIMS: dict[str, Claim] = {
         CHANCE,
         "below",
         "no more than fluctuations",
-        each(lambda runs: forgotten(runs["run"])),
-        {
-            "run": DECAY_20.replace(
-                loss="cross_entropy", train_fraction=0.7, corruption_fraction=0.2
-            )
-        },
+        per_seed(lambda runs: forgotten(runs["run"])),
+        {"run": WITH_CROSS_ENTROPY.replace(measure_every=MEASURE_EVERY)},
         all_steps=True,
     ),
 }

@@ -1,4 +1,4 @@
-"""One page with every figure and every claim: what was made, how, and what it cost."""
+"""The report: one page with every figure and every claim, how each was made, and its cost."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
-from grokscope.paper import figures
-from grokscope.paper.claims import Claim, Finding, Verdict, claims, verify
-from grokscope.paper.figures import FAMILIES, Figure, Scale, SweepFigure
-from grokscope.plotting.wording import span
+from grokscope.paper.figures import RunFigure, Scale, SweepFigure, figures
+from grokscope.paper.request import sweep_data
+from grokscope.paper.statements import Claim, Finding, Verdict, claims, verify
+from grokscope.plotting.style import Picture
+from grokscope.plotting.wording import format_time
+from grokscope.runs.files import write_atomically
 from grokscope.runs.record import environment
-from grokscope.runs.run import Run
 from grokscope.sweeps.sweep import train_missing
 
 STYLE = """
@@ -51,7 +52,14 @@ code { font-size: .9em; overflow-wrap: anywhere; }
 
 
 class Section(NamedTuple):
-    """A figure in the report: its picture as PNG, or what is needed to make it; and how."""
+    """A figure in the report.
+
+    Attributes:
+        number: the figure's number or name.
+        title: what it shows.
+        picture: a PNG; None if it could not be made.
+        how: the command that makes it and its cost, or what is missing.
+    """
 
     number: int | str
     title: str
@@ -68,7 +76,7 @@ def report(
     show: Callable[[str], None] = lambda line: None,
     train_sweeps: bool = True,
 ) -> dict[str, Finding]:
-    """Write the report as one HTML file, whole or not at all; and return the findings in it.
+    """Write the report as one HTML file, whole or not at all.
 
     Args:
         path: the file.
@@ -80,47 +88,49 @@ def report(
         train_sweeps: whether sweeps that are not in `results` are trained; otherwise figures of
             them are left out, with what makes them.
 
+    Returns:
+        The findings in it, by the claim's name.
+
     Raises:
         OSError: if the file cannot be written.
     """
-    from grokscope.runs.files import write_atomically
-
     show("claims")
     found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
     sections = []
-    for number in FAMILIES:
-        figure = figures.load(number)
+    for number, figure in figures().items():
         show(f"figure {number}")
         try:
-            if isinstance(figure, Figure):
-                runs = train_missing(figures.experiments(figure, scale), store, workers)
-                sections.append(_of_runs(number, figure, runs, scale))
+            if isinstance(figure, RunFigure):
+                section = _of_runs(number, figure, scale, store, workers)
             else:
                 data = {
-                    name: figures.sweep_data(name, scale, store, results, train_sweeps, workers)
+                    name: sweep_data(name, scale, store, results, train_sweeps, workers)
                     for name in figure.grids
                 }
-                sections.append(_of_sweeps(number, figure, data, scale, Path(results)))
+                section = _of_sweeps(number, figure, data, scale, Path(results))
         except (ConfigError, StoreError) as error:  # what is whole is shown all the same
-            sections.append(Section(number, figure.title, None, f"cannot be shown: {error}"))
+            section = Section(number, figure.title, None, f"cannot be shown: {error}")
+        sections.append(section)
     write_atomically(path, page(sections, claims(), found).encode())
     return found
 
 
-def _picture(draw: Callable[[Path], None]) -> bytes:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "figure.png"
-        draw(path)
-        return path.read_bytes()
+def _png(picture: Picture) -> bytes:
+    buffer = BytesIO()
+    picture.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
-def _of_runs(number: int | str, figure: Figure, runs: list[Run], scale: Scale) -> Section:
+def _of_runs(
+    number: int | str, figure: RunFigure, scale: Scale, store: str | Path, workers: int | None
+) -> Section:
+    runs = train_missing(figure.experiments_at(scale), store, workers)
     seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs)
     networks = "1 network" if len(runs) == 1 else f"{len(runs)} networks"
     made = f"{networks}, {seconds:.0f} s of training · grokscope figure {number}"
     made += f" --scale {scale}" if scale == "quick" else ""
-    picture = _picture(lambda path: figures.draw(figure, runs, path))
-    return Section(number, figure.title, picture, made)
+    picture = figure.plot(runs, figure.note(scale))
+    return Section(number, figure.title, _png(picture), made)
 
 
 def _of_sweeps(
@@ -139,10 +149,8 @@ def _of_sweeps(
     is_shipped = all((results / f"{name}.nc").exists() for name in found)
     how = f"--from {results}" if is_shipped else f"--scale {scale}"
     made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
-    quick = "" if is_shipped or scale == "paper" else figures.quick_note(figure)
-    note = figures.note_of(figure, quick)
-    picture = _picture(lambda path: figures.draw_sweeps(figure.draw, data, path, note))
-    return Section(number, figure.title, picture, made)
+    picture = figure.plot(data, note=figure.note("paper" if is_shipped else scale))
+    return Section(number, figure.title, _png(picture), made)
 
 
 def page(
@@ -155,7 +163,7 @@ def page(
     )
     made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     versions = {"grokscope": version("grokscope")} | environment()
-    cost = span(math.fsum(finding.seconds for finding in found.values()))
+    cost = format_time(math.fsum(finding.seconds for finding in found.values()))
     names = "".join(f'<a href="#figure-{s.number}">{_name(s.number)}</a> ' for s in sections)
     rows = "".join(_row(name, all_claims[name], finding) for name, finding in found.items())
     return f"""<!doctype html>
@@ -210,7 +218,7 @@ def _row(name: str, claim: Claim, finding: Finding) -> str:
     elif finding.coarse:
         basis += f", coarse {' and '.join(finding.coarse)}"
     holds = f"{'>' if claim.side == 'above' else '<'} {claim.bound:g}"
-    cost = span(finding.seconds) if finding.seconds else "none"
+    cost = format_time(finding.seconds) if finding.seconds else "none"
     kind = finding.verdict.name.lower()
     return (
         f'<tr id="claim-{escape(name)}"><td>{escape(claim.says)} <span class="quiet">'

@@ -1,0 +1,250 @@
+"""Commands that serve the paper: figure, verify, report."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from grokscope.cli.base import (
+    CONTRADICTED,
+    PAGES,
+    RUNS,
+    Json,
+    Scale,
+    Store,
+    Workers,
+    app,
+    option_number,
+)
+from grokscope.cli.tables import (
+    console,
+    jsonable,
+    print_phases,
+    print_table,
+    status_of,
+    summary_of,
+)
+from grokscope.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from grokscope.paper.statements import Claim, Finding
+
+RESULTS = Path("results")
+
+FigureNumber = Annotated[
+    str, typer.Argument(help="Number of the figure in the paper, or forgetting.")
+]
+FigureScale = Annotated[
+    Scale,
+    typer.Option(
+        help="paper: the paper's settings; quick: about three minutes, diagrams ten at most."
+    ),
+]
+ClaimScale = Annotated[
+    Scale, typer.Option(help="paper, or quick: half the steps where they decide nothing.")
+]
+Exports = Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")]
+TrainSweeps = Annotated[
+    bool,
+    typer.Option(
+        "--sweeps/--no-sweeps",
+        help="Train sweeps that are not exported; at the quick scale coarse ones, some ten minutes"
+        " each.",
+    ),
+]
+
+
+@app.command()
+def figure(
+    number: FigureNumber,
+    scale: FigureScale = "paper",
+    seed: Annotated[int, option_number("Root seed of every network.", least=0)] = 0,
+    store: Store = RUNS,
+    settle: Annotated[
+        bool, typer.Option("--settle", help="Sweeps: stop a run once its phase is settled.")
+    ] = False,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Sweeps: train only along the boundaries.")
+    ] = False,
+    results: Annotated[
+        Path | None,
+        typer.Option("--from", help="Sweeps: draw from this folder of exports, train nothing."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/figureN.png)")
+    ] = None,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Draw a figure of the paper, training only what the store lacks.
+
+    Example: [bold]grokscope figure 1 --scale quick[/bold]
+    """
+    from grokscope.paper.request import Request
+    from grokscope.plotting import style
+    from grokscope.runs.files import require_file
+
+    request = Request(number, scale, seed, results, settle, refine)
+    suffix = "" if scale == "paper" else f"-{scale}"
+    path = out or Path("figures") / f"figure{number}{suffix}.png"
+    require_file(path, "out", style.FORMATS)
+    made = request.make(store, workers)
+    style.save(made.picture, path)
+    if as_json:
+        document = {"picture": str(path)}
+        if made.sweeps:
+            document |= {"sweeps": [status_of(data) for data in made.sweeps]}
+        else:
+            document |= {"runs": [summary_of(run) for run in made.runs]}
+        print(json.dumps(document))
+        return
+    for data in made.sweeps:
+        print_phases(data, as_json=False, written={})
+    if made.runs:
+        print_table(request.entry.title, made.runs)
+    print(f"picture  {path}")
+
+
+@app.command()
+def verify(
+    only: Annotated[
+        list[str] | None, typer.Option(help="Names of claims (default all); may be repeated.")
+    ] = None,
+    scale: ClaimScale = "quick",
+    store: Store = RUNS,
+    results: Exports = RESULTS,
+    train_sweeps: TrainSweeps = True,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Check the paper's statements: train what they need, and say which the evidence supports.
+
+    The exit code is 3 if any is contradicted.
+
+    Example: [bold]grokscope verify --only coexistence --only prune-low[/bold]
+    """
+    from grokscope.paper.statements import Verdict, chosen, verify
+
+    claims = chosen(only or [])
+    found = verify(
+        [*claims], scale, store, _exports(results), workers,
+        train_sweeps=train_sweeps, show=_to_stderr,
+    )  # fmt: skip
+    if as_json:
+        listed = [_as_json(name, claim, found[name]) for name, claim in claims.items()]
+        print(json.dumps(jsonable({"claims": listed})))
+    else:
+        _print(claims, found)
+    if any(finding.verdict == Verdict.CONTRADICTED for finding in found.values()):
+        raise typer.Exit(CONTRADICTED)
+
+
+@app.command()
+def report(
+    out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
+    scale: Annotated[
+        Scale, typer.Option(help="paper, or quick: fewer steps for what is trained.")
+    ] = "quick",
+    store: Store = RUNS,
+    results: Exports = RESULTS,
+    train_sweeps: TrainSweeps = True,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Write one HTML file with every figure and every statement's verdict, and how each was made.
+
+    Example: [bold]grokscope report --out report.html[/bold]
+    """
+    from grokscope.paper.page import report as write_report
+    from grokscope.runs.files import require_file
+
+    require_file(out, "out", PAGES)
+    found = write_report(out, scale, store, _exports(results), workers, _to_stderr, train_sweeps)
+    verdicts = {name: str(finding.verdict) for name, finding in found.items()}
+    print(json.dumps({"report": str(out), "verdicts": verdicts}) if as_json else f"report   {out}")
+
+
+def _exports(results: Path) -> Path:
+    """The folder of exported sweeps; the default one need not be there.
+
+    Raises:
+        ConfigError: if another was asked for and is not there.
+    """
+    if results != RESULTS and not results.is_dir():
+        raise ConfigError(f"`from` must be a folder of exported sweeps, got {str(results)!r}.")
+    return results
+
+
+def _to_stderr(line: str) -> None:
+    print(f"grokscope: {line}", file=sys.stderr)
+
+
+def _as_json(name: str, claim: Claim, finding: Finding) -> dict[str, object]:
+    return {
+        "name": name, "section": claim.section, "says": claim.says,
+        "statistic": claim.statistic, "bound": claim.bound, "side": claim.side,
+        "why": claim.why, "verdict": str(finding.verdict), "n": finding.n, "unit": claim.unit,
+        "estimate": finding.interval.estimate, "low": finding.interval.low,
+        "high": finding.interval.high, "seconds": finding.seconds,
+        "missing": finding.missing, "coarse": list(finding.coarse),
+    }  # fmt: skip
+
+
+def _print(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> None:
+    from grokscope.paper.statements import Verdict
+    from grokscope.plotting.wording import format_time
+
+    console().print(_table(claims, found))
+    counts = [
+        f"{sum(f.verdict == verdict for f in found.values())} {verdict}" for verdict in Verdict
+    ]
+    cost = format_time(math.fsum(finding.seconds for finding in found.values()))
+    print(
+        f"{', '.join(counts)} · cost: time on one core to train what each uses, shared or not,"
+        f" {cost} in all · intervals: 95 %, over what n counts"
+    )
+
+
+def _table(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> Table:
+    """A row for each claim."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from grokscope.paper.statements import Verdict
+    from grokscope.plotting.wording import format_time
+
+    looks = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red", Verdict.UNDECIDED: "dim"}
+    table = Table(box=None, pad_edge=False)
+    for name in (
+        "claim", "statement and what is measured", "estimate", "holds", "n", "cost", "verdict",
+    ):  # fmt: skip
+        wraps = name in ("statement and what is measured", "n", "verdict")
+        table.add_column(name, no_wrap=not wraps)
+    for name, claim in claims.items():
+        finding = found[name]
+        words = Text(f"{claim.says} ({claim.section})\n")
+        words.append(f"{claim.statistic}", "dim")
+        low, high = finding.interval.low, finding.interval.high
+        estimate = f"{finding.interval.estimate:.3g}\n[{low:.3g}, {high:.3g}]"
+        sign = ">" if claim.side == "above" else "<"
+        because = " and ".join(f"coarse {name}" for name in finding.coarse)
+        because = f"needs {finding.missing}" if finding.missing else because
+        verdict = f"{finding.verdict}" + (f": {because}" if because else "")
+        table.add_row(
+            name,
+            words,
+            Text(estimate) if finding.n else "-",
+            f"{sign} {claim.bound:g}",
+            f"{finding.n:,}\n{claim.unit}" if finding.n else "-",
+            format_time(finding.seconds) if finding.seconds else "-",
+            Text(verdict, looks[finding.verdict]),
+        )
+    return table

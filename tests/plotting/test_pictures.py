@@ -1,0 +1,119 @@
+"""Pictures are Matplotlib figures: saved later they look the same, and a notebook shows them."""
+
+import base64
+from io import BytesIO
+
+import matplotlib as mpl
+import nbclient
+import nbformat
+import numpy as np
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+from grokscope.analysis.label_audit import audit
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
+from grokscope.measures.phases import Phase
+from grokscope.plotting import style
+from grokscope.plotting.audit import plot_audit
+from grokscope.plotting.diagram import plot_phases
+from grokscope.plotting.palette import PHASE_COLORS, PHASE_LETTERS
+from grokscope.plotting.pruning import plot_pruning
+from grokscope.plotting.run import plot_accuracies, plot_run
+from grokscope.runs.train import pruning_curves, train
+from grokscope.sweeps.diagram import collect
+
+TINY = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return train(TINY, progress=False)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    grid = Grid(axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.5, 0.7]})
+    return collect(grid, tmp_path_factory.mktemp("empty"))
+
+
+def pictures_of(run, sweep):
+    return {
+        "run": plot_run(run),
+        "chosen neurons": plot_run(run, [0, 3]),
+        "accuracies": plot_accuracies([run, run]),
+        "pruning": plot_pruning(run, pruning_curves(run)),
+        "audit": plot_audit(run, audit(run)),
+        "phases": plot_phases(sweep),
+        "two sweeps": plot_phases([sweep, sweep], with_accuracies=True, generalizes=0.8),
+    }
+
+
+def png(figure):
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def test_every_picture_is_a_figure_and_changes_nothing_else(run, sweep):
+    before, backend = dict(mpl.rcParams), mpl.get_backend()
+    for name, figure in pictures_of(run, sweep).items():
+        assert isinstance(figure, Figure), name
+        assert png(figure).startswith(b"\x89PNG"), name
+    assert dict(mpl.rcParams) == before
+    assert mpl.get_backend() == backend
+    assert plt.get_fignums() == []
+
+
+def test_the_command_line_and_savefig_write_the_same_bytes(run, tmp_path):
+    for ending in ("png", "svg"):
+        style.save(plot_run(run), tmp_path / f"one.{ending}")
+        undated = {"svg": {"Date": None}}.get(ending, {})
+        plot_run(run).savefig(tmp_path / f"other.{ending}", metadata=undated)
+        one, other = ((tmp_path / f"{name}.{ending}").read_bytes() for name in ("one", "other"))
+        assert one == other
+
+
+def test_a_users_own_style_does_not_reach_what_pictures_set(run):
+    ours = png(plot_run(run))
+    with mpl.rc_context({"font.size": 20, "axes.grid": False, "savefig.dpi": 50}):
+        assert png(plot_run(run)) == ours
+
+
+def test_a_diagram_needs_two_axes_and_neurons_must_exist(run, sweep):
+    with pytest.raises(ConfigError, match="two axes"):
+        plot_phases(sweep.isel(weight_decay=0, drop=True))
+    with pytest.raises(ConfigError, match="from 0 to 11"):
+        plot_run(run, [12])
+
+
+def test_every_phase_has_a_colour_and_a_letter_of_its_own():
+    for looks in (PHASE_COLORS, PHASE_LETTERS):
+        assert set(looks) == {*Phase, None}
+        assert len(set(looks.values())) == len(looks)
+
+
+CELL = """
+from grokscope.plotting import style
+figure, axes = style.panels(1, 2)
+figure
+"""
+
+
+@pytest.mark.parametrize("first", ["pass", "import matplotlib.pyplot as plt"])
+def test_a_notebook_shows_a_picture_once(first):
+    """Whether pyplot, whose backend shows figures of its own, was imported or not."""
+    cells = [nbformat.v4.new_code_cell(source) for source in (first, CELL)]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbclient.NotebookClient(notebook, timeout=300).execute()
+    shown = [
+        output.data["image/png"]
+        for output in notebook.cells[1].outputs
+        if "image/png" in output.get("data", {})
+    ]
+    assert len(shown) == 1
+    picture = base64.b64decode(shown[0])
+    width = int.from_bytes(picture[16:20], "big")
+    assert np.isclose(width, 700, rtol=0.1)  # 7 inches at 100 dots each
