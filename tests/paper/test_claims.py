@@ -237,12 +237,12 @@ def test_diagrams_of_different_grids_are_compared_where_both_have_cells(tmp_path
 
 
 def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatch):
-    import grokscope.paper.figures as figures
     import grokscope.paper.statements as package
+    from grokscope.paper.figures import SweepFigure, quick_name
 
     tiny = Grid(base=Experiment(steps=20).replace(modulus=11), axes={"width": (8, 12)}, seeds=2)
-    monkeypatch.setattr(figures, "grids", lambda figure, scale: {figure.grids[0]: tiny})
-    assert figures.quick_name("figure32") == "figure32"
+    monkeypatch.setattr(SweepFigure, "grids_at", lambda figure, scale: {figure.grids[0]: tiny})
+    assert quick_name("figure32") == "figure32"
     claim = Claim("1", "It trains.", "width", 5, "above", "why",
                   lambda e: e.sweeps["figure32"].width.values.tolist(),
                   sweeps=("figure32",))  # fmt: skip
