@@ -8,6 +8,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.models.normalization import split_trained
 from grokscope.training import loop as t
+from grokscope.training.networks import init_model, stream_key
 from reference import appendix_e_gradient, dense_loss_and_gradient, weights64
 
 
@@ -25,10 +26,10 @@ def trained(*experiments):
 def gradient(experiment):
     """Loss and gradient by the trainer's own path, tiles included, and what went in."""
     data = make_dataset(experiment)
-    state, dynamic = t._prepare(experiment, data)
-    static = t._static(experiment)
+    state, dynamic = t.prepare(experiment, data)
+    static = t.static_settings(experiment)
     weights, rest = split_trained(state.model)
-    (loss, _), (grad, _) = jax.jit(t._full_batch_gradient, static_argnums=4)(
+    (loss, _), (grad, _) = jax.jit(t.full_batch_gradient, static_argnums=4)(
         (weights, None), rest, dynamic, None, static
     )
     n = data.n_train
@@ -65,7 +66,7 @@ def test_tiled_gradient_equals_dense_backpropagation(activation, loss):
 def reference_training(experiment, update):
     """Train in float64 with a plain loop; `update` maps (step, w, g, memory) to new weights."""
     data = make_dataset(experiment)
-    model = t.init_model(experiment)
+    model = init_model(experiment)
     w = list(weights64(model))
     memory = [(np.zeros_like(x), np.zeros_like(x)) for x in w]
     n = data.n_train
@@ -113,13 +114,26 @@ def test_sgd_with_momentum_and_decay_equals_its_definition():
         assert relative_error(ours, theirs) < 1e-4
 
 
-def compilations(run):
-    before = t.train_block._cache_size()
-    run()
-    return t.train_block._cache_size() - before
+@pytest.fixture
+def compilations():
+    """How often the training loop is compiled, or fetched from the cache on disk, during a call."""
+    compiled = []
+
+    def listen(event, seconds, fun_name="", **_):
+        if event.endswith("backend_compile_duration") and "train_block" in fun_name:
+            compiled.append(event)
+
+    def count(run):
+        compiled.clear()
+        run()
+        return len(compiled)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield count
+    jax.monitoring.unregister_event_duration_listener(listen)
 
 
-def test_dynamic_settings_do_not_recompile():
+def test_dynamic_settings_do_not_recompile(compilations):
     base = small(width=47, steps=60, measure_every=13, dropout=0.1)
 
     def sweep():
@@ -165,9 +179,9 @@ def test_same_experiment_gives_the_same_bits_however_it_is_measured(values):
 
 def test_each_seed_changes_its_stream_only():
     base = small(batch_size=16, dropout=0.2, steps=0)
-    initial = weights64(t.init_model(base))
-    assert not np.array_equal(initial[0], weights64(t.init_model(base.replace(init_seed=1)))[0])
-    assert np.array_equal(initial[0], weights64(t.init_model(base.replace(split_seed=1)))[0])
+    initial = weights64(init_model(base))
+    assert not np.array_equal(initial[0], weights64(init_model(base.replace(init_seed=1)))[0])
+    assert np.array_equal(initial[0], weights64(init_model(base.replace(split_seed=1)))[0])
     results = {
         name: np.asarray(trained(base.replace(steps=20, **{name: 1}))[0][0].U).tobytes()
         for name in ("split_seed", "init_seed", "batches_seed", "dropout_seed", "corruption_seed")
@@ -179,7 +193,7 @@ def test_every_epoch_is_a_fresh_permutation_without_the_incomplete_batch():
     key, order = jax.random.key(0), jnp.arange(50, dtype=jnp.int32)
     seen = []
     for step in range(2 * 3):
-        order, rows = t._next_batch(order, key, step, 50, 16)
+        order, rows = t.next_batch(order, key, step, 50, 16)
         seen.append(np.asarray(rows))
     first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
     assert len(set(first.tolist())) == len(set(second.tolist())) == 48
@@ -188,11 +202,11 @@ def test_every_epoch_is_a_fresh_permutation_without_the_incomplete_batch():
 
 def test_minibatch_step_equals_its_definition():
     experiment = small(batch_size=16, steps=2, optimizer="sgd", learning_rate=50)
-    data, model = make_dataset(experiment), t.init_model(experiment)
+    data, model = make_dataset(experiment), init_model(experiment)
     w = list(weights64(model))
     order = jnp.arange(data.n_train, dtype=jnp.int32)
     for step in range(2):
-        order, rows = t._next_batch(order, t._key(experiment, "batches"), step, data.n_train, 16)
+        order, rows = t.next_batch(order, stream_key(experiment, "batches"), step, data.n_train, 16)
         rows = np.asarray(rows)
         _, g = dense_loss_and_gradient(
             *w, data.inputs[rows], data.given_labels[rows], "quadratic", "mse"
@@ -214,4 +228,4 @@ def test_divergence_is_recorded_with_its_step():
 def test_steps_zero_leaves_the_initial_network():
     experiment = small(steps=0)
     (model,), _ = trained(experiment)
-    assert np.array_equal(model.U, t.init_model(experiment).U)
+    assert np.array_equal(model.U, init_model(experiment).U)

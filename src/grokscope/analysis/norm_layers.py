@@ -9,7 +9,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import measured_layers
 from grokscope.runs.store import Run
-from grokscope.training.loop import model_shapes
+from grokscope.training.networks import model_shapes
 
 
 def normed_layers(experiment: Experiment) -> dict[str, str]:

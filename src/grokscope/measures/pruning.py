@@ -22,8 +22,9 @@ from grokscope.measures.scores import (
     measured_layers,
 )
 from grokscope.models.network import Network
-from grokscope.training.compile import CPU_OPTIONS
-from grokscope.training.loop import LOSSES, tiled
+from grokscope.training.compile import compiled
+from grokscope.training.cost import tiled
+from grokscope.training.loop import LOSSES
 
 ORDERS = ("lowest", "highest", "random")
 TILE = 128
@@ -239,7 +240,7 @@ def _means(
         return np.moveaxis(np.asarray(sums, np.float64)[::-1] / masks.sum(axis=0), 1, 0)
 
 
-@partial(jax.jit, static_argnames=("loss", "stride"), compiler_options=CPU_OPTIONS)
+@compiled("loss", "stride")
 def _sums(
     model: Network,
     in_base: Bool[Array, "width"],

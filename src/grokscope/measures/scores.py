@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 import equinox as eqx
@@ -22,8 +21,10 @@ from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import ipr, residue_order
 from grokscope.models.network import Layer, Network
 from grokscope.models.normalization import running_statistics
-from grokscope.training.compile import CPU_OPTIONS
-from grokscope.training.loop import LOSSES, model_shapes, tile_size, tiled
+from grokscope.training.compile import compiled
+from grokscope.training.cost import tile_size, tiled
+from grokscope.training.loop import LOSSES
+from grokscope.training.networks import model_shapes
 
 SCORES = {
     "train_loss": "mean loss on the training examples, against the given labels",
@@ -110,7 +111,7 @@ def score(
     }
 
 
-@partial(jax.jit, static_argnames="loss", compiler_options=CPU_OPTIONS)
+@compiled("loss")
 def evaluate(
     model: Network,
     inputs: Shaped[Array, "tile example *feature"],

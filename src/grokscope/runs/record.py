@@ -31,7 +31,8 @@ from grokscope.measures.scores import (
 )
 from grokscope.models.network import Network
 from grokscope.runs.store import Run
-from grokscope.training.loop import model_shapes
+from grokscope.training.compile import compilation
+from grokscope.training.networks import model_shapes
 
 
 def described(description: str) -> dict[str, str]:
@@ -150,6 +151,7 @@ def environment(own_code: Sequence[str] = ()) -> dict[str, str | int]:
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "byte_order": sys.byteorder,
         }
+        | compilation().notes
     )
 
 

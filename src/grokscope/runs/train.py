@@ -38,7 +38,8 @@ from grokscope.progress import progress_bar
 from grokscope.runs.compact import COUNTS, side_by_side
 from grokscope.runs.record import as_dataset, final_network
 from grokscope.runs.store import Run, find, require_writable, save
-from grokscope.training.loop import model_shapes, train_steps
+from grokscope.training.loop import train_steps
+from grokscope.training.networks import model_shapes
 
 Log = Callable[[Experiment, int, dict[str, float]], None]
 

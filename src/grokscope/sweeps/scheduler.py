@@ -19,8 +19,8 @@ from grokscope.runs.store import Run, claim, find, forget_failure, record_failur
 from grokscope.runs.summaries import Signature, Summary, signature, summaries, summarize
 from grokscope.runs.train import train_ensemble
 from grokscope.sweeps.executors import Here, Place, report
-from grokscope.training.cost import CELL_SECONDS, seconds_per_work, work
-from grokscope.training.loop import ensemble_key, ensemble_size
+from grokscope.training.cost import CELL_SECONDS, work
+from grokscope.training.loop import ensemble_key, ensemble_size, seconds_per_work
 
 POLL_SECONDS = 0.5
 

@@ -43,8 +43,9 @@ from grokscope.sweeps.executors import place
 from grokscope.sweeps.recorded_grids import record_grid
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Show, complete
-from grokscope.training.cost import CELL_SECONDS, seconds_per_work, work
-from grokscope.training.loop import model_shapes, n_weights
+from grokscope.training.cost import CELL_SECONDS, work
+from grokscope.training.loop import seconds_per_work
+from grokscope.training.networks import model_shapes, n_weights
 
 RUN_BYTES = 60_000
 """Size of a run file without weights, at the paper's settings (measured: 40 to 70 kB)."""

@@ -11,7 +11,7 @@ from grokscope.paper.figures import Figure
 from grokscope.plotting import style
 from grokscope.plotting.panels import BINS
 from grokscope.runs.store import Run
-from grokscope.training.loop import init_model
+from grokscope.training.networks import init_model
 
 
 def draw_grokking(runs: list[Run], small_print: str) -> Canvas:
