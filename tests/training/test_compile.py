@@ -85,7 +85,7 @@ assert list((folder / "late").glob("jit__lambda*"))
 
 @pytest.mark.parametrize("script", [IMPORTS, DEFAULTS, CHOSEN, STARTED])
 def test_only_the_first_compilation_changes_the_process(script, tmp_path):
-    home = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    home = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": str(tmp_path.parent)}
     environment = {name: value for name, value in os.environ.items()
                    if not name.startswith(("JAX_", "NPROC"))}  # fmt: skip
     subprocess.run(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,30 @@ Every = Annotated[
 ]
 Workers = Annotated[
     str | None, typer.Option(metavar="N", help="Training processes (default one a core).")
+]
+
+
+def duration(text: str) -> float:
+    """A time as in 2h, 90m, 45s or 1h30m, in seconds.
+
+    >>> duration("1h30m"), duration("45s")
+    (5400.0, 45.0)
+    """
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    if not (total := 3600 * hours + 60 * minutes + seconds):
+        raise typer.BadParameter(f"must be a time such as 2h, 90m, 45s or 1h30m, got {text!r}.")
+    return float(total)
+
+
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        parser=duration,
+        help="End after a time such as 2h, 90m or 1h30m; the same command goes on.",
+    ),
 ]
 
 
@@ -103,6 +128,7 @@ def sweep(
     limit: Annotated[
         str | None, typer.Option(metavar="N", help="Train at most so many networks now.")
     ] = None,
+    time_limit: TimeLimit = None,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed before.")
     ] = False,
@@ -160,6 +186,7 @@ def sweep(
             always=SHOWN.get(grid),
             keep_weights=keep_weights,
             limit=most,
+            time_limit=time_limit,
             retry_failed=retry_failed,
             workers=processes,
             executor=executor,
