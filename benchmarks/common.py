@@ -13,7 +13,8 @@ import jax
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.training.loop import CPU_OPTIONS, _prepare, _static, train_block
+from grokscope.training.compile import CPU_OPTIONS
+from grokscope.training.loop import prepare, static_settings, train_block
 
 jax.config.update("jax_cpu_enable_async_dispatch", False)  # no second thread that waits and spins
 
@@ -54,8 +55,8 @@ def sgemm_rate():
 
 def our_steps(experiment: Experiment, steps: int):
     """Training steps of ours, compiled block and all, for `step_seconds`."""
-    state, dynamic = _prepare(experiment, make_dataset(experiment))
-    static = _static(experiment)
+    state, dynamic = prepare(experiment, make_dataset(experiment))
+    static = static_settings(experiment)
 
     def run():
         jax.block_until_ready(train_block(state, dynamic, 0, steps, static, True))

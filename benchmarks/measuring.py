@@ -7,7 +7,7 @@ from common import our_steps, report, sgemm_rate, step_seconds
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import Examples, measure
-from grokscope.training.loop import init_model
+from grokscope.training.networks import init_model
 
 experiment = Experiment(batch_size=256, corruption_fraction=0.35).with_batch_size(8)
 data, model = make_dataset(experiment), init_model(experiment)

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from common import seconds, sgemm_rate
 from grokscope.experiment.experiment import Experiment
-from grokscope.training.loop import CPU_OPTIONS, tile_size
+from grokscope.training.compile import CPU_OPTIONS
+from grokscope.training.cost import tile_size
 
 base = Experiment()
 if sys.argv[1:]:

@@ -13,7 +13,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.measures.pruning import fewest_neurons, neurons_required, pruning_curve
 from grokscope.models.analytic import analytic_network
 from grokscope.runs.compact import COUNTS
-from grokscope.training.loop import init_model
+from grokscope.training.networks import init_model
 
 experiment = Experiment(corruption_fraction=0.35)
 data, model = make_dataset(experiment), init_model(experiment)

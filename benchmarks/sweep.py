@@ -11,19 +11,21 @@ import numpy as np
 from grokscope import Experiment, Grid, digest, sweep, train, without_weights
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import signature, summarize
-from grokscope.sweeps.executors import LOCAL_TASK_SECONDS, LocalPool, Place, place
-from grokscope.sweeps.scheduler import Outcome, run_cells, train_cells
-from grokscope.training.cost import seconds_per_work, work
+from grokscope.sweeps.executors import local_pool
+from grokscope.sweeps.scheduler import Outcome, Scheduler, train_cells
+from grokscope.training.compile import configure
+from grokscope.training.cost import work
+from grokscope.training.loop import seconds_per_work
 
 CELLS = 10_000
 TEN_SECONDS = Experiment(corruption_fraction=0.35, measure_every=50)
 
 
-def nothing(experiments, store, keep_weights, slot):
+def nothing(experiments, store, keep_weights, report):
     return [Outcome(experiment, {}, []) for experiment in experiments]
 
 
-def stored_at_once(experiments, store, keep_weights, slot):
+def stored_at_once(experiments, store, keep_weights, report):
     """Cells whose files are there without training: one network's measurements under every name."""
     template = without_weights(train(TINY, progress=False))
     outcomes = []
@@ -33,28 +35,33 @@ def stored_at_once(experiments, store, keep_weights, slot):
     return outcomes
 
 
-def counted(experiments, store, keep_weights, slot):
+def counted(experiments, store, keep_weights, report):
     """Train, and note how often this process compiled the training loop, and what it found cached.
 
     JAX tells a listener of every look into its cache on disk.
     """
     import jax
 
-    from grokscope.training.loop import train_block
-
-    global _misses
+    global _misses, _loops
     if _misses is None:
-        _misses = []
+        _misses, _loops = [], []
         jax.monitoring.register_event_listener(
             lambda name, **_: _misses.append(name) if name.endswith("cache_misses") else None
         )
-    outcomes = train_cells(experiments, store, keep_weights, slot)
-    note = f"{train_block._cache_size()} {len(_misses)}"
+        jax.monitoring.register_event_duration_secs_listener(
+            lambda name, _, fun_name="", **__: (
+                _loops.append(name)
+                if name.endswith("backend_compile_duration") and "train_block" in fun_name
+                else None
+            )
+        )
+    outcomes = train_cells(experiments, store, keep_weights, report)
+    note = f"{len(_loops)} {len(_misses)}"
     Path(store, f"compiled-{os.getpid()}").write_text(note)
     return outcomes
 
 
-_misses = None
+_misses = _loops = None
 TINY = Experiment(steps=1).replace(modulus=5, width=2)
 
 
@@ -68,9 +75,8 @@ def second_worker(folder):
     seconds = {}
     for workers in (1, 2):
         began = time.perf_counter()
-        with LocalPool(workers, slots=2 * workers) as pool:
-            where = Place(pool, 2 * workers, LOCAL_TASK_SECONDS, pool.done, is_local=True)
-            outcomes = list(run_cells(cells, folder / str(workers), where))
+        with local_pool(workers) as pool:
+            outcomes = list(Scheduler(cells, folder / str(workers), pool).run())
         seconds[workers] = time.perf_counter() - began
         each = np.mean([outcome.summary["seconds"] for outcome in outcomes])
         print(f"{workers} worker(s): {seconds[workers]:.1f} s for {len(cells)} of {each:.1f} s")
@@ -82,10 +88,10 @@ def machinery(folder):
     axes = {"weight_decay": np.linspace(0, 20, 100), "train_fraction": np.linspace(0.3, 0.7, 100)}
     grid = Grid(base=TINY, axes=axes)
     cells = [cell for _, cell in grid.cells()]
-    with place(CELLS, workers=2) as where:
+    with local_pool(2) as pool:
         before = memory()
         began = time.perf_counter()
-        outcomes = sum(1 for _ in run_cells(cells, folder, where, train=nothing))
+        outcomes = sum(1 for _ in Scheduler(cells, folder, pool, train=nothing).run())
         seconds = time.perf_counter() - began
         grown = memory() - before
     each = 1000 * seconds / outcomes
@@ -94,8 +100,8 @@ def machinery(folder):
 
     store = folder / "finished"
     store.mkdir()
-    with place(CELLS, workers=2) as where:
-        made = list(run_cells(cells, store, where, train=stored_at_once))
+    with local_pool(2) as pool:
+        made = list(Scheduler(cells, Store(store), pool, train=stored_at_once).run())
     Store(store).summaries({digest(o.experiment): (o.mark, o.summary) for o in made})
     began = time.perf_counter()
     data = sweep(grid, store, workers=1, progress=False)
@@ -114,14 +120,13 @@ def compilations(folder):
     """4 weight decays × 19 corruption fractions at one train fraction, with a cache of its own."""
     axes = {"weight_decay": [0, 5, 15, 20], "corruption_fraction": np.linspace(0, 0.9, 19)}
     base = Experiment(steps=10, measure_every=10)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "compiled")
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    configure(folder=folder / "compiled")
     for title in ("cold", "warm"):
         store = folder / title
         store.mkdir()
         cells = [cell for _, cell in Grid(base=base, axes=axes).cells()]
-        with place(len(cells), workers=2) as where:
-            assert all(o.summary for o in run_cells(cells, store, where, train=counted))
+        with local_pool(2) as pool:
+            assert all(o.summary for o in Scheduler(cells, Store(store), pool, train=counted).run())
         notes = [path.read_text().split() for path in store.glob("compiled-*")]
         loops, misses = zip(*notes, strict=True)
         print(f"{title} cache: training loops a worker {', '.join(loops)} (1); "

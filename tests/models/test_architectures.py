@@ -20,7 +20,8 @@ from grokscope.models.transformer import Transformer
 from grokscope.runs.compact import without_weights
 from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.train import train, train_ensemble
-from grokscope.training.loop import init_model, train_steps
+from grokscope.training.loop import train_steps
+from grokscope.training.networks import init_model
 
 BASE = Experiment(corruption_fraction=0.3, loss="mse").replace(modulus=11)
 DEEP = BASE.replace(model="deep_mlp", width=20)

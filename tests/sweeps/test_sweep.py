@@ -29,8 +29,15 @@ from grokscope.sweeps import scheduler as runner
 from grokscope.sweeps import sweep as sweeps
 from grokscope.sweeps.archive import archive, export
 from grokscope.sweeps.diagram import DONE, FAILED, MISSING
-from grokscope.sweeps.executors import LocalPool, Place, dask_executor, place
-from grokscope.sweeps.scheduler import Outcome, run_cells
+from grokscope.sweeps.executors import (
+    LocalPool,
+    Workers,
+    dask_executor,
+    local_pool,
+    n_cores,
+    open_workers,
+)
+from grokscope.sweeps.scheduler import Outcome, Scheduler
 from grokscope.sweeps.sweep import estimate, failed_cells, open_sweep, sweep, train_missing
 from grokscope.training import loop as training
 
@@ -209,6 +216,8 @@ def breaking(reason):
         (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"), "out of memory"),
         (MemoryError(), "out of memory"),
         (ZeroDivisionError("by design"), "ZeroDivisionError: by design"),
+        (FileNotFoundError("no table of the user's"), "FileNotFoundError: no table of the user's"),
+        (SystemExit("their own end"), "SystemExit: their own end"),
     ],
 )
 def test_a_failed_cell_is_recorded_and_does_not_stop_the_others(
@@ -358,66 +367,66 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
     assert training.ensemble_size() == 1
 
 
-def nothing(experiments, store, keep_weights, slot):
+def nothing(experiments, store, keep_weights, report):
     return [Outcome(e, summary={}, mark=[]) for e in experiments]
 
 
-def deadly(experiments, store, keep_weights, slot):
+def deadly(experiments, store, keep_weights, report):
     """A task that takes its process with it, if the cell says so."""
     if any(e.optimizer.weight_decay == 5 and e.train_fraction == 0.6 for e in experiments):
         os.kill(os.getpid(), signal.SIGKILL)
-    return nothing(experiments, store, keep_weights, slot)
+    return nothing(experiments, store, keep_weights, report)
 
 
 def test_a_cell_that_kills_its_process_fails_alone(tmp_path):
     cells = [cell for _, cell in GRID.cells() if cell.seeds.seed == 0]
-    with place(len(cells), workers=2) as where:
-        outcomes = list(run_cells(cells, tmp_path, where, train=deadly))
+    with local_pool(2) as workers:
+        outcomes = list(Scheduler(cells, Store(tmp_path), workers, train=deadly).run())
     assert len(outcomes) == len(cells)
     failed = [o for o in outcomes if o.failure is not None]
     assert [o.experiment for o in failed] == [GRID.cell((1, 1, 0))]
-    assert all("terminated abruptly" in (o.failure or "") for o in failed)
+    assert all("its process ended abruptly" in (o.failure or "") for o in failed)
 
 
 def test_elsewhere_a_task_that_fails_is_split_and_only_the_culprit_fails(tmp_path):
-    def fragile(experiments, store, keep_weights, slot):
+    def fragile(experiments, store, keep_weights, report):
         if any(e.optimizer.weight_decay == 5 and e.train_fraction == 0.6 for e in experiments):
             raise RuntimeError("lost three times")
-        return nothing(experiments, store, keep_weights, slot)
+        return nothing(experiments, store, keep_weights, report)
 
     cells = [cell for _, cell in GRID.cells()]
     with ThreadPoolExecutor(1) as threads:
-        where = Place(threads, 4, 10.0, [0.0] * 4)
-        outcomes = list(run_cells(cells, tmp_path, where, train=fragile))
+        workers = Workers(threads, 4, 10.0)
+        outcomes = list(Scheduler(cells, tmp_path, workers, train=fragile).run())
     assert len(outcomes) == len(cells)
     assert {o.failure for o in outcomes} == {None, "lost three times"}
     assert sum(o.failure is not None for o in outcomes) == 2
 
 
 def test_a_process_that_lacks_the_package_stops_the_sweep_in_one_line(tmp_path):
-    def lacking(experiments, store, keep_weights, slot):
+    def lacking(experiments, store, keep_weights, report):
         raise ModuleNotFoundError("No module named 'grokscope'")
 
     with ThreadPoolExecutor(1) as threads:
-        where = Place(threads, 4, 10.0, [0.0] * 4)
+        workers = Workers(threads, 4, 10.0)
         with pytest.raises(WorkerError, match="every process must have grokscope"):
-            list(run_cells([BASE], tmp_path, where, train=lacking))
+            list(Scheduler([BASE], tmp_path, workers, train=lacking).run())
 
 
 def test_short_cells_are_packed_and_work_is_reported(tmp_path):
     cells = [cell for _, cell in GRID.cells()] * 20
     shown, tasks = [], []
 
-    def counted(experiments, store, keep_weights, slot):
+    def counted(experiments, store, keep_weights, report):
         tasks.append(len(experiments))
-        return nothing(experiments, store, keep_weights, slot)
+        return nothing(experiments, store, keep_weights, report)
 
     def show(description, done, total):
         shown.append((description, done / total))
 
     with ThreadPoolExecutor(1) as threads:
-        where = Place(threads, 4, 10.0, [0.0] * 4)
-        outcomes = list(run_cells(cells, tmp_path, where, show=show, train=counted))
+        workers = Workers(threads, 4, 10.0)
+        outcomes = list(Scheduler(cells, tmp_path, workers, show=show, train=counted).run())
     assert len(outcomes) == sum(tasks) == 240
     assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
     assert all(0 <= part <= 1 for _, part in shown)
@@ -426,16 +435,16 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
 def test_after_an_error_nothing_more_is_begun_elsewhere(tmp_path):
     begun = []
 
-    def full(experiments, store, keep_weights, slot):
-        begun.append(slot)
+    def full(experiments, store, keep_weights, report):
+        begun.append(experiments)
         time.sleep(0.05)
         raise OSError(28, "No space left on device")
 
     cells = [cell for _, cell in GRID.cells()]
     with ThreadPoolExecutor(1) as threads:
-        where = Place(threads, 40, 0.0, [0.0] * 40)
+        workers = Workers(threads, 40, 0.0)
         with pytest.raises(OSError, match="No space"):
-            list(run_cells(cells, tmp_path, where, train=full))
+            list(Scheduler(cells, tmp_path, workers, train=full).run())
     assert len(begun) < len(cells)
 
 
@@ -449,36 +458,32 @@ def test_a_lost_scheduler_is_no_fault_of_the_cells(tmp_path):
             return lost
 
     with Gone(1) as gone, pytest.raises(WorkerError, match="lost its scheduler"):
-        list(run_cells([BASE], tmp_path, Place(gone, 4, 0.0, [0.0] * 4)))
+        list(Scheduler([BASE], tmp_path, Workers(gone, 4, 0.0)).run())
 
 
 def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
     asked = []
 
-    def busy_at_first(experiments, store, keep_weights, slot):
+    def busy_at_first(experiments, store, keep_weights, report):
         asked.append(len(experiments))
         return [Outcome(e) if len(asked) < 4 else Outcome(e, {}, []) for e in experiments]
 
-    with place(1, workers=1) as where:
-        (outcome,) = run_cells([BASE], tmp_path, where, train=busy_at_first)
+    with open_workers(1) as workers:
+        (outcome,) = Scheduler([BASE], tmp_path, workers, train=busy_at_first).run()
     assert outcome.summary == {}
     assert len(asked) == 4
 
 
-def test_a_script_without_a_guard_is_told_so(tmp_path):
+def test_a_script_needs_no_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
         "from grokscope import Experiment, Grid, sweep\n"
         "base = Experiment(steps=5).replace(modulus=7, width=4)\n"
         "sweep(Grid(base=base, axes={'weight_decay': [0, 1]}), 'runs', workers=2)\n"
     )
-    done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert "WorkerError: no training process could start" in done.stderr
-    assert not list((tmp_path / "runs").glob("*.nc"))
+    subprocess.run([sys.executable, script], cwd=tmp_path, check=True)
+    assert len(list((tmp_path / "runs").glob("*.nc"))) == 2
 
 
 # A Dask cluster of two local processes
@@ -530,6 +535,55 @@ def test_an_unreachable_scheduler_is_refused_in_one_line(monkeypatch):
         assert "\n" not in str(error.value)
         gc.collect()  # no half-made client is left, whose end would take 40 s
         assert time.monotonic() - began < 30
+
+
+# Time limits
+
+
+def test_a_time_limit_gives_up_what_runs_here_and_the_rest_goes_on_later(whole, tmp_path):
+    long = Grid(base=BASE.replace(steps=10**6, measure_every=1000), axes={"weight_decay": [0, 5]})
+    began = time.monotonic()
+    with pytest.warns(UserWarning, match="the time limit ended the sweep; 2 of its networks"):
+        data = run(long, tmp_path, time_limit=3.0)
+    assert time.monotonic() - began < 10
+    assert (data.status == MISSING).all()
+    assert not list(tmp_path.glob("*.nc"))
+    assert same(run(store=tmp_path, time_limit=600), whole[1])
+
+
+def test_a_time_limit_ends_the_processes_of_a_pool(tmp_path):
+    long = Grid(base=BASE.replace(steps=10**8, measure_every=10**7), axes={"weight_decay": [0, 5]})
+    began = time.monotonic()
+    with pytest.warns(UserWarning, match="2 of its networks are left"):
+        data = run(long, tmp_path, workers=2, time_limit=3.0)
+    assert time.monotonic() - began < 30
+    assert (data.status == MISSING).all()
+
+
+def test_what_would_not_end_in_time_is_not_begun(tmp_path):
+    """A cell of 0.2 s tells that another one takes a minute, and a third 0.1 s."""
+    trained = []
+
+    def timed(experiments, store, keep_weights, report):
+        trained.extend(e.steps for e in experiments)
+        time.sleep(0.2)
+        return nothing(experiments, store, keep_weights, report)
+
+    cells = [BASE.replace(steps=steps) for steps in (1000, 999, 10)]
+    with open_workers(1, 1) as workers:
+        deadline = time.monotonic() + 0.38
+        scheduler = Scheduler(cells, tmp_path, workers, train=timed, deadline=deadline)
+        outcomes = list(scheduler.run())
+    assert trained == [1000, 10]
+    assert [cell.steps for cell in scheduler.skipped] == [999]
+    assert len(outcomes) == 2
+    assert scheduler.n_left == 1
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_a_time_limit_must_be_positive(tmp_path, seconds):
+    with pytest.raises(ConfigError, match="`time_limit` must be a positive number of seconds"):
+        run(store=tmp_path, time_limit=seconds)
 
 
 # Interruptions
@@ -643,9 +697,51 @@ def test_an_estimate_counts_what_is_missing(whole, tmp_path):
 
 
 def test_a_pool_ends_at_once_when_told(tmp_path):
-    pool = LocalPool(1, slots=1)
-    pool.submit(os.getpid).result()
-    pool.submit(time.sleep, 60)
+    pool = LocalPool(1)
+    future = pool.submit(time.sleep, 60)
     began = time.monotonic()
     pool.shutdown()
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 10
+    assert not future.done() or future.cancelled() or future.exception() is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores cannot be chosen")
+def test_cores_are_counted_as_affinity_and_slurm_grant_them(monkeypatch):
+    program = "from grokscope.sweeps.executors import n_cores; print(n_cores())"
+    core = min(os.sched_getaffinity(0))
+    command = ["taskset", "-c", str(core), sys.executable, "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
+    assert n_cores() <= len(os.sched_getaffinity(0))
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    assert n_cores() == 1
+
+
+def running(pids):
+    """Those processes that are still there and no zombies."""
+    states = [Path(f"/proc/{pid}/stat") for pid in pids]
+    return [s for s in states if s.exists() and s.read_text().rpartition(")")[2].split()[0] != "Z"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGKILL])
+def test_no_training_process_outlives_its_sweep(tmp_path, told):
+    (tmp_path / "long.py").write_text(
+        SCRIPT.replace("steps=1500, measure_every=500", "steps=10**8, measure_every=10**7")
+    )
+    process = subprocess.Popen(
+        [sys.executable, "long.py"], cwd=tmp_path, process_group=0, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    locks = tmp_path / "runs" / ".claims"
+    while len(list(locks.glob("*"))) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    children = children_of(process.pid)
+    assert len(running(children)) >= 2
+    began = time.monotonic()
+    process.send_signal(told)
+    process.wait()
+    while running(children):
+        assert time.monotonic() - began < 10
+        time.sleep(0.05)
+    assert told == signal.SIGKILL or process.stderr.read().count(b"KeyboardInterrupt") == 1

@@ -6,6 +6,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.training import loop as t
+from grokscope.training.networks import init_model
 from reference import appendix_e_gradient, batches, dense_loss_and_gradient, weights64
 
 
@@ -62,7 +63,7 @@ def test_tiled_gradient_equals_dense_backpropagation(activation, loss):
 def reference_training(experiment, update):
     """Train in float64 with a plain loop; `update` maps (step, w, g, memory) to new weights."""
     data = make_dataset(experiment)
-    model = t.init_model(experiment)
+    model = init_model(experiment)
     w = list(weights64(model))
     memory = [(np.zeros_like(x), np.zeros_like(x)) for x in w]
     n = data.n_train
@@ -110,13 +111,26 @@ def test_sgd_with_momentum_and_decay_equals_its_definition():
         assert relative_error(ours, theirs) < 1e-4
 
 
-def test_dynamic_settings_do_not_recompile(caplog):
-    def compilations(run):
-        caplog.clear()
-        with jax.log_compiles():
-            run()
-        return sum("Compiling jit(train_block)" in message for message in caplog.messages)
+@pytest.fixture
+def compilations():
+    """How often the training loop is compiled, or fetched from the cache on disk, during a call."""
+    compiled = []
 
+    def listen(event, seconds, fun_name="", **_):
+        if event.endswith("backend_compile_duration") and "train_block" in fun_name:
+            compiled.append(event)
+
+    def count(run):
+        compiled.clear()
+        run()
+        return len(compiled)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield count
+    jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def test_dynamic_settings_do_not_recompile(compilations):
     base = small(width=47, steps=60, measure_every=13, dropout=0.1)
 
     def sweep():
@@ -162,9 +176,9 @@ def test_same_experiment_gives_the_same_bits_however_it_is_measured(values):
 
 def test_each_seed_changes_its_stream_only():
     base = small(batch_size=16, dropout=0.2, steps=0)
-    initial = weights64(t.init_model(base))
-    assert not np.array_equal(initial[0], weights64(t.init_model(base.replace(init_seed=1)))[0])
-    assert np.array_equal(initial[0], weights64(t.init_model(base.replace(split_seed=1)))[0])
+    initial = weights64(init_model(base))
+    assert not np.array_equal(initial[0], weights64(init_model(base.replace(init_seed=1)))[0])
+    assert np.array_equal(initial[0], weights64(init_model(base.replace(split_seed=1)))[0])
     results = {
         name: np.asarray(trained(base.replace(steps=20, **{name: 1}))[0][0].U).tobytes()
         for name in ("split_seed", "init_seed", "batches_seed", "dropout_seed", "corruption_seed")
@@ -183,7 +197,7 @@ def test_every_epoch_is_a_fresh_permutation_without_the_incomplete_batch():
 
 def test_minibatch_step_equals_its_definition():
     experiment = small(batch_size=16, steps=2, optimizer="sgd", learning_rate=50)
-    data, model = make_dataset(experiment), t.init_model(experiment)
+    data, model = make_dataset(experiment), init_model(experiment)
     w = list(weights64(model))
     for rows in batches(data.n_train, 16, steps=2):
         _, g = dense_loss_and_gradient(
@@ -206,4 +220,4 @@ def test_divergence_is_recorded_with_its_step():
 def test_steps_zero_leaves_the_initial_network():
     experiment = small(steps=0)
     (model,), _ = trained(experiment)
-    assert np.array_equal(model.U, t.init_model(experiment).U)
+    assert np.array_equal(model.U, init_model(experiment).U)

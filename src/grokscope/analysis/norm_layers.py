@@ -10,7 +10,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import measured_layers
 from grokscope.runs.compact import norm_layer
 from grokscope.runs.run import Run
-from grokscope.training.loop import model_shapes
+from grokscope.training.networks import model_shapes
 
 
 def normed_layers(experiment: Experiment) -> list[str]:

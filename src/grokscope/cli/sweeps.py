@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,6 +36,20 @@ if TYPE_CHECKING:
     from grokscope.experiment.grid import Grid
     from grokscope.sweeps.sweep import Estimate
 
+
+def duration(text: str) -> float:
+    """Read a time such as 2h, 90m, 45s or 1h30m, in seconds.
+
+    >>> duration("1h30m"), duration("45s")
+    (5400.0, 45.0)
+    """
+    found = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
+    hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (0, 0, 0)
+    if not (total := 3600 * hours + 60 * minutes + seconds):
+        raise typer.BadParameter(f"must be a time such as 2h, 90m, 45s or 1h30m, got {text!r}.")
+    return float(total)
+
+
 Refine = Annotated[
     bool, typer.Option("--refine", help="Train only along the boundaries between phases.")
 ]
@@ -47,6 +62,15 @@ KeepWeights = Annotated[
 ]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster of a scheduler.")
+]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="TIME",
+        parser=duration,
+        help="End after a time such as 2h, 90m or 1h30m; the same command goes on.",
+    ),
 ]
 Limit = Annotated[int | None, option_number("Train at most so many networks now.")]
 RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Try again what failed before.")]
@@ -107,6 +131,7 @@ def sweep(
     workers: Workers = None,
     scheduler: Scheduler = None,
     limit: Limit = None,
+    time_limit: TimeLimit = None,
     retry_failed: RetryFailed = False,
     dry_run: DryRun = False,
     as_json: Json = False,
@@ -143,7 +168,8 @@ def sweep(
     with nullcontext() if scheduler is None else dask_executor(scheduler) as executor:
         data = sweeps.sweep(
             chosen, store, refine=refine, always=SHOWN.get(grid), keep_weights=keep_weights,
-            limit=limit, retry_failed=retry_failed, workers=workers, executor=executor,
+            limit=limit, time_limit=time_limit, retry_failed=retry_failed, workers=workers,
+            executor=executor,
         )  # fmt: skip
     _print_status(data, store, as_json)
 

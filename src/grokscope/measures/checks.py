@@ -18,7 +18,7 @@ from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved
 from grokscope.models.network import Network, arrays_of
 from grokscope.models.normalization import running_statistics
-from grokscope.training.loop import model_shapes
+from grokscope.training.networks import model_shapes
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -17,8 +17,9 @@ from grokscope.errors import ConfigError
 from grokscope.measures.scores import evaluate, first_largest, measured_layers
 from grokscope.measures.table import Answers, Score, Value, scores
 from grokscope.models.network import Layer, Network, arrays_of
-from grokscope.training.compile import CPU_OPTIONS
-from grokscope.training.loop import LOSSES, tiled
+from grokscope.training.compile import compiled
+from grokscope.training.cost import tiled
+from grokscope.training.loop import LOSSES
 
 TILE = 128
 """Examples whose logits are kept in cache while neurons are removed (measured)."""
@@ -277,9 +278,7 @@ def _means(
     }
 
 
-@partial(
-    jax.jit, static_argnames=("loss", "stride", "layer", "wanted"), compiler_options=CPU_OPTIONS
-)
+@compiled("loss", "stride", "layer", "wanted")
 def _sums(
     model: Network,
     in_base: Bool[Array, "width"],

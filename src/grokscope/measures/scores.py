@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import cast
 
 import jax
@@ -20,8 +19,9 @@ from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import ipr, neuron_ipr, residue_order
 from grokscope.measures.table import Answers, Value, scores
 from grokscope.models.network import Layer, Network, named_arrays
-from grokscope.training.compile import CPU_OPTIONS
-from grokscope.training.loop import LOSSES, tile_size, tiled
+from grokscope.training.compile import compiled
+from grokscope.training.cost import tile_size, tiled
+from grokscope.training.loop import LOSSES
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def score_means(
     return {name: mean(values[row.value], row.subset(dataset)) for name, row in scores().items()}
 
 
-@partial(jax.jit, static_argnames=("loss", "wanted"), compiler_options=CPU_OPTIONS)
+@compiled("loss", "wanted")
 def evaluate(
     model: Network,
     inputs: Shaped[Array, "tile example *feature"],

@@ -21,6 +21,7 @@ from grokscope.experiment.own_code import OwnCode, packages_of
 from grokscope.measures.scores import Measurement, embedding_ipr, matrices, measured_layers
 from grokscope.measures.table import scores, unit_measures
 from grokscope.models.network import Network, named_arrays
+from grokscope.training.compile import compilation
 
 WHOLE, COMPACT = "whole", "compact"
 """Values of a run's attribute `kind`: with its weights, or without them."""
@@ -154,4 +155,5 @@ def environment(own_code: Sequence[OwnCode] = ()) -> dict[str, str | int]:
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "byte_order": sys.byteorder,
         }
+        | compilation().notes
     )

@@ -19,7 +19,7 @@ from grokscope.measures.phases import Phase, classify
 from grokscope.measures.spectrum import neuron_ipr
 from grokscope.models.network import Network, array_name
 from grokscope.runs.files import read_dataset, write_dataset
-from grokscope.training.loop import model_shapes
+from grokscope.training.networks import model_shapes
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -21,7 +21,8 @@ from grokscope.runs.files import require_writable
 from grokscope.runs.record import as_dataset
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
-from grokscope.training.loop import model_shapes, train_steps
+from grokscope.training.loop import train_steps
+from grokscope.training.networks import model_shapes
 
 Log = Callable[[Experiment, int, dict[str, float]], None]
 

@@ -1,19 +1,29 @@
-"""Where cells are trained: this process, a pool of local ones, or a Dask cluster."""
+"""Where networks are trained: in this process, on a pool of local ones, or on any executor.
+
+An executor that needs more than `concurrent.futures` offers is added here: a function that opens
+it and says what it can do as the attributes of `Workers`.
+"""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.sharedctypes import RawArray, RawValue
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from loky import ProcessPoolExecutor, cpu_count
+
 from grokscope.errors import ConfigError, WorkerError
+from grokscope.training.compile import Compilation, compilation, configure
 
 CONNECT_SECONDS = 20
 RETRIES = 3
@@ -25,162 +35,208 @@ FOREIGN_TASK_SECONDS = 10.0
 FOREIGN_TASKS = 1000
 """Tasks at a time for an executor whose size is not known, and may grow."""
 
-_done: Any = None
-_watch: Callable[[], None] | None = None
+WATCH_SECONDS = 0.5
+"""How often a training process looks whether its parent is still there."""
 
 
-def report(slot: int, done: float) -> None:
-    """Called where a task runs: how much work of it is done. Not seen from other machines."""
-    if _done is not None:
-        _done[slot] = done
-    if _watch is not None:
-        _watch()
+class Report:
+    """How a task tells the scheduler how much of its work is done; it travels with the task.
+
+    This one is heard in its own process; of a task elsewhere nothing is known until it ends.
+    """
+
+    def __init__(self, watch: Callable[[float], None] | None = None) -> None:
+        """Make a report.
+
+        Args:
+            watch: called with the work done at every report.
+        """
+        self._watch = watch
+        self._done = 0.0
+
+    def __call__(self, done: float) -> None:
+        """Called where the task runs, with the work done so far."""
+        self._done = done
+        if self._watch is not None:
+            self._watch(done)
+
+    def read(self) -> float:
+        """Called by the scheduler: the work done so far."""
+        return self._done
+
+    def close(self) -> None:
+        """Called by the scheduler when the task has ended."""
 
 
-@dataclass
-class Place:
-    """An executor, and how to use it.
+class ReportFile(Report):
+    """A report from another process of this machine, by a file of eight bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the file."""
+        self._path = path
+        path.write_bytes(struct.pack("d", 0.0))
+
+    def __call__(self, done: float) -> None:
+        """Write the number, if the file can be written: progress is worth no failure."""
+        with suppress(OSError), open(self._path, "r+b") as file:
+            file.write(struct.pack("d", done))
+
+    def read(self) -> float:
+        """The number in the file."""
+        return struct.unpack("d", self._path.read_bytes())[0]
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An executor, and what the scheduler must know to use it.
 
     Attributes:
         executor: what tasks are submitted to.
-        tasks: how many it is given at a time.
+        n_tasks: how many tasks it is given at a time.
         task_seconds: what a task should last at least.
-        done: how much work each of the tasks has reported, as a list or shared array.
-        is_local: whether tasks run on this machine, as many as there are workers.
+        runs_here: whether `submit` runs the task in this process before it returns.
+        is_local: whether tasks share this machine, and a lost process takes the others with it.
+        new_report: makes the report of a task; it is given what to call at each report, which
+            only an executor that runs here can.
+        replace_lost: makes the executor take tasks again after it lost a process; None if it
+            cannot.
     """
 
     executor: Executor
-    tasks: int
+    n_tasks: int
     task_seconds: float
-    done: Any
+    runs_here: bool = False
     is_local: bool = False
+    new_report: Callable[[Callable[[float], None]], Report] = lambda watch: Report()
+    replace_lost: Callable[[], None] | None = None
 
-    def replace_lost(self) -> None:
-        """Go on after the executor lost a process.
 
-        Raises:
-            WorkerError: if it cannot.
-        """
-        if not isinstance(self.executor, LocalPool):
-            raise WorkerError(
-                f"the executor ({type(self.executor).__name__}) lost a process and takes no more "
-                "tasks. Finished runs are stored; start a new one and ask again for the rest."
-            )
-        self.executor.replace_lost()
+def n_cores() -> int:
+    """Cores that this process may use, as affinity, containers and SLURM grant them."""
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return max(1, min(cpu_count(), int(granted))) if granted.isdecimal() else cpu_count()
 
 
 @contextmanager
-def place(
-    cells: int, workers: int | None = None, executor: Executor | None = None
-) -> Iterator[Place]:
-    """Where to train so many cells: on the executor, if given; else on one process a core.
+def open_workers(
+    n_cells: int, processes: int | None = None, executor: Executor | None = None
+) -> Iterator[Workers]:
+    """Open what trains cells: the executor, if given; otherwise one process a core.
 
-    A single process is this one. What is opened here is closed at the end, in-flight tasks or not.
+    A single process is this one. Processes that are started here end with the context, whatever
+    they are doing.
+
+    Args:
+        n_cells: how many cells there are to train.
+        processes: training processes; by default one a core.
+        executor: an executor of the caller's, which stays open.
     """
+    processes = min(processes or n_cores(), n_cells)
     if executor is not None:
-        yield Place(executor, FOREIGN_TASKS, FOREIGN_TASK_SECONDS, [0.0] * FOREIGN_TASKS)
-        return
-    workers = min(workers or os.cpu_count() or 1, cells)
-    if workers > 1:
-        pool = LocalPool(workers, slots=2 * workers)
-        opened = Place(pool, 2 * workers, LOCAL_TASK_SECONDS, pool.done, is_local=True)
+        yield Workers(executor, FOREIGN_TASKS, FOREIGN_TASK_SECONDS)
+    elif processes > 1:
+        with local_pool(processes) as workers:
+            yield workers
     else:
-        here = Here()
-        opened = Place(here, 1, LOCAL_TASK_SECONDS, here.done, is_local=True)
-    with opened.executor:
-        yield opened
+        with InThisProcess() as here:
+            yield Workers(here, 1, LOCAL_TASK_SECONDS, True, True, Report)
 
 
-class Here(Executor):
-    """Runs each task in this process as it is submitted.
+@contextmanager
+def local_pool(processes: int) -> Iterator[Workers]:
+    """Training processes of this machine, which end with the context."""
+    with TemporaryDirectory(prefix="grokscope-") as folder, LocalPool(processes) as pool:
+        numbers = count()
 
-    Attributes:
-        done: what tasks have reported.
-        watch: called at every report.
-    """
+        yield Workers(
+            pool,
+            2 * processes,
+            LOCAL_TASK_SECONDS,
+            is_local=True,
+            new_report=lambda watch: ReportFile(Path(folder, str(next(numbers)))),
+            replace_lost=pool.replace_lost,
+        )
 
-    def __init__(self) -> None:
-        self.done = [0.0]
-        self.watch: Callable[[], None] = lambda: None
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+class InThisProcess(Executor):
+    """Runs each task as it is submitted."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A finished future."""
-        global _done, _watch
-        _done, _watch = self.done, self.watch
-        future: Future = Future()
+        future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:
             future.set_exception(error)
-        finally:
-            _done, _watch = None, None
         return future
 
 
 class LocalPool(Executor):
-    """Single-threaded processes that end with their parent; a lost one is replaced.
+    """Processes that end with their parent, however it ends.
 
-    `submit` after a process was lost starts new ones; the futures in flight then have a
-    `BrokenExecutor` as their exception.
+    After a process is lost, the futures in flight have a `BrokenExecutor` as their exception, and
+    the pool must be told to `replace_lost`.
     """
 
-    def __init__(self, workers: int, slots: int) -> None:
-        self.workers = workers
-        self.done = RawArray("d", slots)
-        self._started = RawValue("b", 0)
-        self._failed_starts = 0
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
         self._pool: ProcessPoolExecutor | None = None
+        self._first: Future[Any] = Future()
+        self._failed_starts = 0
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a task in one of the processes."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self.workers,
-                multiprocessing.get_context("spawn"),
-                _start_worker,
-                (self.done, self._started),
+                self._processes,
+                initializer=_start_worker,
+                initargs=(os.getpid(), compilation()),
+                env=ENVIRONMENT,
             )
+            self._first = self._pool.submit(os.getpid)
         return self._pool.submit(fn, *args, **kwargs)
 
     def replace_lost(self) -> None:
-        """Give up the processes that are left of a broken pool.
+        """End what is left of the processes; the next task starts new ones.
 
         Raises:
-            WorkerError: if no process ever started.
+            WorkerError: if none started, for the second time: one may have been killed as it
+                started.
         """
-        self._failed_starts += not self._started.value
-        if self._failed_starts > 1:  # one may have been killed as it started
-            raise WorkerError(
-                "no training process could start: a script must make its call under "
-                "`if __name__ == '__main__':`."
-            )
+        if (error := self._first.exception()) is not None:
+            self._failed_starts += 1
+        if self._failed_starts > 1:
+            reason = str(error).partition("\n")[0]
+            raise WorkerError(f"no training process could start: {reason} Train with workers=1.")
         self.shutdown()
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = True) -> None:
         """End the processes, whatever they are doing."""
-        if self._pool is None:
-            return
-        for process in list((self._pool._processes or {}).values()):
-            process.terminate()
-        self._pool.shutdown(wait=wait, cancel_futures=True)
-        self._pool = None
+        if self._pool is not None:
+            self._pool.shutdown(wait=wait, kill_workers=True)
+            self._pool = None
 
 
-def _start_worker(done: Any, started: Any) -> None:
-    """Leave Ctrl-C to the parent, and end with it however it ends."""
-    global _done
-    _done = done
-    started.value = 1
+ENVIRONMENT = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
+"""For training processes: loky would end one that has grown by 300 MB, as wide networks do."""
+
+
+def _start_worker(parent: int, chosen: Compilation) -> None:
+    """Compile as the parent does, leave Ctrl-C to it, and end with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
 
     def end_with_parent() -> None:
-        parent.join()
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
+    configure(chosen.threads, chosen.folder, chosen.options)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ BEYOND = 1000
 COARSE = 4
 """Cells between two lines of the first lattice: a power of two."""
 
+# Which cells count as a cell's neighbours: all eight around it, or the four beside it.
 AROUND = np.ones((1, 3, 3), bool)
 BESIDE = ndimage.generate_binary_structure(2, 1)[None]
 
@@ -26,18 +27,19 @@ Codes = Int[np.ndarray, "panel row column"]
 def follow_boundaries(
     codes: Codes, coarse: int = COARSE
 ) -> Iterator[Bool[np.ndarray, "panel row column"]]:
-    """What to train next, until every cell is trained or enclosed by cells of its own phase.
+    """Which cells to train next, until both sides of every boundary are trained.
 
-    First come the cells of a coarse lattice, which includes the last row and column. Then the
-    lattice is halved again and again. A new cell is taken to be like the cells around it if they
-    agree, and is trained otherwise. A cell so taken that turns out to lie beside one of another
-    phase is trained after all. In the end both sides of each boundary are trained, and a lone odd
-    cell with its neighbours.
+    The first round is a coarse lattice of cells, with the last row and column. The lattice is then
+    halved again and again. If the cells around a new one have the same phase, the new one is
+    assumed to have it too; otherwise it is trained. An assumed cell is trained after all if a cell
+    beside it proves to have another phase. At the end every cell is trained, or enclosed by cells
+    of one phase.
 
     Args:
-        codes: what is known, `UNKNOWN` elsewhere; the caller fills in what it was asked for
-            before it asks for more. What cannot be known may stay `UNKNOWN`, and is asked for once.
-        coarse: cells between two lines of the first lattice.
+        codes: the known phases, `UNKNOWN` elsewhere. Before the caller asks for the next round it
+            fills in the last one. A cell that cannot be known may stay `UNKNOWN`: it is asked for
+            once.
+        coarse: cells between two lines of the first lattice, a power of two.
 
     Yields:
         True for each cell to train now; never all False.
@@ -50,8 +52,8 @@ def follow_boundaries(
     >>> int((codes == UNKNOWN).sum()), np.array_equal(enclosed(codes), truth)
     (52, True)
     """
-    # Cells are looked at in the order of a first run, known or not, so that going on with what is
-    # known asks for what is left and no more.
+    # Known cells are visited in the order of a first run too: a sweep that goes on then asks for
+    # the same cells as one that was never interrupted.
     looked_at = np.zeros(codes.shape, bool)
     guess = np.full_like(codes, UNKNOWN)
     step = coarse
@@ -94,7 +96,11 @@ def _extremes(codes: Codes, neighbours: np.ndarray) -> tuple[Codes, Codes]:
 def enclosed(codes: Codes, coarse: int = COARSE) -> Codes:
     """Codes with every gap filled that is enclosed by cells of one phase; other gaps stay.
 
-    So do all gaps of a panel whose coarse lattice is not known whole: it is not refined yet.
+    Nothing is filled in a panel whose coarse lattice has gaps, since it is not refined yet.
+
+    Args:
+        codes: the known phases, `UNKNOWN` elsewhere.
+        coarse: as for `follow_boundaries`.
 
     >>> enclosed(np.array([[[1, 1, 1, 2], [1, -1, 1, -1], [1, 1, 1, 3]]]), coarse=2).tolist()
     [[[1, 1, 1, 2], [1, 1, 1, -1], [1, 1, 1, 3]]]

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
 from contextlib import ExitStack
 from itertools import groupby
-from pathlib import Path
 from typing import NamedTuple
 
 from grokscope.errors import WorkerError
@@ -20,16 +19,29 @@ from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Signature, Summary, signature, summarize
 from grokscope.runs.train import train_ensemble
-from grokscope.sweeps.executors import Here, Place, report
-from grokscope.training.cost import CELL_SECONDS, seconds_per_work, work
-from grokscope.training.loop import ensemble_key, ensemble_size
+from grokscope.sweeps.executors import Report, Workers
+from grokscope.training.cost import CELL_SECONDS, work
+from grokscope.training.loop import ensemble_key, ensemble_size, seconds_per_work
 
 POLL_SECONDS = 0.5
 
 
+class OutOfTime(BaseException):
+    """Raised in the middle of a training when the time limit of its sweep is reached.
+
+    No `Exception`, since it is no failure of the cell that is trained.
+    """
+
+
 class Outcome(NamedTuple):
-    """What became of a cell: its run's summary and its file's signature; or why it failed; or
-    neither, if another process is at it.
+    """What became of a cell.
+
+    Attributes:
+        experiment: the cell.
+        summary: of its run, if there is one.
+        mark: the signature of the run's file.
+        failure: why it failed, if it did. Without this and a summary, another process is
+            training the cell.
     """
 
     experiment: Experiment
@@ -37,32 +49,50 @@ class Outcome(NamedTuple):
     mark: Signature | None = None
     failure: str | None = None
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether another process is training the cell."""
+        return self.summary is None and self.failure is None
+
 
 class Task(NamedTuple):
     """Cells that are trained in one go, and where the task reports what it has done."""
 
     cells: tuple[Experiment, ...]
-    slot: int
+    report: Report
 
 
 Show = Callable[[str, float, float], None]
-Train = Callable[[Sequence[Experiment], str, bool, int], list[Outcome]]
+"""Called with a description, the work done and all the work."""
+
+Train = Callable[[Sequence[Experiment], str, bool, Report], list[Outcome]]
+"""Trains cells into a store, with their weights or without, and reports the work done."""
 
 
 def train_cells(
-    experiments: Sequence[Experiment], store: str, keep_weights: bool, slot: int
+    experiments: Sequence[Experiment], store: str, keep_weights: bool, report: Report
 ) -> list[Outcome]:
-    """Train cells into a store, where a task runs; alike ones as ensembles where that pays."""
+    """Train cells into a store, where a task runs; those of one shape as ensembles if that pays.
+
+    Args:
+        experiments: the cells.
+        store: a folder of runs.
+        keep_weights: whether to store the final weights too.
+        report: told of the work done so far.
+
+    Raises:
+        OSError: if a run cannot be read or written.
+    """
     outcomes: list[Outcome] = []
     done = 0.0
 
     def advance(part: float) -> None:
         nonlocal done
         done += part
-        report(slot, done)
+        report(done)
 
-    for _, alike in groupby(experiments, ensemble_key):
-        members = list(alike)
+    for _, same_shape in groupby(experiments, ensemble_key):
+        members = list(same_shape)
         for start in range(0, len(members), ensemble_size()):
             batch = members[start : start + ensemble_size()]
             outcomes += _train_batch(batch, Store(store), keep_weights, advance)
@@ -75,6 +105,7 @@ def _train_batch(
     keep_weights: bool,
     advance: Callable[[float], None],
 ) -> list[Outcome]:
+    """Train what no other process has trained or is training."""
     outcomes: list[Outcome] = []
     missing: list[Experiment] = []
     with ExitStack() as locks:
@@ -87,18 +118,24 @@ def _train_batch(
                 missing.append(experiment)
             else:
                 outcomes.append(_finished(run))
-        per_step = sum(map(work, missing)) / max(experiments[0].steps, 1)
-        try:
-            runs = train_ensemble(missing, lambda steps: advance(steps * per_step))
-            runs = runs if keep_weights else [without_weights(run) for run in runs]
-        except OSError:
-            raise
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-            if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason:
-                reason = "out of memory"
-            return outcomes + [Outcome(experiment, failure=reason) for experiment in missing]
-        return outcomes + [_finished(_save(run, store)) for run in runs]
+        trained = _trained(missing, keep_weights, advance)
+        if isinstance(trained, str):
+            return outcomes + [Outcome(experiment, failure=trained) for experiment in missing]
+        return outcomes + [_finished(_save(run, store)) for run in trained]
+
+
+def _trained(
+    experiments: list[Experiment], keep_weights: bool, advance: Callable[[float], None]
+) -> list[Run] | str:
+    """The runs, not yet stored; or why they failed: whatever is raised is no fault of the store."""
+    per_step = sum(map(work, experiments)) / max(experiments[0].steps, 1) if experiments else 0.0
+    try:
+        runs = train_ensemble(experiments, lambda steps: advance(steps * per_step))
+        return runs if keep_weights else [without_weights(run) for run in runs]
+    except (Exception, SystemExit) as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
+        return "out of memory" if is_memory else reason
 
 
 def _save(run: Run, store: Store) -> Run:
@@ -117,7 +154,7 @@ def run_task(
     cells: Sequence[Experiment],
     store: str,
     keep_weights: bool,
-    slot: int,
+    report: Report,
     code: Sequence[str],
 ) -> tuple[list[Outcome], float]:
     """What an executor is given: outcomes, and how many seconds they took where they ran.
@@ -126,174 +163,265 @@ def run_task(
     """
     allow_code(*code)
     began = time.perf_counter()
-    return train(cells, store, keep_weights, slot), time.perf_counter() - began
+    return train(cells, store, keep_weights, report), time.perf_counter() - began
 
 
-def run_cells(
-    cells: Iterable[Experiment],
-    store: Path,
-    place: Place,
-    keep_weights: bool = False,
-    show: Show = lambda description, done, total: None,
-    train: Train = train_cells,
-) -> Iterator[Outcome]:
-    """Train every cell, and yield what became of each, as it is known.
+class Scheduler:
+    """Trains cells on an executor, and says what became of each as it is known.
 
-    The longest come first, and cells of one shape together, so that each shape compiles once a
-    process. Short cells are packed into tasks of a useful length. The cells of a task that was
-    lost with its process are tried again one by one, in a local pool with nothing beside them,
-    since there a lost process takes the others with it: a cell that is lost even so has failed.
-    However this ends, what was submitted and has not begun is cancelled.
+    The longest cells come first, and cells of one shape together, so that each shape compiles
+    once a process. Short cells are packed into tasks of a useful length. The cells of a task that
+    was lost with its process are suspects: each is tried again alone, in a local pool with no
+    other task running, since there a lost process takes the others with it. A cell that is lost
+    even so has failed.
+
+    Attributes:
+        waiting: cells that no task has, longest first.
+        suspects: cells of lost tasks.
+        elsewhere: cells that another process is training; asked for again later.
+        skipped: cells that would not end before the time limit.
+        running: the tasks in flight.
+    """
+
+    def __init__(
+        self,
+        cells: Iterable[Experiment],
+        store: Store,
+        workers: Workers,
+        keep_weights: bool = False,
+        show: Show = lambda description, done, total: None,
+        train: Train = train_cells,
+        deadline: float = math.inf,
+    ) -> None:
+        """Prepare to train.
+
+        Args:
+            cells: what to train.
+            store: a folder of runs.
+            workers: the executor.
+            keep_weights: whether to store the final weights too.
+            show: told of progress.
+            train: what a task does.
+            deadline: the `time.monotonic()` at which to end. No cell is begun that would not end
+                before it, going by those that have ended; what runs then is given up.
+        """
+        order = sorted(cells, key=lambda cell: (-work(cell), str(ensemble_key(cell))))
+        self.waiting = deque(order)
+        self.suspects: deque[Experiment] = deque()
+        self.elsewhere: list[Experiment] = []
+        self.skipped: list[Experiment] = []
+        self.running: dict[Future[tuple[list[Outcome], float]], Task] = {}
+        self.store = store
+        self._workers, self._keep_weights = workers, keep_weights
+        self._show, self._train, self._deadline = show, train, deadline
+        self._n_cells, self._total = len(order), sum(map(work, order))
+        self._n_ended, self._ended_work = 0, 0.0
+        self._suspect_runs = False
+        # Asked for where tasks run in this process: elsewhere the device may be another.
+        self._ensemble = ensemble_size() if workers.runs_here else 1
+        self._timed_work, self._timed_seconds = 0.0, 0.0
+        if order and not workers.is_local:  # many tasks are submitted before the first one ends
+            self._timed_work, self._timed_seconds = 1.0, seconds_per_work(order[len(order) // 2])
+
+    def run(self) -> Iterator[Outcome]:
+        """Train every cell, or as many as the time limit allows.
+
+        However this ends, what was submitted and has not begun is cancelled.
+
+        Yields:
+            What became of each cell.
+
+        Raises:
+            OSError: if a file cannot be written.
+            WorkerError: if the executor cannot go on.
+        """
+        try:
+            while self._goes_on():
+                self._submit_tasks()
+                self._show_progress(sum(task.report.read() for task in self.running.values()))
+                seconds = min(POLL_SECONDS, max(0.0, self._seconds_left()))
+                for future in wait(self.running, seconds, FIRST_COMPLETED).done:
+                    if future in self.running:  # not given up meanwhile
+                        yield from self._ended(future)
+        except OutOfTime:
+            pass
+        finally:
+            for future in self.running:
+                future.cancel()
+
+    def _goes_on(self) -> bool:
+        """Whether there is something to do; waits a little where another process does it."""
+        if self._seconds_left() <= 0:
+            return False
+        if self.elsewhere and not (self.waiting or self.suspects or self.running):
+            time.sleep(POLL_SECONDS)
+            self.waiting.extend(self.elsewhere)
+            self.elsewhere.clear()
+        return bool(self.waiting or self.suspects or self.running)
+
+    def _submit_tasks(self) -> None:
+        """Give the executor as many tasks as it takes."""
+        while len(self.running) < self._workers.n_tasks and not self._must_wait():
+            is_suspect = bool(self.suspects)
+            if not (cells := self._next_cells()):
+                return
+            self._suspect_runs = self._workers.is_local and is_suspect
+            task = Task(cells, self._workers.new_report(self._report_here))
+            store, code = str(self.store.path), allowed_folders()
+            arguments = (self._train, cells, store, self._keep_weights, task.report, code)
+            try:
+                future = self._workers.executor.submit(run_task, *arguments)
+            except BrokenExecutor:
+                self.suspects.extend(cells)
+                self._replace_lost_processes()
+            else:
+                self.running[future] = task
+
+    def _must_wait(self) -> bool:
+        """Whether a task runs that a suspect must not share the machine with."""
+        has_suspects = self._suspect_runs or bool(self.suspects)
+        return self._workers.is_local and has_suspects and bool(self.running)
+
+    def _next_cells(self) -> tuple[Experiment, ...]:
+        """The cells of the next task: one suspect, or as many as fill a task of useful length.
+
+        Cells that train as an ensemble fill it up in any case. Those that would not end before
+        the time limit are skipped.
+        """
+        if self.suspects:
+            return (self.suspects.popleft(),)
+        cells: list[Experiment] = []
+        seconds = 0.0
+        while self.waiting:
+            cell, left = self.waiting[0], self._seconds_left()
+            is_long = bool(cells) and seconds >= self._workers.task_seconds
+            if is_long and not self._joins_ensemble(cell, cells):
+                break
+            needed = self._estimated_seconds(cell)
+            if math.isfinite(needed) and seconds + needed > left:
+                if cells:
+                    break
+                self.skipped.append(self.waiting.popleft())
+                continue
+            cells.append(self.waiting.popleft())
+            seconds += needed
+        return tuple(cells)
+
+    def _estimated_seconds(self, cell: Experiment) -> float:
+        """What a cell takes, going by those that have ended; infinite if none has."""
+        rate = self._timed_seconds / self._timed_work if self._timed_work else math.inf
+        return CELL_SECONDS + rate * work(cell)
+
+    def _joins_ensemble(self, cell: Experiment, cells: Sequence[Experiment]) -> bool:
+        return len(cells) < self._ensemble and ensemble_key(cell) == ensemble_key(cells[0])
+
+    def _ended(self, future: Future[tuple[list[Outcome], float]]) -> Iterator[Outcome]:
+        """What became of the cells of a task that has ended."""
+        task = self.running.pop(future)
+        outcomes = self._outcomes(future, task)
+        task.report.close()
+        self._suspect_runs = self._suspect_runs and bool(self.running)
+        for outcome in outcomes:
+            if outcome.is_elsewhere:
+                self.elsewhere.append(outcome.experiment)
+                continue
+            self._n_ended += 1
+            self._ended_work += work(outcome.experiment)
+            yield outcome
+
+    def _outcomes(self, future: Future[tuple[list[Outcome], float]], task: Task) -> list[Outcome]:
+        """What a task returned; nothing if it was lost and its cells are to be tried again."""
+        try:
+            outcomes, seconds = future.result()
+        except OSError:
+            raise  # training never raises it: a file of the store could not be read or written
+        except CancelledError:
+            raise WorkerError(
+                "the executor was closed, or lost its scheduler. Finished runs are stored; "
+                "start it again and ask for the rest."
+            ) from None
+        except ImportError as error:
+            raise WorkerError(
+                f"every process must have grokscope and what it needs, got: {error}. "
+                "Install the same versions everywhere."
+            ) from None
+        except (Exception, SystemExit) as error:
+            return self._lost(task, error)
+        self._timed_seconds += seconds
+        self._timed_work += sum(map(work, task.cells))
+        return outcomes
+
+    def _lost(self, task: Task, error: BaseException) -> list[Outcome]:
+        """The failure of a cell that was lost alone; the cells of other tasks become suspects."""
+        outcomes = []
+        if self._suspect_runs or (not self._workers.is_local and len(task.cells) == 1):
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            if isinstance(error, BrokenExecutor):
+                reason = "its process ended abruptly, as one does that runs out of memory"
+            outcomes.append(Outcome(task.cells[0], failure=reason))
+        else:
+            self.suspects.extend(task.cells)
+        if isinstance(error, BrokenExecutor):
+            self._replace_lost_processes()
+        return outcomes
+
+    def _replace_lost_processes(self) -> None:
+        """Suspect every task in flight, and make the executor take tasks again."""
+        for task in self.running.values():
+            self.suspects.extend(task.cells)
+            task.report.close()
+        self.running.clear()
+        if self._workers.replace_lost is None:
+            name = type(self._workers.executor).__name__
+            raise WorkerError(
+                f"the executor ({name}) lost a process and takes no more tasks. Finished runs are "
+                "stored; start a new one and ask again for the rest."
+            )
+        self._workers.replace_lost()
+
+    def _seconds_left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def _report_here(self, done: float) -> None:
+        """Called by a task in this process: show its progress, and end it if time is up."""
+        self._show_progress(done)
+        if self._seconds_left() <= 0:
+            raise OutOfTime
+
+    def _show_progress(self, running_work: float) -> None:
+        description = f"{self._n_ended:,} of {self._n_cells:,} networks"
+        self._show(description, self._ended_work + running_work, self._total)
+
+    @property
+    def n_left(self) -> int:
+        """Cells of which nothing is known yet."""
+        return self._n_cells - self._n_ended
+
+
+def train_all(scheduler: Scheduler) -> dict[str, str]:
+    """Train a scheduler's cells into its store, and record those that fail.
+
+    Args:
+        scheduler: which has not run yet.
+
+    Returns:
+        The reason of each failure, by digest.
 
     Raises:
         OSError: if a file cannot be written.
         WorkerError: if the executor cannot go on.
     """
-    running: dict[Future, Task] = {}
+    store = scheduler.store
+    known, failed = {}, {}
     try:
-        yield from _run_cells(cells, store, place, keep_weights, show, train, running)
-    finally:
-        for future in running:
-            future.cancel()
-
-
-def _run_cells(
-    cells: Iterable[Experiment],
-    store: Path,
-    place: Place,
-    keep_weights: bool,
-    show: Show,
-    train: Train,
-    running: dict[Future, Task],
-) -> Iterator[Outcome]:
-    queue = deque(sorted(cells, key=lambda cell: (-work(cell), str(ensemble_key(cell)))))
-    n_cells, total = len(queue), sum(map(work, queue))
-    suspects: deque[Experiment] = deque()
-    elsewhere: list[Experiment] = []
-    slots = list(range(place.tasks))
-    n_ended, ended_work, alone = 0, 0.0, False
-    # Asked for where tasks run in this process: elsewhere the device may be another.
-    ensemble = ensemble_size() if isinstance(place.executor, Here) else 1
-    timed_work, timed_seconds = 0.0, 0.0
-    if queue and not place.is_local:  # where many tasks are submitted before the first one ends
-        timed_work = 1.0
-        timed_seconds = seconds_per_work(queue[n_cells // 2])
-
-    def give_up_on_lost_processes() -> None:
-        for task in running.values():
-            suspects.extend(task.cells)
-            slots.append(task.slot)
-        running.clear()
-        place.replace_lost()
-
-    def is_exclusive() -> bool:
-        """Whether a process may take others with it, and a suspect waits or runs."""
-        return place.is_local and (alone or bool(suspects))
-
-    def show_progress(running_work: float) -> None:
-        show(f"{n_ended:,} of {n_cells:,} networks", ended_work + running_work, total)
-
-    if isinstance(place.executor, Here):  # its tasks run while they are being submitted
-        place.executor.watch = lambda: show_progress(place.done[0])
-
-    while queue or suspects or running or elsewhere:
-        if not (queue or suspects or running):
-            time.sleep(POLL_SECONDS)
-            queue.extend(elsewhere)
-            elsewhere.clear()
-        while slots and (queue or suspects) and not (running and is_exclusive()):
-            alone = place.is_local and bool(suspects)
-            rate = timed_seconds / timed_work if timed_work else math.inf
-            cells = (suspects.popleft(),) if suspects else _pack(queue, place, rate, ensemble)
-            task = Task(cells, slots.pop())
-            place.done[task.slot] = 0
-            arguments = (train, task.cells, str(store), keep_weights, task.slot, allowed_folders())
-            try:
-                running[place.executor.submit(run_task, *arguments)] = task
-            except BrokenExecutor:
-                suspects.extend(task.cells)
-                slots.append(task.slot)
-                give_up_on_lost_processes()
-        show_progress(math.fsum(place.done[task.slot] for task in running.values()))
-        for future in wait(running, POLL_SECONDS, FIRST_COMPLETED).done:
-            if future not in running:  # given up just now
-                continue
-            task = running.pop(future)
-            slots.append(task.slot)
-            outcomes: list[Outcome] = []
-            try:
-                outcomes, seconds = future.result()
-                timed_seconds += seconds
-                timed_work += sum(map(work, task.cells))
-            except OSError:
-                raise
-            except CancelledError:
-                raise WorkerError(
-                    "the executor was closed, or lost its scheduler. Finished runs are stored; "
-                    "start it again and ask for the rest."
-                ) from None
-            except ImportError as error:
-                raise WorkerError(
-                    f"every process must have grokscope and what it needs, got: {error}. "
-                    "Install the same versions everywhere."
-                ) from None
-            except Exception as error:
-                if alone or (not place.is_local and len(task.cells) == 1):
-                    reason = str(error).partition("\n")[0] or type(error).__name__
-                    outcomes = [Outcome(task.cells[0], failure=reason)]
-                else:
-                    suspects.extend(task.cells)
-                if isinstance(error, BrokenExecutor):
-                    give_up_on_lost_processes()
-            alone = alone and bool(running)
-            for outcome in outcomes:
-                if outcome.summary is None and outcome.failure is None:
-                    elsewhere.append(outcome.experiment)
-                else:
-                    yield outcome
-                    n_ended += 1
-                    ended_work += work(outcome.experiment)
-
-
-def _pack(
-    queue: deque[Experiment], place: Place, rate: float, ensemble: int
-) -> tuple[Experiment, ...]:
-    """The next cells: as many as fill a task of useful length at `rate` seconds per work, or an
-    ensemble of so many alike.
-    """
-    pack = [queue.popleft()]
-    seconds = CELL_SECONDS + rate * work(pack[0])
-    shape = ensemble_key(pack[0]) if ensemble > 1 else None
-    while queue and (
-        seconds < place.task_seconds or (len(pack) < ensemble and ensemble_key(queue[0]) == shape)
-    ):
-        pack.append(queue.popleft())
-        seconds += CELL_SECONDS + rate * work(pack[-1])
-    return tuple(pack)
-
-
-def train_all(
-    cells: Iterable[Experiment],
-    store: Path,
-    place: Place,
-    keep_weights: bool = False,
-    show: Show = lambda description, done, total: None,
-) -> dict[str, str]:
-    """Train every cell into the store, and record those that fail.
-
-    Returns:
-        The reason of each failure, by digest.
-    """
-    known, failed, opened = {}, {}, Store(store)
-    try:
-        for outcome in run_cells(cells, store, place, keep_weights, show):
+        for outcome in scheduler.run():
             name = digest(outcome.experiment)
             if outcome.failure is not None:
                 failed[name] = outcome.failure
-                opened.record_failure(outcome.experiment, outcome.failure)
+                store.record_failure(outcome.experiment, outcome.failure)
             elif outcome.summary is not None and outcome.mark is not None:
                 known[name] = (outcome.mark, outcome.summary)
-                opened.forget_failure(outcome.experiment)
+                store.forget_failure(outcome.experiment)
     finally:
-        opened.summaries(known, wanted=known)  # which keeps them for the next time
+        store.summaries(known, wanted=known)  # which keeps them for the next time
     return failed

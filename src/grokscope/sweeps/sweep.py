@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -34,11 +35,12 @@ from grokscope.sweeps.diagram import (
     phase_codes,
     require_free_axes,
 )
-from grokscope.sweeps.executors import place
+from grokscope.sweeps.executors import Workers, n_cores, open_workers
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
-from grokscope.sweeps.scheduler import Show, train_all
-from grokscope.training.cost import CELL_SECONDS, seconds_per_work, work
-from grokscope.training.loop import model_shapes, n_weights
+from grokscope.sweeps.scheduler import Scheduler, Show, train_all
+from grokscope.training.cost import CELL_SECONDS, work
+from grokscope.training.loop import seconds_per_work
+from grokscope.training.networks import model_shapes, n_weights
 
 RUN_BYTES = 60_000
 """Size of a run file without weights, at the paper's settings (measured: 40 to 70 kB)."""
@@ -51,9 +53,6 @@ def train_missing(
     progress: bool = True,
 ) -> list[Run]:
     """The runs of all experiments, with weights, in their order; missing ones are trained.
-
-    In a script, call it under `if __name__ == "__main__":`, since each training process imports
-    the script anew.
 
     Args:
         experiments: what is wanted; equal ones are trained once.
@@ -71,8 +70,8 @@ def train_missing(
     missing = [e for e, run in runs.items() if run is None or not run.has_weights]
     if missing:
         require_writable(store.path, "store")
-        with work_bar(progress) as show, place(len(missing), workers) as where:
-            failed = train_all(missing, store.path, where, keep_weights=True, show=show)
+        with work_bar(progress) as show, open_workers(len(missing), workers) as opened:
+            failed = train_all(Scheduler(missing, store, opened, keep_weights=True, show=show))
         if failed:
             name, reason = next(iter(failed.items()))
             raise WorkerError(
@@ -83,14 +82,19 @@ def train_missing(
     return [run for experiment in experiments if (run := runs[experiment])]
 
 
+Value = int | float | str | bool | None
+"""A value of a setting."""
+
+
 def sweep(
     grid: Grid | str | Path,
     store: str | Path | Store,
     *,
     refine: bool = False,
-    always: Mapping[str, Any] | None = None,
+    always: Mapping[str, Value] | None = None,
     keep_weights: bool = False,
     limit: int | None = None,
+    time_limit: int | float | None = None,
     retry_failed: bool = False,
     workers: int | None = None,
     executor: Executor | None = None,
@@ -98,19 +102,21 @@ def sweep(
 ) -> xr.Dataset:
     """Train the cells of a grid that a store lacks, and return them all as one dataset.
 
-    A cell that fails is recorded with its reason and left out from then on. In a script, call it
-    under `if __name__ == "__main__":`, since each training process imports the script anew.
+    A cell that fails is recorded with its reason and left out from then on.
 
     Args:
-        grid: a `Grid`, the name of one, or a TOML file.
+        grid: a `Grid` or a TOML file.
         store: a folder of runs; what is there is not trained again.
         refine: train only what decides where phases meet, along the last two axes; cells enclosed
             by one phase are inferred in `phase_diagram`.
         always: axis values of cells that refining trains in any case, such as train_fraction=0.8.
         keep_weights: store the final weights too, 1.4 MB for 60 kB at the paper's settings.
         limit: train at most so many cells now.
+        time_limit: seconds after which to end. No cell is begun that would not end in time; those
+            that still run are given up, and are trained when the same sweep is asked for again.
+            A warning says how many are left.
         retry_failed: try again what failed before.
-        workers: training processes; by default one a core.
+        workers: training processes; by default one for each core that this process may use.
         executor: any `concurrent.futures.Executor` in their place, whose processes see the store
             under the same path.
         progress: whether to show a progress bar, if on a terminal.
@@ -130,51 +136,121 @@ def sweep(
     >>> data.train_accuracy.dims, int((data.status == 1).sum())
     (('weight_decay', 'seed'), 2)
     """
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     allow_code(Path.cwd())
     grid = complete_grid(grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid)))
     store = Store.of(store)
-    for name, number in (("limit", limit), ("workers", workers)):
+    _require_possible(grid, refine, {"limit": limit, "workers": workers}, time_limit)
+    require_writable(store.path, "store")
+    store.record_grid(grid)
+    data = open_sweep(grid, store, progress)
+    wanted = _Wanted(refine, always or {}, keep_weights, limit or grid.size, retry_failed, deadline)
+    with work_bar(progress) as show, open_workers(grid.size, workers, executor) as opened:
+        data, n_left = _train_rounds(grid, store, data, wanted, opened, show)
+    if n_left:
+        more = "at least " if refine else ""
+        warnings.warn(
+            f"the time limit ended the sweep; {more}{n_left:,} of its networks are left. "
+            "Ask for the same sweep again to go on.",
+            stacklevel=2,
+        )
+    return data
+
+
+class _Wanted(NamedTuple):
+    """The arguments of `sweep` that say which cells are trained, and until when."""
+
+    refine: bool
+    always: Mapping[str, Value]
+    keep_weights: bool
+    limit: int
+    retry_failed: bool
+    deadline: float
+
+    def of(self, data: xr.Dataset) -> np.ndarray:
+        """Which runs of a sweep to train, were every cell of interest."""
+        return _untrained(data, self.keep_weights, self.retry_failed)
+
+    def known_phases(self, data: xr.Dataset) -> np.ndarray:
+        """Codes of the cells whose seeds all need no more training, as [panel, row, column]."""
+        phases = most_frequent(phase_codes(data).values)
+        phases[self.of(data).any(axis=-1)] = UNKNOWN
+        rows, columns = (1, 1, *phases.shape)[-2:]
+        return phases.reshape(-1, rows, columns)
+
+    def rounds(self, grid: Grid, codes: np.ndarray) -> Iterable[np.ndarray]:
+        """Which cells to train in each round, as [panel, row, column]: all, if not refined.
+
+        Args:
+            grid: the sweep's.
+            codes: the known phases, which the caller keeps up to date from round to round.
+        """
+        if not self.refine:
+            return [np.ones(codes.shape, bool)]
+        first = [_cells_at(grid, self.always).reshape(codes.shape)] if self.always else []
+        return chain(first, follow_boundaries(codes))
+
+
+def _train_rounds(
+    grid: Grid, store: Store, data: xr.Dataset, wanted: _Wanted, workers: Workers, show: Show
+) -> tuple[xr.Dataset, int]:
+    """Train what is wanted of a sweep, round by round.
+
+    Returns:
+        The sweep as it is then, and how many cells of the last round the time limit left.
+    """
+    codes = wanted.known_phases(data)
+    n_more, n_left, work_before = wanted.limit, 0, 0.0
+    for number, chosen in enumerate(wanted.rounds(grid, codes), start=1):
+        missing = wanted.of(data)
+        missing &= chosen.reshape(*missing.shape[:-1], 1)  # every seed of a cell
+        cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:n_more].tolist()]
+        if not cells:
+            continue
+        for experiment in cells:
+            store.forget_failure(experiment)
+        prefix = f"round {number}, more may follow: " if wanted.refine else ""
+        show_round = _after(work_before, prefix, show)
+        scheduler = Scheduler(
+            cells, store, workers, wanted.keep_weights, show_round, deadline=wanted.deadline
+        )
+        train_all(scheduler)
+        data = collect(grid, store)
+        codes[:] = wanted.known_phases(data)
+        work_before += math.fsum(map(work, cells))
+        n_more, n_left = n_more - len(cells), scheduler.n_left
+        if not n_more or n_left:
+            break
+    return data, n_left
+
+
+def _require_possible(
+    grid: Grid, refine: bool, counts: Mapping[str, int | None], time_limit: int | float | None
+) -> None:
+    """Refuse what cannot be swept, before anything is written.
+
+    Raises:
+        ConfigError: if a count is less than 1, the time limit is not positive, there are no axes
+            to refine along, or the network cannot be measured.
+    """
+    for name, number in counts.items():
         if number is not None and number < 1:
             raise ConfigError(f"`{name}` must be a whole number from 1, got {number}. Use 1.")
+    if time_limit is not None and not time_limit > 0:
+        raise ConfigError(
+            f"`time_limit` must be a positive number of seconds, got {time_limit}. Use 3600."
+        )
     if refine and not has_plane([grid.values[name] for name in list(grid.sizes)[:-1]]):
         raise ConfigError(
             "`refine` must have two axes to refine along, the last two, of ascending numbers, got "
             f"{list(grid.axes)}. Sweep the whole grid, or put such axes last."
         )
-    require_writable(store.path, "store")
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
     require_free_axes(grid)
-    store.record_grid(grid)
-    data = open_sweep(grid, store, progress)
-    left = grid.size if limit is None else limit
-    with work_bar(progress) as show, place(grid.size, workers, executor) as where:
-        codes = _known_phases(data, keep_weights, retry_failed)
-        rounds = iter([np.ones(codes.shape, bool)])
-        if refine:
-            first_round = [_cells_at(grid, always).reshape(codes.shape)] if always else []
-            rounds = chain(first_round, follow_boundaries(codes))
-        before = 0.0
-        for number, wanted in enumerate(rounds, start=1):
-            missing = _untrained(data, keep_weights, retry_failed)
-            missing &= wanted.reshape(*missing.shape[:-1], 1)  # every seed of a cell
-            cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:left].tolist()]
-            if not cells:
-                continue
-            for experiment in cells:
-                store.forget_failure(experiment)
-            said = f"round {number}, more may follow: " if refine else ""
-            train_all(cells, store.path, where, keep_weights, _after(before, said, show))
-            before += math.fsum(map(work, cells))
-            data = collect(grid, store)
-            codes[:] = _known_phases(data, keep_weights, retry_failed)
-            left -= len(cells)
-            if not left:
-                break
-    return data
 
 
-def _cells_at(grid: Grid, always: Mapping[str, Any]) -> np.ndarray:
+def _cells_at(grid: Grid, always: Mapping[str, Value]) -> np.ndarray:
     """Which cells have some axis values, over every dimension but the seed's."""
     where = np.ones([*grid.sizes.values()][:-1], bool)
     for axis, name in enumerate([*grid.sizes][:-1]):
@@ -184,17 +260,9 @@ def _cells_at(grid: Grid, always: Mapping[str, Any]) -> np.ndarray:
     return where
 
 
-def _after(before: float, said: str, show: Show) -> Show:
+def _after(before: float, prefix: str, show: Show) -> Show:
     """Progress of one round of several, which goes on where the one before ended."""
-    return lambda words, done, total: show(f"{said}{words}", before + done, before + total)
-
-
-def _known_phases(data: xr.Dataset, keep_weights: bool, retry_failed: bool) -> np.ndarray:
-    """Codes of the cells whose seeds all need no more training, as [panel, row, column]."""
-    phases = most_frequent(phase_codes(data).values)
-    phases[_untrained(data, keep_weights, retry_failed).any(axis=-1)] = UNKNOWN
-    rows, columns = (1, 1, *phases.shape)[-2:]
-    return phases.reshape(-1, rows, columns)
+    return lambda words, done, total: show(f"{prefix}{words}", before + done, before + total)
 
 
 def _untrained(data: xr.Dataset, keep_weights: bool, retry_failed: bool) -> np.ndarray:
@@ -229,7 +297,14 @@ def failed_cells(data: xr.Dataset, store: str | Path | Store) -> dict[str, str]:
 
 
 class Estimate(NamedTuple):
-    """What a sweep would take, were no run to settle early and no cell to be inferred."""
+    """What a sweep takes if no run settles early and no cell is inferred.
+
+    Attributes:
+        to_train: networks.
+        seconds: how long it takes.
+        disk_bytes: size of the new files.
+        disk_free: bytes that are free where the store is.
+    """
 
     to_train: int
     seconds: float
@@ -246,8 +321,18 @@ def estimate(
     retry_failed: bool = False,
     limit: int | None = None,
 ) -> Estimate:
-    """The cost of the cells that `sweep` would train with the same arguments, were it not to
-    refine; from some steps of a middling one, timed here.
+    """The cost of the cells that `sweep` would train with the same arguments, without refining.
+
+    Times a few steps of a cell of middling length on this machine.
+
+    Args:
+        grid: the sweep's grid.
+        store: a folder of runs, which need not exist.
+        data: the sweep as `open_sweep` gives it.
+        workers: training processes; by default one for each core that this process may use.
+        keep_weights: whether the final weights are stored too.
+        retry_failed: whether failed cells are tried again.
+        limit: how many cells are trained at most.
     """
     missing = np.argwhere(_untrained(data, keep_weights, retry_failed))[:limit]
     cells = [grid.cell(tuple(index)) for index in missing.tolist()]
@@ -257,7 +342,7 @@ def estimate(
         each += 4 * n_weights(cells[0]) + 12 * cells[0].model.widest * len(cells[0].schedule)
     if cells:
         cells.sort(key=work)
-        processes = min(workers or os.cpu_count() or 1, len(cells))
+        processes = min(workers or n_cores(), len(cells))
         rate = seconds_per_work(cells[len(cells) // 2])
         seconds = (rate * sum(map(work, cells)) + CELL_SECONDS * len(cells)) / processes
     there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())

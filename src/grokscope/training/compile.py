@@ -1,40 +1,157 @@
-"""How blocks of steps are compiled: threads, compiler flags, and the cache on disk."""
+"""How blocks of steps are compiled: threads, compiler options, and the cache on disk.
+
+Importing this module changes nothing. The first block that is compiled calls `configure` with its
+defaults, unless the user has called it before.
+"""
 
 from __future__ import annotations
 
-import os
-
-# One training process a core: two single-threaded ones give almost twice the throughput of one
-# with two threads. Read by XLA when JAX starts; no effect on accelerators.
-os.environ.setdefault("NPROC", "1")
-
 import hashlib
+import os
 import platform
+from collections.abc import Callable, Mapping
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple, TypeVar
 
 import jax
 import platformdirs
+from jax._src.xla_bridge import backends_are_initialized  # JAX has no public name for it
+from jax.experimental.compilation_cache import compilation_cache
 
-CPU_OPTIONS: dict[str, Any] = {
+R = TypeVar("R")
+
+Options = Mapping[str, bool | int | str]
+
+CPU_OPTIONS: Options = {
     "xla_cpu_multi_thread_eigen": False,  # same bits whatever the number of cores
     "xla_cpu_experimental_ynn_fusion_type": "",  # Eigen's products: 9.6 instead of 11.9 ms a step
     "xla_cpu_prefer_vector_width": 512,  # the optimiser's pass at batch size 64: 289, not 308 µs
 }
 """Tuning of the CPU compiler; other backends ignore it."""
 
+THREADS = 1
+"""Threads of a training process: two processes of one thread each, on two cores, train almost
+twice as many networks as one process of two threads."""
 
-def _use_compilation_cache() -> None:
+
+class Compilation(NamedTuple):
+    """How this process compiles.
+
+    Attributes:
+        threads: threads that JAX computes with on the CPU; None if it uses every core.
+        folder: where compiled blocks are kept, or None.
+        options: what the compiler is told.
+        unknown: options that the installed compiler does not have, which are left out.
+    """
+
+    threads: int | None
+    folder: Path | None
+    options: Options
+    unknown: tuple[str, ...]
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What a run should record of it beside the versions: options that were left out."""
+        return {"unknown_compiler_options": " ".join(self.unknown)} if self.unknown else {}
+
+
+_chosen: Compilation | None = None
+
+
+def configure(
+    threads: int | None = None,
+    folder: str | Path | None = None,
+    options: Options = CPU_OPTIONS,
+) -> Compilation:
+    """Set how this process compiles; what is already compiled stays as it is.
+
+    Training calls it with the defaults before it compiles its first block, unless you have called
+    it. JAX reads the number of threads when it makes its first array: later, `threads` has no
+    effect.
+
+    Args:
+        threads: threads on the CPU; by default the environment's `NPROC`, or else one.
+        folder: where compiled blocks are kept from process to process; by default the folder that
+            JAX is configured with, or else one in the user's cache.
+        options: compiler options by name.
+
+    Returns:
+        What is in effect.
+    """
+    global _chosen
+    if not backends_are_initialized():
+        os.environ["NPROC"] = str(threads or os.environ.get("NPROC", THREADS))
+    granted = os.environ.get("NPROC", "")
+    kept = _use_cache(folder)
+    unknown = _unknown(options)
+    _chosen = Compilation(
+        int(granted) if granted.isdecimal() else None,
+        kept,
+        {name: value for name, value in options.items() if name not in unknown},
+        unknown,
+    )
+    return _chosen
+
+
+def compilation() -> Compilation:
+    """How this process compiles; `configure` with its defaults if nothing is chosen yet."""
+    return _chosen or configure()
+
+
+def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """A decorator: `jax.jit` with the options of `configure` at each call.
+
+    Args:
+        static: names of arguments whose values the function is specialised to.
+    """
+
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        @cache
+        def jitted(options: tuple[tuple[str, bool | int | str], ...]) -> Callable[..., R]:
+            return jax.jit(function, static_argnames=static, compiler_options=dict(options))
+
+        @wraps(function)
+        def call(*args: object, **kwargs: object) -> R:
+            return jitted(tuple(compilation().options.items()))(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def _unknown(options: Options) -> tuple[str, ...]:
+    """The options that the installed compiler refuses."""
+
+    def is_known(some: Options) -> bool:
+        try:
+            jax.jit(lambda x: x, compiler_options=dict(some)).lower(0.0).compile()
+        except RuntimeError as error:
+            if "No such compile option" in str(error):
+                return False
+            raise
+        return True
+
+    if is_known(options):
+        return ()
+    return tuple(name for name, value in options.items() if not is_known({name: value}))
+
+
+def _use_cache(folder: str | Path | None) -> Path | None:
     """Keep compiled blocks on disk, so that a shape compiles once and not once a process."""
-    if jax.config.values["jax_compilation_cache_dir"] is not None:
-        return  # the user's own
-    folder = Path(platformdirs.user_cache_dir("grokscope")) / f"compiled-{_processor()}"
+    users = jax.config.values["jax_compilation_cache_dir"]
+    if folder is None and users is not None:
+        return Path(users)
+    if folder is None:
+        folder = Path(platformdirs.user_cache_dir("grokscope")) / f"compiled-{_processor()}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError:
-        return  # no cache then: a second or two for each process
-    jax.config.update("jax_compilation_cache_dir", str(folder))
+        return None  # each process then compiles for a second or two
+    compilation_cache.set_cache_dir(str(folder))
+    compilation_cache.reset_cache()  # JAX looks for a folder once, at its first compilation
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    return Path(folder)
 
 
 def _processor() -> str:
@@ -44,6 +161,3 @@ def _processor() -> str:
     if description.exists():
         flags += [line for line in description.read_text().splitlines() if "flags" in line][:1]
     return hashlib.sha256("".join(flags).encode()).hexdigest()[:8]
-
-
-_use_compilation_cache()

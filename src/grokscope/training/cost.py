@@ -1,12 +1,16 @@
-"""What training costs: relative work, and seconds from a measured step."""
+"""What training costs: relative work, memory, and the tiles that keep a step in cache."""
 
 from __future__ import annotations
 
-import time
+import os
+from pathlib import Path
 
-from grokscope.data.dataset import make_dataset
+import numpy as np
+
+from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
-from grokscope.training.loop import n_weights, train_steps
+from grokscope.models.normalization import has_batch_norm
+from grokscope.training.networks import model_shapes, n_weights
 
 PER_STEP = 100
 """Examples' worth of work in a step besides its examples, most of it the optimiser (measured)."""
@@ -14,14 +18,31 @@ PER_STEP = 100
 DROPOUT = 1.15
 """How much longer a step with dropout takes (measured: 1.11 to 1.25)."""
 
-TIMED_STEPS = 10
-
 CELL_SECONDS = 0.05
 """What a cell takes at least besides its steps: data, measurements, its file (measured)."""
 
+TILE_ELEMENTS = 336 * 500
+"""Hidden activations in a tile of examples: what stays in a core's L2 cache (measured)."""
+
+TILE_EXAMPLES = 336
+"""Examples in a tile at least: adding up wide networks' gradients costs more than a cache miss."""
+
+DEEP_TILE_EXAMPLES = 784
+"""The same for deeper networks, whose gradients do not stay in cache: a 3-layer step takes 1.13
+instead of 1.20 times its products (measured)."""
+
+COPIES = 6
+"""Of the weights in memory: themselves, gradient, both moments, two on their way between steps."""
+
+OTHER_NUMBERS = 64
+"""About how many numbers a measurement has besides one for each unit."""
+
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""Where Linux says how much memory a container may use (cgroup v2)."""
+
 
 def work(experiment: Experiment) -> float:
-    """Multiply-adds of a run that does not stop early; for shares and ratios.
+    """Multiply-adds of a run that does not stop early, in proportion: for shares and ratios.
 
     >>> half, most = Experiment(), Experiment(train_fraction=0.9)
     >>> 1.7 < work(most) / work(half) < 1.8
@@ -33,14 +54,77 @@ def work(experiment: Experiment) -> float:
 
 
 def _size(experiment: Experiment) -> float:
-    """Multiply-adds for an example of a step, in proportion: the weights, most often."""
-    if experiment.model.name == "two_layer":  # quickly, as every cell of a sweep is asked
+    """Multiply-adds for one example in one step, in proportion: most often the weights."""
+    if experiment.model.name == "two_layer":  # quick, since every cell of a sweep is asked
         return 3.0 * experiment.model.width * experiment.n_inputs
     return float(n_weights(experiment))
 
 
-def seconds_per_work(experiment: Experiment) -> float:
-    """Seconds for a unit of `work` on this machine, from a few steps of the experiment, timed."""
-    timed = experiment.replace(steps=2 * TIMED_STEPS, measure_every=TIMED_STEPS, settle=False)
-    times = [time.perf_counter() for _ in train_steps([timed], [make_dataset(timed)])]
-    return (times[2] - times[1]) / (work(timed) / 2)
+def tile_size(n_examples: int, width: int, least: int = TILE_EXAMPLES) -> int:
+    """Examples in a tile: as many as stay in cache or pay, all tiles alike, little padding.
+
+    Args:
+        n_examples: how many there are.
+        width: activations that a layer has for one example.
+        least: examples below which a tile does not pay.
+
+    >>> tile_size(4704, width=500)
+    336
+    """
+    n_tiles = -(-n_examples // max(TILE_ELEMENTS // width, least))
+    return -(-n_examples // n_tiles)
+
+
+def training_tile_size(experiment: Experiment) -> int:
+    """Examples in a tile of a full batch; all of them where BatchNorm must see the whole batch."""
+    if has_batch_norm(model_shapes(experiment)):
+        return experiment.n_train
+    least = TILE_EXAMPLES if experiment.model.name == "two_layer" else DEEP_TILE_EXAMPLES
+    return tile_size(experiment.n_train, experiment.model.widest, least)
+
+
+def tiled(array: np.ndarray, size: int) -> np.ndarray:
+    """[example, …] as [tile, `size`, …], padded with zeros.
+
+    >>> tiled(np.array([1, 2, 3]), 2).tolist()
+    [[1, 2], [3, 0]]
+    """
+    n_tiles = -(-len(array) // size)
+    padding = [(0, n_tiles * size - len(array))] + [(0, 0)] * (array.ndim - 1)
+    return np.pad(array, padding).reshape(n_tiles, size, *array.shape[1:])
+
+
+def memory_bytes() -> int | None:
+    """Memory that this process may use, as machine and container grant it; None if unknown."""
+    if not hasattr(os, "sysconf"):
+        return None  # not a Unix
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
+    return machine if limit == "max" else min(machine, int(limit))
+
+
+def require_memory(experiment: Experiment) -> None:
+    """Refuse a network or measurements that cannot fit: out of memory, XLA ends the process.
+
+    Raises:
+        ConfigError: with what the experiment needs at least and what this machine has.
+    """
+    model, there = experiment.model, memory_bytes()
+    if there is None:
+        return
+    needed = 4 * COPIES * n_weights(experiment) + 32 * experiment.n_examples
+    if experiment.batch_size is None and has_batch_norm(model_shapes(experiment)):
+        needed += 8 * experiment.n_train * model.widest  # the one tile, forward and backward
+    if needed > there:
+        raise ConfigError(
+            f"`width` must let the network fit in memory, got {model.widest}, which with "
+            f"{experiment.n_inputs} inputs needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
+            "Use a smaller one."
+        )
+    measured = 8 * (experiment.steps // experiment.measure_every) * (model.widest + OTHER_NUMBERS)
+    if needed + measured > there:
+        raise ConfigError(
+            f"`measure_every` must let the measurements fit in memory, got "
+            f"{experiment.measure_every}, which in {experiment.steps} steps needs "
+            f"{measured / 1e9:.0f} GB of {there / 1e9:.0f}. Use a larger one."
+        )

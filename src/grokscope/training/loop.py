@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import time
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,53 +14,37 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 
-from grokscope.data.dataset import Dataset
+from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.models import OwnModel
-from grokscope.experiment.own_code import load
-from grokscope.experiment.part import Part
-from grokscope.models.deep_mlp import DeepMLP
-from grokscope.models.image_mlp import ImageMLP
 from grokscope.models.network import Network
-from grokscope.models.normalization import has_batch_norm, split_trained, with_seen
-from grokscope.models.transformer import Transformer
-from grokscope.models.two_layer import TwoLayer
-from grokscope.training.compile import CPU_OPTIONS
+from grokscope.models.normalization import Statistics, split_trained, with_seen
+from grokscope.training.compile import compilation, compiled
+from grokscope.training.cost import require_memory, tiled, training_tile_size, work
+from grokscope.training.networks import init_model, stream_key
 from grokscope.training.optimizers import Kind, make_optimizer, split_settings
-
-ARCHITECTURES: dict[str, Any] = {
-    "two_layer": TwoLayer,
-    "deep_mlp": DeepMLP,
-    "transformer": Transformer,
-    "image_mlp": ImageMLP,
-}
-"""The network of each kind of model but the user's own."""
-
-TILE_ELEMENTS = 336 * 500
-"""Hidden activations in a tile of examples: what stays in a core's L2 cache (measured)."""
-
-TILE_EXAMPLES = 336
-"""Examples in a tile at least: adding up wide networks' gradients costs more than a cache miss."""
-
-DEEP_TILE_EXAMPLES = 784
-"""The same for deeper networks, whose gradients do not stay in cache: a 3-layer step takes 1.13
-instead of 1.20 times its products (measured)."""
 
 ENSEMBLE_ON_ACCELERATOR = 32
 """Networks trained together where one alone would leave the device idle; on a CPU it is one."""
 
-OTHER_NUMBERS = 64
-"""About how many numbers a measurement has besides one for each unit."""
-
 NEVER = np.iinfo(np.int32).max
+"""The step at which a network failed that did not."""
 
+TIMED_STEPS = 10
+"""Steps that are timed for an estimate, after as many that warm up."""
 
 Step = int | Int[Array, ""]
 
 
 class State(eqx.Module):
-    """What the next step needs. `failed_at` is the first step with a loss that is not finite."""
+    """What the next step needs.
+
+    Attributes:
+        model: the network.
+        optimizer: the optimiser's own state.
+        order: the training examples in the order of this epoch.
+        failed_at: the first step whose loss was not finite, `NEVER` if there was none.
+    """
 
     model: PyTree
     optimizer: PyTree
@@ -107,86 +91,24 @@ LOSSES = {"mse": mse, "cross_entropy": optax.softmax_cross_entropy_with_integer_
 """Loss of each example, [example], from logits and labels."""
 
 
-def tile_size(n_examples: int, width: int, least: int = TILE_EXAMPLES) -> int:
-    """Examples in a tile: as many as stay in cache or pay, all tiles alike, little padding.
-
-    >>> tile_size(4704, width=500)
-    336
-    """
-    n_tiles = -(-n_examples // max(TILE_ELEMENTS // width, least))
-    return -(-n_examples // n_tiles)
-
-
-def tiled(array: np.ndarray, size: int) -> np.ndarray:
-    """[example, …] as [tile, `size`, …], padded with zeros.
-
-    >>> tiled(np.array([1, 2, 3]), 2).tolist()
-    [[1, 2], [3, 0]]
-    """
-    n_tiles = -(-len(array) // size)
-    padding = [(0, n_tiles * size - len(array))] + [(0, 0)] * (array.ndim - 1)
-    return np.pad(array, padding).reshape(n_tiles, size, *array.shape[1:])
-
-
-def init_model(experiment: Experiment) -> Network:
-    """The network before training, from the experiment's `init` stream."""
-    return _make(
-        experiment.model, experiment.n_inputs, experiment.n_labels, _key(experiment, "init")
-    )
-
-
-def model_shapes(experiment: Experiment) -> Network:
-    """The network with shapes in place of arrays; nothing is computed.
-
-    Raises:
-        ConfigError: if a network of the user's own cannot be made.
-    """
-    model: Any = experiment.model
-    return _shapes(model, experiment.n_inputs, experiment.n_labels)
-
-
-@lru_cache(maxsize=256)  # asked for by every cell of a sweep
-def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
-    try:
-        made = eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
-    except TypeError as error:
-        raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
-    if not isinstance(made, Network):
-        raise ConfigError(
-            f"`model` must be made by init as a grokscope.Network, got {type(made).__name__}. "
-            "Derive its class from grokscope.Network, and return it."
-        )
-    for leaf in jax.tree.leaves(made):
-        if leaf.dtype != jnp.float32:
-            raise ConfigError(
-                f"`model` must hold arrays of float32, got one of {leaf.dtype}. Keep what is not "
-                "trained in a field with eqx.field(static=True)."
-            )
-    return made
-
-
-def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> Any:
-    if isinstance(model, OwnModel):
-        return load(model.code).init(key, n_inputs, n_labels, **model.settings)
-    settings = model.model_dump(exclude={"name", "dropout"})
-    kind = model.model_dump()["name"]
-    return ARCHITECTURES[kind].init(key, n_inputs, n_labels, **settings)
-
-
 def train_steps(
     experiments: Sequence[Experiment], datasets: Sequence[Dataset]
 ) -> Iterator[tuple[int, list[Network], list[int | None]]]:
-    """Train an ensemble; at every scheduled step yield it, the networks, and who has failed.
+    """Train one network, or several of one shape together, from one scheduled step to the next.
 
-    Experiments in an ensemble may differ in labels, seeds, learning rate, weight decay, the
-    optimiser's other numbers and a non-zero dropout: what leaves shapes alone. One alone is
-    trained as it is, several under `vmap`, which pays on an accelerator.
+    Experiments of an ensemble may differ in what leaves shapes alone: labels, seeds, the
+    optimiser's numbers and a dropout above 0. Several train under `vmap`, which pays on an
+    accelerator.
+
+    Args:
+        experiments: what to train, all with one `ensemble_key`.
+        datasets: the data of each.
 
     Yields:
         The step; each network; for each, the first step whose loss was not finite, or None.
 
     Raises:
-        ConfigError: if the experiments do not share one static shape.
+        ConfigError: if the experiments do not share one shape, or do not fit in memory.
     """
     first = experiments[0]
     for experiment in experiments:
@@ -196,8 +118,8 @@ def train_steps(
             "an ensemble must share loss, optimizer, training-set size, batch size, schedule and "
             "network shape, got experiments that differ in one. Train them one by one."
         )
-    static = _static(first)
-    members = [_prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
+    static = static_settings(first)
+    members = [prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
     alone = len(members) == 1
     state, dynamic = members[0] if alone else jax.tree.map(lambda *x: jnp.stack(x), *members)
     step = 0
@@ -217,18 +139,27 @@ def ensemble_key(experiment: Experiment) -> tuple:
     """Experiments with equal keys share every shape and can train as one ensemble."""
     shape = experiment.model.model_dump(exclude={"dropout"})
     return (
-        _static(experiment),
+        static_settings(experiment),
         tuple(experiment.schedule),
         (*shape.values(), experiment.n_inputs, experiment.n_labels),
     )
 
 
+def seconds_per_work(experiment: Experiment) -> float:
+    """Seconds for a unit of `work` on this machine, from a few steps of the experiment, timed."""
+    timed = experiment.replace(steps=2 * TIMED_STEPS, measure_every=TIMED_STEPS, settle=False)
+    times = [time.perf_counter() for _ in train_steps([timed], [make_dataset(timed)])]
+    return (times[2] - times[1]) / (work(timed) / 2)
+
+
 def ensemble_size() -> int:
     """How many networks of one shape this machine's device trains best at a time."""
+    compilation()  # before JAX starts
     return 1 if jax.default_backend() == "cpu" else ENSEMBLE_ON_ACCELERATOR
 
 
-def _static(experiment: Experiment) -> Static:
+def static_settings(experiment: Experiment) -> Static:
+    """What the experiment's compiled block is specialised to."""
     return Static(
         experiment.loss,
         split_settings(experiment.optimizer)[0],
@@ -238,82 +169,42 @@ def _static(experiment: Experiment) -> Static:
     )
 
 
-def _key(experiment: Experiment, stream: str) -> PRNGKeyArray:
-    seed, index = experiment.seeds.of(stream)
-    return jax.random.fold_in(jax.random.key(seed), index)
+def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
+    """The state before the first step, and what the experiment's steps need besides.
 
-
-def require_memory(experiment: Experiment) -> None:
-    """Refuse a network or measurements that cannot fit: out of memory, XLA ends the process.
-
-    Raises:
-        ConfigError: with what it needs at least and what this machine has.
+    Args:
+        experiment: what is trained.
+        dataset: its data.
     """
-    copies = 6  # weights, gradient, both moments, and two on their way from step to step
-    model = experiment.model
-    needed = 4 * copies * n_weights(experiment) + 32 * experiment.n_examples
-    if experiment.batch_size is None and has_batch_norm(model_shapes(experiment)):
-        needed += 8 * experiment.n_train * model.widest  # the one tile, forward and backward
-    if not hasattr(os, "sysconf"):
-        return  # not a Unix
-    there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    if needed > there:
-        raise ConfigError(
-            f"`width` must let the network fit in memory, got {model.widest}, which with "
-            f"{experiment.n_inputs} inputs needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
-            "Use a smaller one."
-        )
-    measured = 8 * (experiment.steps // experiment.measure_every) * (model.widest + OTHER_NUMBERS)
-    if needed + measured > there:
-        raise ConfigError(
-            f"`measure_every` must let the measurements fit in memory, got "
-            f"{experiment.measure_every}, which in {experiment.steps} steps needs "
-            f"{measured / 1e9:.0f} GB of {there / 1e9:.0f}. Use a larger one."
-        )
-
-
-def n_weights(experiment: Experiment) -> int:
-    """How many weights the experiment's network has."""
-    return sum(leaf.size for leaf in jax.tree.leaves(model_shapes(experiment)))
-
-
-def _tile_size(experiment: Experiment) -> int:
-    """Examples in a tile of a full batch; all of them where BatchNorm must see the whole batch."""
-    if has_batch_norm(model_shapes(experiment)):
-        return experiment.n_train
-    least = TILE_EXAMPLES if experiment.model.name == "two_layer" else DEEP_TILE_EXAMPLES
-    return tile_size(experiment.n_train, experiment.model.widest, least)
-
-
-def _prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
-    model: Any = init_model(experiment)
+    model = init_model(experiment)
     kind, settings = split_settings(experiment.optimizer)
     settings = {name: jnp.float32(value) for name, value in settings.items()}
     n_train = dataset.n_train
     inputs, labels = dataset.inputs[:n_train], dataset.given_labels[:n_train]
-    weights = np.ones(n_train, np.float32)
+    importance = np.ones(n_train, np.float32)
     if experiment.batch_size is None:
-        size = _tile_size(experiment)
-        inputs, labels, weights = (tiled(array, size) for array in (inputs, labels, weights))
+        size = training_tile_size(experiment)
+        inputs, labels, importance = (tiled(a, size) for a in (inputs, labels, importance))
     dynamic = Dynamic(
         jnp.asarray(inputs),
         jnp.asarray(labels),
-        jnp.asarray(weights),
+        jnp.asarray(importance),
         settings,
         jnp.float32(experiment.dropout),
-        _key(experiment, "batches"),
-        _key(experiment, "dropout"),
+        stream_key(experiment, "batches"),
+        stream_key(experiment, "dropout"),
     )
+    weights: PyTree = split_trained(model)[0]
     state = State(
         model,
-        make_optimizer(kind, settings).init(split_trained(model)[0]),
+        make_optimizer(kind, settings).init(weights),
         jnp.arange(n_train, dtype=jnp.int32),
         jnp.int32(NEVER),
     )
     return state, dynamic
 
 
-@partial(jax.jit, static_argnames=("static", "alone"), compiler_options=CPU_OPTIONS)
+@compiled("static", "alone")
 def train_block(
     state: State, dynamic: Dynamic, start: Step, n_steps: Step, static: Static, alone: bool
 ) -> State:
@@ -336,11 +227,11 @@ def _train_block(
         shared, through_shared = jax.vjp(lambda w: eqx.combine(w, rest).shared(), weights)
         if static.batch_size is None:
             order = state.order
-            (loss, seen), gradients = _full_batch_gradient(
+            (loss, seen), gradients = full_batch_gradient(
                 (weights, shared), rest, dynamic, key, static
             )
         else:
-            order, rows = _next_batch(
+            order, rows = next_batch(
                 state.order, dynamic.batches_key, index, static.n_train, static.batch_size
             )
             (loss, seen), gradients = jax.value_and_grad(_mean_loss, has_aux=True)(
@@ -365,20 +256,49 @@ def _train_block(
     return jax.lax.fori_loop(start, start + n_steps, step, state)
 
 
-def _mean_loss(weights_and_shared, rest, inputs, labels, importance, key, dropout, total, loss):
-    """Σ importance · loss / total over some examples: their part of the batch's mean loss.
+def _mean_loss(
+    weights_and_shared: tuple[PyTree, PyTree],
+    rest: PyTree,
+    inputs: Shaped[Array, "example *feature"],
+    labels: Int[Array, "example"],
+    importance: Float[Array, "example"],
+    key: PRNGKeyArray | None,
+    dropout: Float[Array, ""],
+    total: int,
+    loss: str,
+) -> tuple[Float[Array, ""], list[Statistics]]:
+    """Some examples' part of a batch's mean loss, Σ importance · loss / total.
 
-    Beside it, what BatchNorm saw of them.
+    Returns:
+        The loss, and what each BatchNorm layer saw.
     """
     weights, shared = weights_and_shared
     logits, seen = eqx.combine(weights, rest).in_training(inputs, key, dropout, shared)
     return (importance * LOSSES[loss](logits, labels)).sum() / total, seen
 
 
-def _full_batch_gradient(weights_and_shared, rest, dynamic: Dynamic, key, static: Static):
-    """Loss and gradient of the whole training set, summed tile by tile while it is in cache."""
+def full_batch_gradient(
+    weights_and_shared: tuple[PyTree, PyTree],
+    rest: PyTree,
+    dynamic: Dynamic,
+    key: PRNGKeyArray | None,
+    static: Static,
+) -> tuple[tuple[Float[Array, ""], list[Statistics]], PyTree]:
+    """Loss and gradient of the whole training set, summed tile by tile while each is in cache.
 
-    def add_tile(total, tile):
+    Args:
+        weights_and_shared: what the gradient is taken of: the weights, and what all examples of
+            a step share.
+        rest: what of the network is not trained.
+        dynamic: the training set as tiles.
+        key: of this step's dropout, or None for no dropout.
+        static: what the block is specialised to.
+
+    Returns:
+        The loss and what each BatchNorm layer saw; and the gradient.
+    """
+
+    def add_tile(total: PyTree, tile: tuple[Array, ...]) -> tuple[PyTree, list[Statistics]]:
         inputs, labels, importance, index = tile
         tile_key = None if key is None else jax.random.fold_in(key, index)
         (loss, seen), gradient = jax.value_and_grad(_mean_loss, has_aux=True)(
@@ -394,8 +314,20 @@ def _full_batch_gradient(weights_and_shared, rest, dynamic: Dynamic, key, static
     return (loss, jax.tree.map(lambda tiles: tiles[-1], seen)), gradient
 
 
-def _next_batch(order, key, index, n_train: int, batch_size: int):
-    """The training set's order in this epoch, and the step's part; an incomplete one is dropped."""
+def next_batch(
+    order: Int[Array, "train"], key: PRNGKeyArray, index: Step, n_train: int, batch_size: int
+) -> tuple[Int[Array, "train"], Int[Array, "batch"]]:
+    """The order of the training examples in a step's epoch, and the examples of the step.
+
+    Examples that do not fill a batch at the end of an epoch are left out of it.
+
+    Args:
+        order: the order in the step before.
+        key: of the experiment's `batches` stream.
+        index: the step, from 0.
+        n_train: training examples.
+        batch_size: examples a step.
+    """
     per_epoch = n_train // batch_size
     epoch, batch = index // per_epoch, index % per_epoch
     order = jax.lax.cond(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,6 +16,22 @@ from grokscope.experiment.part import Own, Part
 
 Scalar = Float[Array, ""] | float
 
+Update = Callable[..., optax.GradientTransformation]
+
+UPDATES: dict[str, Update] = {}
+"""The update of each optimiser, from its settings, by the name of its settings."""
+
+
+def update_of(name: str) -> Callable[[Update], Update]:
+    """A decorator: register the update of the optimiser whose settings have a name."""
+
+    def register(function: Update) -> Update:
+        UPDATES[name] = function
+        return function
+
+    return register
+
+
 SMALLEST = 1e-37
 """Keeps 0 · rsqrt(0) finite; no square mean that small matters beside eps."""
 
@@ -28,6 +44,7 @@ class AdamState(NamedTuple):
     square: PyTree
 
 
+@update_of("adamw")
 def adamw(
     learning_rate: Scalar, beta1: Scalar, beta2: Scalar, eps: Scalar, weight_decay: Scalar
 ) -> optax.GradientTransformation:
@@ -63,6 +80,21 @@ def adamw(
     return optax.GradientTransformation(init, update)
 
 
+@update_of("adam")
+def adam(*, weight_decay: Scalar, **settings: Scalar) -> optax.GradientTransformation:
+    """Adam (Kingma and Ba, 2015) with an L2 penalty."""
+    penalty = optax.add_decayed_weights(weight_decay)
+    return optax.chain(penalty, adamw(**settings, weight_decay=0.0))
+
+
+@update_of("sgd")
+def sgd(
+    learning_rate: Scalar, weight_decay: Scalar, momentum: Scalar
+) -> optax.GradientTransformation:
+    """Gradient descent with momentum and an L2 penalty."""
+    return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(learning_rate, momentum))
+
+
 Kind = tuple[str, tuple[tuple[str, Any], ...]]
 """An optimiser's name, or the user's code, and those settings that are no floats."""
 
@@ -82,23 +114,23 @@ def split_settings(settings: Part) -> tuple[Kind, dict[str, float]]:
     return (document.get("code", name), fixed), traced
 
 
-def make_optimizer(kind: Kind, settings: Mapping[str, Any]) -> optax.GradientTransformation:
-    """The optimiser of a kind; settings may be traced. `AdamW`, `Adam`, `SGD`, or the user's."""
+def make_optimizer(kind: Kind, settings: Mapping[str, Scalar]) -> optax.GradientTransformation:
+    """The optimiser of a kind: one of `UPDATES`, or the user's.
+
+    Args:
+        kind: its name, or the user's code, and its fixed settings.
+        settings: its other settings, which may be traced.
+
+    Raises:
+        ConfigError: if the user's function returns no Optax transformation.
+    """
     name, fixed = kind
-    if isinstance(name, OwnCode):
-        made = call(name, **dict(fixed), **settings)
-        if not isinstance(made, optax.GradientTransformation):
-            raise ConfigError(
-                f"`{name.label}` must return an Optax transformation, got "
-                f"{type(made).__name__}. Mend the function."
-            )
-        return made
-    rest = {key: settings[key] for key in settings if key != "weight_decay"}
-    penalty = optax.add_decayed_weights(settings["weight_decay"])
-    if name == "adamw":
-        return adamw(**settings)
-    if name == "adam":
-        return optax.chain(penalty, adamw(**rest, weight_decay=0.0))
-    if name == "sgd":
-        return optax.chain(penalty, optax.sgd(**rest))
-    raise ValueError(f"`optimizer` must be adamw, adam or sgd, got {name!r}.")
+    if not isinstance(name, OwnCode):
+        return UPDATES[name](**dict(fixed), **settings)
+    made = call(name, **dict(fixed), **settings)
+    if not isinstance(made, optax.GradientTransformation):
+        raise ConfigError(
+            f"`{name.label}` must return an Optax transformation, got "
+            f"{type(made).__name__}. Mend the function."
+        )
+    return made

@@ -12,7 +12,7 @@ from grokscope.plotting.palette import BLACK, BLUE, LINES, ORANGE
 from grokscope.plotting.panels import BINS
 from grokscope.plotting.wording import small_print
 from grokscope.runs.run import Run
-from grokscope.training.loop import init_model
+from grokscope.training.networks import init_model
 
 
 @style.context

@@ -97,7 +97,7 @@ def _after(first: str, kept: str, removed: str) -> Callable[[Mapping[str, Run]],
     """A statistic: the most by which one accuracy is above another while neurons are removed."""
 
     def most(runs: Mapping[str, Run]) -> float:
-        curve = pruning_curves(runs["run"], (first,), stride=STRIDE).isel(first=0)
+        curve = prune(runs["run"], first=first, stride=STRIDE)
         return float((curve[kept] - curve[removed]).max())
 
     return most

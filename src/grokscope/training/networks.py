@@ -1,0 +1,94 @@
+"""Networks by the name of their settings, and how one is made before training."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import PRNGKeyArray
+
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.models import OwnModel
+from grokscope.experiment.own_code import load
+from grokscope.experiment.part import Part
+from grokscope.models.deep_mlp import DeepMLP
+from grokscope.models.image_mlp import ImageMLP
+from grokscope.models.network import Network
+from grokscope.models.transformer import Transformer
+from grokscope.models.two_layer import TwoLayer
+from grokscope.training.compile import compilation
+
+NETWORKS: dict[str, Any] = {
+    "two_layer": TwoLayer,
+    "deep_mlp": DeepMLP,
+    "transformer": Transformer,
+    "image_mlp": ImageMLP,
+}
+"""The class of each network by the name of its settings, but for the user's own."""
+
+
+def init_model(experiment: Experiment) -> Network:
+    """The network before training, from the experiment's `init` stream.
+
+    Args:
+        experiment: whose model, task and seeds are used.
+    """
+    sizes = experiment.n_inputs, experiment.n_labels
+    return _make(experiment.model, *sizes, stream_key(experiment, "init"))
+
+
+def model_shapes(experiment: Experiment) -> Network:
+    """The experiment's network with shapes in place of arrays; nothing is computed.
+
+    Args:
+        experiment: whose model and task are used.
+
+    Raises:
+        ConfigError: if a network of the user's own cannot be made.
+    """
+    model: Any = experiment.model  # hashable, since it is frozen, which pyright does not see
+    return _shapes(model, experiment.n_inputs, experiment.n_labels)
+
+
+def n_weights(experiment: Experiment) -> int:
+    """How many weights the experiment's network has."""
+    return sum(leaf.size for leaf in jax.tree.leaves(model_shapes(experiment)))
+
+
+def stream_key(experiment: Experiment, stream: str) -> PRNGKeyArray:
+    """The key of one of the experiment's random streams, such as init or batches."""
+    compilation()  # before JAX makes its first array
+    seed, index = experiment.seeds.of(stream)
+    return jax.random.fold_in(jax.random.key(seed), index)
+
+
+@lru_cache(maxsize=256)  # every cell of a sweep asks for it
+def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
+    compilation()  # before JAX makes its first array
+    try:
+        made = eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
+    except TypeError as error:
+        raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
+    if not isinstance(made, Network):
+        raise ConfigError(
+            f"`model` must be made by init as a grokscope.Network, got {type(made).__name__}. "
+            "Derive its class from grokscope.Network, and return it."
+        )
+    for leaf in jax.tree.leaves(made):
+        if leaf.dtype != jnp.float32:
+            raise ConfigError(
+                f"`model` must hold arrays of float32, got one of {leaf.dtype}. Keep what is not "
+                "trained in a field with eqx.field(static=True)."
+            )
+    return made
+
+
+def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> Network:
+    if isinstance(model, OwnModel):
+        return load(model.code).init(key, n_inputs, n_labels, **model.settings)
+    document = model.model_dump(exclude={"dropout"})
+    return NETWORKS[document.pop("name")].init(key, n_inputs, n_labels, **document)
