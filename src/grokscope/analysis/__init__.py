@@ -1,1 +1,7 @@
 """Questions about finished runs."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, ["label_audit", "norm_layers", "statistics"]
+)

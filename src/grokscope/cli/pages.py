@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,12 +20,9 @@ from grokscope.cli.base import (
     option_number,
 )
 from grokscope.cli.sweeps import requested_grid
-from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
-    from http.server import ThreadingHTTPServer
-
-    from grokscope.explorer.source import Source
+    pass
 
 LAST_PORT = 65535
 
@@ -52,69 +48,26 @@ def explore(
 
     Example: [bold]grokscope explore runs[/bold]
     """
+    from grokscope.explorer import serve
     from grokscope.explorer.source import open_source
-    from grokscope.runs.files import require_file
+    from grokscope.runs.files import require_file, write_atomically
 
     if export is not None:
         require_file(export, "export", PAGES)
     opened = open_source(source, requested_grid(source, grid, seeds, settle, every))
     if export is not None:
-        _write_page(opened, export, as_json)
+        page, n_cells = serve.whole_page(opened)
+        write_atomically(export, page.encode())
+        written = {"page": str(export), "cells": n_cells, "bytes": export.stat().st_size}
+        print(json.dumps(written) if as_json else f"page     {export}")
         return
-    server = _server(opened, host, port)
-    address = f"http://{host}:{server.server_port}/"
+    server = serve.listen(opened, host, port)
+    address = serve.show(server, host, browser)
     print(json.dumps({"address": address}) if as_json else f"page     {address}", flush=True)
     if not as_json:
         print("Ctrl-C ends it.", flush=True)
-    if browser:
-        webbrowser.open(address)
     with server:
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             return
-
-
-def _write_page(source: Source, path: Path, as_json: bool) -> None:
-    """Write the page as one file, with what is behind every cell."""
-    from grokscope.explorer.page import page
-    from grokscope.explorer.payload import details, overview
-    from grokscope.progress import progress_bar
-    from grokscope.runs.files import write_atomically
-
-    cells, data = {}, source.dataset()
-    size = data.status.size
-    with progress_bar("packing runs", size, True, unit="runs") as advance:
-        for cell in range(size):
-            run = source.run(cell)
-            if run is not None:
-                cells[cell] = details(run)
-            advance(1)
-    write_atomically(path, page(overview(data), cells).encode())
-    written = {"page": str(path), "cells": len(cells), "bytes": path.stat().st_size}
-    print(json.dumps(written) if as_json else f"page     {path}")
-
-
-def _server(source: Source, host: str, port: int) -> ThreadingHTTPServer:
-    """The server of the page, listening.
-
-    Raises:
-        ConfigError: if it cannot listen there.
-    """
-    from grokscope.explorer.page import page
-    from grokscope.explorer.payload import details, overview
-    from grokscope.explorer.server import make_server
-
-    def cell_details(cell: int) -> dict[str, object] | None:
-        run = source.run(cell)
-        return None if run is None else details(run)
-
-    if not host:
-        raise ConfigError("`host` must be an address, got none. Use 127.0.0.1.")
-    try:
-        return make_server(page(), lambda: overview(source.dataset()), cell_details, host, port)
-    except OSError as error:
-        raise ConfigError(
-            f"`host` and `port` must be an address and a port to serve at, got {host}:{port} "
-            f"({error.strerror}). Leave them out for a free one on this machine."
-        ) from None

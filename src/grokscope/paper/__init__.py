@@ -7,30 +7,14 @@
 Each name is imported when it is first used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+import lazy_loader
 
-if TYPE_CHECKING:
-    from grokscope.paper.grids import grid as grid
-    from grokscope.paper.page import report as report
-    from grokscope.paper.request import figure as figure
-    from grokscope.paper.statements import claims as claims
-    from grokscope.paper.statements import verify as verify
-
-_HOMES = {
-    "claims": "statements",
-    "figure": "request",
-    "grid": "grids",
-    "report": "page",
-    "verify": "statements",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return sorted(_HOMES)
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "grids": ["grid"],
+        "page": ["report"],
+        "request": ["figure"],
+        "statements": ["claims", "verify"],
+    },
+)

@@ -87,11 +87,14 @@ def logit_panel(axes: Axes, logits: np.ndarray, dataset: Dataset, index: int) ->
     axes.plot(given, logits[given], "X", color=RED, ms=5.5, label="given (corrupted) label")
 
 
-def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...], first: str) -> None:
-    """Scores against the fraction of neurons pruned."""
+def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None:
+    """Scores against the fraction of neurons pruned, whose order the curve's attributes say."""
+    by = {"ipr": "IPR"}.get(curve.attrs["by"], curve.attrs["by"])
+    first = curve["first"].item() if "first" in curve.coords else curve.attrs["first"]
+    order = "at random" if by == "random" else f"{first} {by} first"
     for name in names:
         axes.plot(curve.pruned / curve.pruned[-1], curve[name], **LINES[name])
-    axes.set(xlim=(0, 1), xlabel=f"fraction pruned, {first} IPR first")
+    axes.set(xlim=(0, 1), xlabel=f"fraction pruned, {order}")
     style.percent(axes, "x")
 
 

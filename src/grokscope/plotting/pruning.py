@@ -27,8 +27,8 @@ def plot_pruning(run: Run, curves: Mapping[str, xr.Dataset] | xr.Dataset) -> sty
     if isinstance(curves, xr.Dataset):
         curves = {str(first): curves.sel(first=first) for first in curves["first"].values}
     figure, (row,) = style.panels(1, len(curves), height=2.1, sharey=True)
-    for axes, (first, curve) in zip(row, curves.items(), strict=True):
-        pruning_panel(axes, curve, ACCURACIES, first)
+    for axes, curve in zip(row, curves.values(), strict=True):
+        pruning_panel(axes, curve, ACCURACIES)
         clean_level(axes, run)
         axes.set_title(title(run, [run]))
     row[0].set_ylabel("accuracy")

@@ -24,7 +24,7 @@ def plot_pruned(
     for index, (row, run) in enumerate(zip(grid, runs, strict=True)):
         curves = pruning_curves(run)
         for axes, first in zip(row, curves["first"].values.tolist(), strict=True):
-            pruning_panel(axes, curves.sel(first=first), names, first)
+            pruning_panel(axes, curves.sel(first=first), names)
             if names == ACCURACIES:
                 clean_level(axes, run)
             axes.set_xlim(0, reach)

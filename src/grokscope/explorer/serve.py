@@ -1,0 +1,60 @@
+"""The page of a sweep, as one file or served to a browser."""
+
+from __future__ import annotations
+
+import webbrowser
+from http.server import ThreadingHTTPServer
+
+from grokscope.errors import ConfigError
+from grokscope.explorer.page import page
+from grokscope.explorer.payload import details, overview
+from grokscope.explorer.server import LOOPBACK, make_server
+from grokscope.explorer.source import Source
+from grokscope.progress import progress_bar
+
+
+def whole_page(source: Source) -> tuple[str, int]:
+    """The page with everything that it shows in it, and how many cells are behind it."""
+    cells, data = {}, source.dataset()
+    with progress_bar("packing runs", data.status.size, True, unit="runs") as advance:
+        for cell in range(data.status.size):
+            run = source.run(cell)
+            if run is not None:
+                cells[cell] = details(run)
+            advance(1)
+    return page(overview(data), cells), len(cells)
+
+
+def listen(source: Source, host: str = LOOPBACK, port: int = 0) -> ThreadingHTTPServer:
+    """A server of the page, which listens; the caller runs and closes it.
+
+    Args:
+        source: what it shows.
+        host: address to listen at.
+        port: 0 for a free one.
+
+    Raises:
+        ConfigError: if it cannot listen there.
+    """
+
+    def cell_details(cell: int) -> dict[str, object] | None:
+        run = source.run(cell)
+        return None if run is None else details(run)
+
+    if not host:
+        raise ConfigError("`host` must be an address, got none. Use 127.0.0.1.")
+    try:
+        return make_server(page(), lambda: overview(source.dataset()), cell_details, host, port)
+    except OSError as error:
+        raise ConfigError(
+            f"`host` and `port` must be an address and a port to serve at, got {host}:{port} "
+            f"({error.strerror}). Leave them out for a free one on this machine."
+        ) from None
+
+
+def show(server: ThreadingHTTPServer, host: str, browser: bool) -> str:
+    """The address of a server's page, which a browser opens if wanted."""
+    address = f"http://{host}:{server.server_port}/"
+    if browser:
+        webbrowser.open(address)
+    return address

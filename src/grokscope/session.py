@@ -1,0 +1,283 @@
+"""What a notebook works with: runs and sweeps that draw themselves.
+
+The functions are those of the rooms below; what they return has `plot` and the like besides.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import xarray as xr
+
+from grokscope.analysis import label_audit
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
+from grokscope.measures import pruning
+from grokscope.runs import pruning as of_runs
+from grokscope.runs import run as runs
+from grokscope.runs import train as training
+from grokscope.runs.store import Store
+from grokscope.sweeps import archive, diagram
+from grokscope.sweeps import sweep as sweeps
+
+if TYPE_CHECKING:
+    from grokscope.plotting.style import Picture
+
+SMALL_DPI = 80
+"""Of the picture that a notebook shows beside a run's line."""
+
+
+class Run(runs.Run):
+    """A finished run, which a notebook shows as a line and a small picture.
+
+    >>> run = train(Experiment(steps=20, modulus=7, width=16))
+    >>> run.prune(by="norm", first="highest").curve.sizes["pruned"]
+    17
+    """
+
+    def plot(self, neurons: Sequence[int] | None = None) -> Picture:
+        """Draw curves, the histogram of IPR, spectra and logits.
+
+        Args:
+            neurons: whose spectra to draw; by default a memorising and a generalising one.
+
+        Returns:
+            A Matplotlib figure, which a notebook shows and `savefig` saves.
+
+        Raises:
+            ConfigError: if the run was stored without weights, or a neuron does not exist.
+        """
+        from grokscope.plotting.run import plot_run
+
+        return plot_run(self, neurons)
+
+    def prune(
+        self,
+        by: of_runs.By = "ipr",
+        first: str = "lowest",
+        seed: int = 0,
+        stride: int | None = None,
+        layer: str | None = None,
+    ) -> Pruned:
+        """Remove neurons one at a time; see `grokscope.prune`, which has the same arguments."""
+        return Pruned(self, of_runs.prune(self, by, first, seed, stride, layer))
+
+    def audit(self) -> xr.Dataset:
+        """Evidence, for every training example, that its label is wrong; see `label_audit.audit`.
+
+        Raises:
+            ConfigError: if the run diverged or was stored without weights.
+        """
+        return label_audit.audit(self)
+
+    def _repr_html_(self) -> str:
+        from grokscope.plotting.run import plot_accuracies
+
+        return _html(self, plot_accuracies([self]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pruned:
+    """What a network still does as its neurons are removed.
+
+    Attributes:
+        run: the network's run.
+        curve: every score over `pruned`, the number of neurons removed.
+    """
+
+    run: Run
+    curve: xr.Dataset
+
+    @property
+    def neurons_required(self) -> int | None:
+        """The fewest neurons that still generalise; None if none do."""
+        return pruning.neurons_required(self.curve)
+
+    def plot(self) -> Picture:
+        """Draw the accuracies over the fraction of neurons removed."""
+        from grokscope.plotting.pruning import plot_pruning
+
+        return plot_pruning(self.run, {self.curve.attrs["first"]: self.curve})
+
+    def __repr__(self) -> str:
+        curve, width = self.curve, int(self.curve.pruned[-1])
+        required = self.neurons_required
+        least = "none generalise" if required is None else f"{required} of {width} neurons needed"
+        return f"<Pruned {self.run.digest[:12]} by {curve.attrs['by']}: {least}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Sweep:
+    """A sweep as it was when it was asked for.
+
+    Attributes:
+        dataset: what every cell ended with, a dimension for each axis and the seed last.
+        source: the store or the export that it is from.
+    """
+
+    dataset: xr.Dataset
+    source: Path
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The experiments of the sweep."""
+        return diagram.grid_of(self.dataset)
+
+    def phases(self, confidence: float = 0.95, **thresholds: float) -> xr.Dataset:
+        """Each cell's most frequent phase over its seeds; see `sweeps.diagram.phase_diagram`."""
+        return diagram.phase_diagram(self.dataset, confidence, **thresholds)
+
+    def boundaries(self, confidence: float = 0.95, **thresholds: float) -> list[diagram.Boundary]:
+        """Where phases meet, row by row; see `sweeps.diagram.boundaries`."""
+        return diagram.boundaries(self.dataset, confidence, **thresholds)
+
+    def table(self, **thresholds: float) -> pd.DataFrame:
+        """A row for each cell and seed."""
+        return diagram.as_table(self.dataset, **thresholds)
+
+    def plot(self, with_accuracies: bool = False, **thresholds: float) -> Picture:
+        """Draw the phase diagram.
+
+        Args:
+            with_accuracies: whether train and test accuracy stand above it.
+            thresholds: as in `classify`.
+
+        Raises:
+            ConfigError: if there are not two axes for rows and columns.
+        """
+        from grokscope.plotting.diagram import plot_phases
+
+        return plot_phases(self.dataset, with_accuracies, **thresholds)
+
+    def explore(self, host: str = "127.0.0.1", port: int = 0, browser: bool = True) -> str:
+        """Serve the page that shows the sweep and the network behind every cell.
+
+        It is served until this process ends.
+
+        Args:
+            host: address to serve at.
+            port: 0 for a free one.
+            browser: whether to open the page.
+
+        Returns:
+            The page's address.
+
+        Raises:
+            ConfigError: if nothing can be served there.
+        """
+        from grokscope.explorer.serve import listen, show
+        from grokscope.explorer.source import open_source
+
+        grid = self.grid if self.source.is_dir() else None
+        server = listen(open_source(self.source, grid), host, port)
+        Thread(target=server.serve_forever, daemon=True).start()
+        return show(server, host, browser)
+
+    def __repr__(self) -> str:
+        axes = " × ".join(f"{name} {size}" for name, size in self.grid.sizes.items())
+        status = self.dataset.status.values
+        counts = ", ".join(
+            f"{int((status == code).sum()):,} {word}" for code, word in enumerate(diagram.STATUS)
+        )
+        return f"<Sweep {axes}: {counts}>"
+
+    def _repr_html_(self) -> str:
+        has_plane = len(self.grid.axes) > 1 and bool((self.dataset.status == diagram.DONE).any())
+        return _html(self, self.plot() if has_plane else None)
+
+
+def _html(shown: object, picture: Picture | None) -> str:
+    """An object's line, and a small picture below it, as a notebook shows them."""
+    words = f"<div>{escape(repr(shown)[1:-1])}</div>"
+    if picture is None:
+        return words
+    content = BytesIO()
+    picture.savefig(content, format="png", dpi=SMALL_DPI)
+    encoded = base64.b64encode(content.getvalue()).decode()
+    return f'{words}<img alt="picture" src="data:image/png;base64,{encoded}">'
+
+
+def train(
+    experiment: Experiment,
+    store: str | Path | Store | None = None,
+    progress: bool = True,
+    log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+) -> Run:
+    """Train a network, or return its stored run if that has its weights.
+
+    Args:
+        experiment: what to train. Code of your own may be in the current folder, or in one that
+            you named (`allow_code`).
+        store: a folder of runs; the run is taken from there, or trained and written there.
+        progress: whether to show a progress bar, if on a terminal.
+        log: called at every measurement with the step and the scores by name.
+
+    Raises:
+        ConfigError: if the store cannot be written.
+
+    >>> train(Experiment(steps=20, modulus=7, width=16))
+    <Run 3687b8355914: confusion, train 0.83, test 0.04, 20 steps>
+    """
+    return _drawable(training.train(experiment, store, progress, log))
+
+
+def open_run(path: str | Path) -> Run:
+    """Read a run file into memory and check that it is whole. Nothing that it names is run.
+
+    Raises:
+        StoreError: if it is missing, truncated, altered, of another version, or not ours.
+    """
+    return _drawable(runs.open_run(path))
+
+
+def _drawable(run: runs.Run) -> Run:
+    return Run(run.experiment, run.dataset, run.path)
+
+
+def sweep(
+    grid: Grid | str | Path,
+    store: str | Path | Store,
+    *,
+    refine: bool = False,
+    always: Mapping[str, sweeps.Value] | None = None,
+    keep_weights: bool = False,
+    limit: int | None = None,
+    time_limit: float | int | None = None,
+    retry_failed: bool = False,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> Sweep:
+    """Train the cells of a grid that a store lacks; `sweeps.sweep` explains the arguments.
+
+    Raises:
+        ConfigError: if the grid is impossible or the store cannot be written.
+        OSError: if a file cannot be written; what is written is whole.
+        WorkerError: if the executor cannot go on.
+    """
+    dataset = sweeps.sweep(
+        grid, store, refine=refine, always=always, keep_weights=keep_weights, limit=limit,
+        time_limit=time_limit, retry_failed=retry_failed, workers=workers, executor=executor,
+        progress=progress,
+    )  # fmt: skip
+    return Sweep(dataset, Store.of(store).path)
+
+
+def load_sweep(path: str | Path) -> Sweep:
+    """A sweep from the netCDF file that `export` wrote. Nothing that it names is run.
+
+    Raises:
+        StoreError: if the file is missing, damaged, or not ours.
+        ConfigError: if it is no sweep.
+    """
+    return Sweep(archive.load_sweep(path), Path(path))
