@@ -1,4 +1,4 @@
-"""Cells on an executor: packed into tasks, recorded as they finish, lost ones tried again."""
+"""Cells on an executor: packed into tasks, recorded as they finish, tried again if lost."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from contextlib import ExitStack
-from itertools import groupby
 from typing import NamedTuple
 
 from grokscope.errors import WorkerError
 from grokscope.experiment.experiment import Experiment, digest
-from grokscope.experiment.own_code import allow_code, allowed_folders
-from grokscope.runs.compact import without_weights
-from grokscope.runs.run import Run
+from grokscope.experiment.own_code import allowed_folders
 from grokscope.runs.store import Store
-from grokscope.runs.summaries import Signature, Summary, signature, summarize
-from grokscope.runs.train import train_ensemble
 from grokscope.sweeps.executors import Report, Workers
+from grokscope.sweeps.task import Outcome, Train, run_task, train_cells
 from grokscope.training.cost import CELL_SECONDS, work
 from grokscope.training.loop import ensemble_key, ensemble_size, seconds_per_work
 
@@ -33,28 +28,6 @@ class OutOfTime(BaseException):
     """
 
 
-class Outcome(NamedTuple):
-    """What became of a cell.
-
-    Attributes:
-        experiment: the cell.
-        summary: of its run, if there is one.
-        mark: the signature of the run's file.
-        failure: why it failed, if it did. Without this and a summary, another process is
-            training the cell.
-    """
-
-    experiment: Experiment
-    summary: Summary | None = None
-    mark: Signature | None = None
-    failure: str | None = None
-
-    @property
-    def is_elsewhere(self) -> bool:
-        """Whether another process is training the cell."""
-        return self.summary is None and self.failure is None
-
-
 class Task(NamedTuple):
     """Cells that are trained in one go, and where the task reports what it has done."""
 
@@ -64,106 +37,6 @@ class Task(NamedTuple):
 
 Show = Callable[[str, float, float], None]
 """Called with a description, the work done and all the work."""
-
-Train = Callable[[Sequence[Experiment], str, bool, Report], list[Outcome]]
-"""Trains cells into a store, with their weights or without, and reports the work done."""
-
-
-def train_cells(
-    experiments: Sequence[Experiment], store: str, keep_weights: bool, report: Report
-) -> list[Outcome]:
-    """Train cells into a store, where a task runs; those of one shape as ensembles if that pays.
-
-    Args:
-        experiments: the cells.
-        store: a folder of runs.
-        keep_weights: whether to store the final weights too.
-        report: told of the work done so far.
-
-    Raises:
-        OSError: if a run cannot be read or written.
-    """
-    outcomes: list[Outcome] = []
-    done = 0.0
-
-    def advance(part: float) -> None:
-        nonlocal done
-        done += part
-        report(done)
-
-    for _, same_shape in groupby(experiments, ensemble_key):
-        members = list(same_shape)
-        for start in range(0, len(members), ensemble_size()):
-            batch = members[start : start + ensemble_size()]
-            outcomes += _train_batch(batch, Store(store), keep_weights, advance)
-    return outcomes
-
-
-def _train_batch(
-    experiments: list[Experiment],
-    store: Store,
-    keep_weights: bool,
-    advance: Callable[[float], None],
-) -> list[Outcome]:
-    """Train what no other process has trained or is training."""
-    outcomes: list[Outcome] = []
-    missing: list[Experiment] = []
-    with ExitStack() as locks:
-        for experiment in experiments:
-            if not locks.enter_context(store.training_lock(experiment)):
-                outcomes.append(Outcome(experiment))
-                continue
-            run = store.find(experiment)  # another process may just have finished it
-            if run is None or (keep_weights and not run.has_weights):
-                missing.append(experiment)
-            else:
-                outcomes.append(_finished(run))
-        trained = _trained(missing, keep_weights, advance)
-        if isinstance(trained, str):
-            return outcomes + [Outcome(experiment, failure=trained) for experiment in missing]
-        return outcomes + [_finished(_save(run, store)) for run in trained]
-
-
-def _trained(
-    experiments: list[Experiment], keep_weights: bool, advance: Callable[[float], None]
-) -> list[Run] | str:
-    """The runs, not yet stored; or why they failed: whatever is raised is no fault of the store."""
-    per_step = sum(map(work, experiments)) / max(experiments[0].steps, 1) if experiments else 0.0
-    try:
-        runs = train_ensemble(experiments, lambda steps: advance(steps * per_step))
-        return runs if keep_weights else [without_weights(run) for run in runs]
-    except (Exception, SystemExit) as error:
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
-        return "out of memory" if is_memory else reason
-
-
-def _save(run: Run, store: Store) -> Run:
-    """Save a run, unless it has no weights and somebody has meanwhile stored it with them."""
-    there = None if run.has_weights else store.find(run.experiment)
-    return there if there is not None and there.has_weights else store.save(run)
-
-
-def _finished(run: Run) -> Outcome:
-    assert run.path is not None
-    return Outcome(run.experiment, summarize(run), signature(run.path))
-
-
-def run_task(
-    train: Train,
-    cells: Sequence[Experiment],
-    store: str,
-    keep_weights: bool,
-    report: Report,
-    code: Sequence[str],
-) -> tuple[list[Outcome], float]:
-    """What an executor is given: outcomes, and how many seconds they took where they ran.
-
-    `code` are the folders from which own code may be run there.
-    """
-    allow_code(*code)
-    began = time.perf_counter()
-    return train(cells, store, keep_weights, report), time.perf_counter() - began
 
 
 class Scheduler:

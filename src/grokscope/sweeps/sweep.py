@@ -110,11 +110,10 @@ def sweep(
         refine: train only what decides where phases meet, along the last two axes; cells enclosed
             by one phase are inferred in `phase_diagram`.
         always: axis values of cells that refining trains in any case, such as train_fraction=0.8.
-        keep_weights: store the final weights too, 1.4 MB for 60 kB at the paper's settings.
+        keep_weights: store the final weights too, 1.4 MB for 60 kB by default.
         limit: train at most so many cells now.
-        time_limit: seconds after which to end. No cell is begun that would not end in time; those
-            that still run are given up, and are trained when the same sweep is asked for again.
-            A warning says how many are left.
+        time_limit: seconds after which to end. No cell is begun that would not end in time, and
+            cells that still run are given up. A warning says how many are left.
         retry_failed: try again what failed before.
         workers: training processes; by default one for each core that this process may use.
         executor: any `concurrent.futures.Executor` in their place, whose processes see the store
@@ -126,8 +125,7 @@ def sweep(
 
     Raises:
         ConfigError: if the grid is impossible or the store cannot be written.
-        OSError: if a file cannot be written; what is written is whole.
-        WorkerError: if the executor cannot go on.
+        OSError, WorkerError: if a file cannot be written, or the executor cannot go on.
 
     >>> from tempfile import TemporaryDirectory
     >>> base = Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16)
@@ -140,21 +138,25 @@ def sweep(
     allow_code(Path.cwd())
     grid = complete_grid(grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid)))
     store = Store.of(store)
-    _require_possible(grid, refine, {"limit": limit, "workers": workers}, time_limit)
-    require_writable(store.path, "store")
+    _require_possible(grid, store, refine, {"limit": limit, "workers": workers}, time_limit)
     store.record_grid(grid)
     data = open_sweep(grid, store, progress)
     wanted = _Wanted(refine, always or {}, keep_weights, limit or grid.size, retry_failed, deadline)
     with work_bar(progress) as show, open_workers(grid.size, workers, executor) as opened:
         data, n_left = _train_rounds(grid, store, data, wanted, opened, show)
-    if n_left:
-        more = "at least " if refine else ""
-        warnings.warn(
-            f"the time limit ended the sweep; {more}{n_left:,} of its networks are left. "
-            "Ask for the same sweep again to go on.",
-            stacklevel=2,
-        )
+    _warn_of_time(n_left, refine)
     return data
+
+
+def _warn_of_time(n_left: int, refine: bool) -> None:
+    if not n_left:
+        return
+    more = "at least " if refine else ""
+    warnings.warn(
+        f"the time limit ended the sweep; {more}{n_left:,} of its networks are left. "
+        "Ask for the same sweep again to go on.",
+        stacklevel=3,
+    )
 
 
 class _Wanted(NamedTuple):
@@ -225,7 +227,11 @@ def _train_rounds(
 
 
 def _require_possible(
-    grid: Grid, refine: bool, counts: Mapping[str, int | None], time_limit: int | float | None
+    grid: Grid,
+    store: Store,
+    refine: bool,
+    counts: Mapping[str, int | None],
+    time_limit: int | float | None,
 ) -> None:
     """Refuse what cannot be swept, before anything is written.
 
@@ -248,6 +254,7 @@ def _require_possible(
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
     require_free_axes(grid)
+    require_writable(store.path, "store")
 
 
 def _cells_at(grid: Grid, always: Mapping[str, Value]) -> np.ndarray:

@@ -12,7 +12,7 @@ from grokscope.analysis.statistics import rank_correlation
 from grokscope.measures.phases import Phase
 from grokscope.paper.settings import ADAM, DEEP_BATCH_NORM, NOISY_BATCHES
 from grokscope.paper.statements import Claim
-from grokscope.paper.statements.networks import in_phase, live_ipr, mean_size, per_seed
+from grokscope.paper.statements.statistics import in_phase, live_ipr, mean_size, per_seed
 from grokscope.runs.run import Run
 
 BATCH_NORM = ADAM.replace(normalization="batch_norm")

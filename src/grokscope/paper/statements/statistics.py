@@ -1,0 +1,167 @@
+"""What claims measure of single networks, a value for each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import diptest
+import jax.numpy as jnp
+import numpy as np
+
+from grokscope.data.dataset import make_dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.phases import Phase
+from grokscope.paper.statements import Claim, Evidence, Share, Size
+from grokscope.runs.pruning import prune
+from grokscope.runs.run import Run
+
+TEST_LEVEL = 0.05
+"""The usual level of a test."""
+
+STRIDE = 10
+"""Neurons between two counts of a pruning curve."""
+
+LOW_IPR, CHANCE = 0.1, 0.1
+"""An IPR like that of untrained neurons (.04), with room; an accuracy near 1/97, with room."""
+
+GENERALIZES = 0.9
+"""Table 2's threshold of accuracy."""
+
+
+def per_seed(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], list[float]]:
+    """A statistic that has a value for each seed, from the runs of the seed."""
+    return lambda evidence: [statistic(runs) for runs in evidence.runs]
+
+
+def mean_size(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], Size]:
+    """A statistic of either sign, judged by how far its mean over seeds is from zero."""
+    return lambda evidence: Size(per_seed(statistic)(evidence))
+
+
+def in_phase(phase: Phase) -> Callable[[Evidence], Share]:
+    """A statistic: how many networks end in a phase."""
+
+    def count(evidence: Evidence) -> Share:
+        runs = [run for runs in evidence.runs for run in runs.values()]
+        return Share(sum(run.phase() == phase for run in runs), len(runs))
+
+    return count
+
+
+def claim_of_phase(
+    section: str, says: str, phase: Phase, experiment: Experiment, whole: bool = False
+) -> Claim:
+    """The claim that networks of an experiment end in a phase; `whole` keeps all its steps."""
+    return Claim(
+        section, says, f"share of seeds in {phase.title}", 0.5, "above",
+        "a setting is of a phase if most networks end in it",
+        in_phase(phase), {"run": experiment}, all_steps=whole,
+    )  # fmt: skip
+
+
+def final(run: Run, name: str) -> float:
+    """A score at the end of training."""
+    return float(run.final[name])
+
+
+def fall(run: Run, name: str) -> float:
+    """How far a score fell from its highest."""
+    return float(run.dataset[name].max()) - final(run, name)
+
+
+def forgotten(run: Run) -> float:
+    """How far test accuracy fell from its highest; NaN if there was nothing to forget."""
+    generalized = float(run.dataset.test_accuracy.max()) >= GENERALIZES
+    return fall(run, "test_accuracy") if generalized else np.nan
+
+
+def low_ipr(run: Run) -> float:
+    """Share of live neurons of low IPR."""
+    return float((live_ipr(run) < LOW_IPR).mean())
+
+
+def excess_while_pruning(
+    first: str, kept: str, removed: str
+) -> Callable[[Mapping[str, Run]], float]:
+    """A statistic: the most by which one accuracy is above another while neurons are removed."""
+
+    def most(runs: Mapping[str, Run]) -> float:
+        curve = prune(runs["run"], first=first, stride=STRIDE)
+        return float((curve[kept] - curve[removed]).max())
+
+    return most
+
+
+def memorized_more(runs: Mapping[str, Run]) -> float:
+    """How far accuracy on corrupted labels rises while high-IPR neurons are removed."""
+    curve = prune(runs["run"], first="highest", stride=STRIDE)
+    return float(curve.corrupted_accuracy.max() - curve.corrupted_accuracy[0])
+
+
+def kept_at_half(runs: Mapping[str, Run]) -> float:
+    """Test accuracy without the half of the neurons that has the lowest IPR."""
+    curve = prune(runs["run"], first="lowest", stride=STRIDE)
+    return float(curve.test_accuracy.sel(pruned=len(runs["run"].neuron_ipr) // 2))
+
+
+def from_clean(run: Run, accuracy: float) -> float:
+    """How far an accuracy is from 1 - ξ, that of a network that answers all examples truly."""
+    return abs(accuracy - (1 - run.experiment.corruption_fraction))
+
+
+def plateau(runs: Mapping[str, Run]) -> float:
+    """Distance of training accuracy from 1 - ξ where pruning has removed memorisation best."""
+    curve = prune(runs["run"], first="lowest", stride=STRIDE)
+    best = int(np.argmax(curve.test_accuracy.values - curve.corrupted_accuracy.values))
+    return from_clean(runs["run"], float(curve.train_accuracy[best]))
+
+
+def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The n strongest labels of every wrongly labelled example, its given and its true label."""
+    data = make_dataset(run.experiment)
+    wrong = np.flatnonzero(data.given_labels != data.true_labels)
+    logits = np.asarray(run.network(jnp.asarray(data.inputs[wrong])))
+    strongest = np.argsort(-logits, axis=1)[:, :n]
+    return strongest, data.given_labels[wrong], data.true_labels[wrong]
+
+
+def two_peaks(runs: Mapping[str, Run]) -> float:
+    """Share of wrongly labelled examples whose two largest logits are the given and true label."""
+    strongest, given, true = top_logits(runs["run"], 2)
+    pairs = np.sort(np.stack([given, true], axis=1), axis=1)
+    return float((np.sort(strongest, axis=1) == pairs).all(axis=1).mean())
+
+
+def true_first(runs: Mapping[str, Run]) -> float:
+    """Share of wrongly labelled examples whose largest logit is the true label."""
+    strongest, _, true = top_logits(runs["run"], 1)
+    return float((strongest[:, 0] == true).mean())
+
+
+def delay(runs: Mapping[str, Run]) -> float:
+    """Steps until 90 % test accuracy over steps until 90 % training accuracy; NaN if either is
+    never reached.
+    """
+    data = runs["run"].dataset
+    reached = [data[name].values >= GENERALIZES for name in ("test_accuracy", "train_accuracy")]
+    if not all(map(np.any, reached)):
+        return np.nan
+    test, train = (int(data.step[int(np.argmax(there))]) for there in reached)
+    return test / max(train, 1)
+
+
+def norm_left(runs: Mapping[str, Run]) -> float:
+    """The final norm of U over its highest."""
+    norm = runs["run"].dataset.norm.sel(matrix="U")
+    return float(norm[-1] / norm.max())
+
+
+def live_ipr(run: Run) -> np.ndarray:
+    """IPR of the live neurons."""
+    return run.neuron_ipr[~np.isnan(run.neuron_ipr)].astype(float)
+
+
+def bimodal(evidence: Evidence) -> Share:
+    """Networks whose IPR Hartigan's dip test finds to have more than one mode."""
+    p = [diptest.diptest(live_ipr(runs["run"]))[1] for runs in evidence.runs]
+    return Share(int(np.sum(np.array(p) < TEST_LEVEL)), len(p))
