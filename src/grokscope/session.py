@@ -145,19 +145,18 @@ class Sweep:
         """A row for each cell and seed."""
         return diagram.as_table(self.dataset, **thresholds)
 
-    def plot(self, with_accuracies: bool = False, **thresholds: float) -> Picture:
+    def plot(self, with_accuracies: bool = False) -> Picture:
         """Draw the phase diagram.
 
         Args:
             with_accuracies: whether train and test accuracy stand above it.
-            thresholds: as in `classify`.
 
         Raises:
             ConfigError: if there are not two axes for rows and columns.
         """
         from grokscope.plotting.diagram import plot_phases
 
-        return plot_phases(self.dataset, with_accuracies, **thresholds)
+        return plot_phases(self.dataset, with_accuracies)
 
     def explore(self, host: str = "127.0.0.1", port: int = 0, browser: bool = True) -> str:
         """Serve the page that shows the sweep and the network behind every cell.

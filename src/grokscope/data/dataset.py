@@ -145,7 +145,8 @@ def complete_grid(grid: Grid) -> Grid:
     counts = dict(grid.counts)
     for _, cell in grid.cells():
         if not cell.is_counted and isinstance(cell.task, OwnTask) and cell.task.key not in counts:
-            counts[cell.task.key] = tuple(counted(own_arrays(cell.task)).values())
+            n_examples, n_inputs, n_labels = counted(own_arrays(cell.task)).values()
+            counts[cell.task.key] = n_examples, n_inputs, n_labels
     return grid.replace(counts=counts)
 
 

@@ -11,11 +11,13 @@ from typing import Annotated, Any
 
 import tomli_w
 from pydantic import BeforeValidator, Field, model_validator
+from typing_extensions import Unpack
 
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest, read_toml
 from grokscope.experiment.own_code import identified, names_code, reading
 from grokscope.experiment.part import ABSENT, Part, Rule, plain
+from grokscope.experiment.settings import Settings
 from grokscope.experiment.tasks import OwnTask
 
 LARGEST = 1_000_000
@@ -26,7 +28,7 @@ MAY_BE_CODE = ("task", "operation", "corruption", "model", "optimizer", "measure
 """Axes on which the user's own code may be; a grid holds the hash of its source."""
 
 
-def _values(name: str, values: Any) -> tuple[Any, ...]:
+def _values(name: str, values: object) -> tuple[Any, ...]:
     """An axis given as values, an array, or a table with start, stop and num."""
     remedy = "Use values as in [0, 5, 15], or {start = 0.1, stop = 0.9, num = 17}."
     if isinstance(values, Mapping):
@@ -59,23 +61,23 @@ def _values(name: str, values: Any) -> tuple[Any, ...]:
     )
 
 
-def _axes(axes: Any) -> Any:
+def _axes(axes: object) -> object:
     if not isinstance(axes, Mapping):
         return axes
     return {str(name): _values(str(name), values) for name, values in axes.items()}
 
 
-def _groups(groups: Any) -> Any:
+def _groups(groups: object) -> object:
     return tuple(map(tuple, groups)) if isinstance(groups, list | tuple) else groups
 
 
-def _counts(counts: Any) -> Any:
-    if not isinstance(counts, Mapping) or any(len(values) != 3 for values in counts.values()):
-        return None
-    return {key: tuple(values) for key, values in counts.items()}
+def _counts(counts: object) -> object:
+    if not isinstance(counts, Mapping):
+        return counts
+    return {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in counts.items()}
 
 
-def _seeds(seeds: Any) -> Any:
+def _seeds(seeds: object) -> object:
     if isinstance(seeds, int) and not isinstance(seeds, bool):
         seeds = range(min(seeds, LARGEST + 1))
     return None if seeds is None else _values("seeds", seeds)
@@ -116,7 +118,7 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         Rule("must be a number of seeds or a list of them", "Use 3 for seeds 0, 1 and 2."),
     ] = Field(default=None, description="root seeds, or how many; by default the base's")
     counts: Annotated[
-        dict[str, tuple[int, ...]],
+        dict[str, tuple[int, int, int]],
         BeforeValidator(_counts),
         Rule("must be a table of three numbers for each task", "Leave it out."),
     ] = Field(
@@ -125,7 +127,11 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
     )
 
     def __init__(
-        self, /, base: Experiment | Mapping[str, Any] | None = None, axes: Any = None, **values: Any
+        self,
+        /,
+        base: Experiment | Mapping[str, Any] | None = None,
+        axes: object = None,
+        **values: Any,
     ) -> None:
         """A grid of a base and axes; settings beside them, as in weight_decay=5, are the base's."""
         own = {name: values.pop(name) for name in type(self).model_fields if name in values}
@@ -238,15 +244,16 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         """What a store calls the run of each cell, in the order of `cells`."""
         return tuple(digest(experiment) for _, experiment in self.cells())
 
-    def replace(self, /, **parts: Any) -> Grid:
+    def replace(self, /, **parts: object) -> Grid:
         """A copy with another base, or other axes, groups or seeds.
 
         >>> Grid(axes={"width": [8, 16]}).replace(seeds=3).size
         6
         """
-        return Grid(**{name: getattr(self, name) for name in Grid.model_fields} | parts)
+        fields: dict[str, Any] = {name: getattr(self, name) for name in Grid.model_fields}
+        return Grid(**(fields | parts))
 
-    def with_base(self, /, **values: Any) -> Grid:
+    def with_base(self, /, **values: Unpack[Settings]) -> Grid:
         """A copy whose base has other values, as in `Experiment.replace`."""
         return self.replace(base=self.base.replace(**values))
 

@@ -12,7 +12,7 @@ import inspect
 import sys
 import traceback
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -164,7 +164,7 @@ def identified(name: str, value: Any) -> OwnCode:
     return OwnCode(f"{code.label}{MARK}{_hash(source)}")
 
 
-def _file_of(value: Any, name: str) -> Path:
+def _file_of(value: Callable[..., object], name: str) -> Path:
     """The file that a function or class was defined in."""
     try:
         path = Path(inspect.getsourcefile(value) or "")
@@ -195,7 +195,7 @@ def load(code: OwnCode) -> Any:
     return found
 
 
-def call(code: OwnCode, *arguments: Any, **settings: Any) -> Any:
+def call(code: OwnCode, *arguments: object, **settings: object) -> Any:
     """What the function returns.
 
     Raises:
@@ -298,13 +298,13 @@ def packages_of(codes: Iterable[OwnCode]) -> dict[str, str]:
     return {package: version(package) for package in found}
 
 
-def settings_of(code: OwnCode, skip: int = 0, method: str | None = None) -> dict[str, Any]:
+def settings_of(code: OwnCode, skip: int = 0, method: str | None = None) -> dict[str, object]:
     """The settings that the code takes, and their defaults; see `source.settings_in`."""
     path = _file(code.module, _known_folders(), code.source_hash)
     return settings_in(path.read_bytes(), code.function, code.label, skip, method)
 
 
-def _signature(function: Any) -> inspect.Signature:
+def _signature(function: Callable[..., object]) -> inspect.Signature:
     """What a function takes: anything, if it is one of those written in C that do not say."""
     try:
         return inspect.signature(function)

@@ -58,7 +58,7 @@ class Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _plain_scalars(cls, values: Any) -> Any:
+    def _plain_scalars(cls, values: object) -> object:
         """NumPy's scalars as Python's, since values often come out of arrays."""
         if not isinstance(values, Mapping):
             return values
@@ -67,7 +67,7 @@ class Part(BaseModel):
             for name, value in values.items()
         }
 
-    def __init__(self, /, **values: Any) -> None:
+    def __init__(self, /, **values: object) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -96,7 +96,7 @@ class Own(Part):
 
     @model_validator(mode="before")
     @classmethod
-    def _complete(cls, values: Any) -> Any:
+    def _complete(cls, values: object) -> object:
         if not isinstance(values, Mapping) or not names_code(values.get("code")):
             return values
         settings = {name: values[name] for name in values if name not in cls.model_fields}
@@ -115,7 +115,7 @@ class Own(Part):
         return {**values, **settings, "code": code}
 
     @classmethod
-    def _with_defaults(cls, code: OwnCode, given: dict[str, Any]) -> dict[str, Any]:
+    def _with_defaults(cls, code: OwnCode, given: dict[str, object]) -> dict[str, object]:
         """All settings of the code, with the given ones as numbers of the defaults' kind."""
         taken = settings_of(code, cls.fixed, cls.method)
         place = code.label
@@ -147,13 +147,13 @@ class Own(Part):
         return dict(self.model_extra or {})
 
     @model_serializer(mode="wrap")
-    def _say_what_is_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _say_what_is_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, object]:
         """A digest leaves out what is absent; the function's default would take its place."""
         said = dict.fromkeys([n for n, v in self.settings.items() if v is None], ABSENT)
         return serialize(self) | said
 
 
-def alike(name: str, value: Any, like: Any) -> Any:
+def alike(name: str, value: object, like: object) -> object:
     """A setting of the user's code as a plain value of the kind of its default or present one.
 
     Raises:
@@ -162,7 +162,8 @@ def alike(name: str, value: Any, like: Any) -> Any:
     >>> alike("scale", 2, 0.5), alike("n", 3.0, 1), alike("n", 0.5, 1), alike("flag", 1, True)
     (2.0, 3, 0.5, True)
     """
-    value = value.item() if getattr(value, "shape", None) == () else value
+    if getattr(value, "shape", None) == ():
+        value = value.item()  # type: ignore[attr-defined]
     if value is None or value == ABSENT:
         return None
     if isinstance(like, bool):

@@ -16,7 +16,7 @@ from grokscope.experiment.seeds import Settle
 def named_part(default: str) -> BeforeValidator:
     """A part given by its name, as the user's code, or as settings of the default kind."""
 
-    def named(value: Any) -> Any:
+    def named(value: object) -> object:
         if names_code(value) and not isinstance(value, Part):
             return {"name": "own", "code": value}
         value = {"name": value} if isinstance(value, str) else value
@@ -25,7 +25,7 @@ def named_part(default: str) -> BeforeValidator:
     return BeforeValidator(named)
 
 
-def measure_codes(value: Any) -> Any:
+def measure_codes(value: object) -> object:
     """One function or several, as a list or with commas, each with its source's hash; or none."""
     if isinstance(value, str):
         value = value.split(",")
@@ -36,16 +36,16 @@ def measure_codes(value: Any) -> Any:
     return tuple(identified("measures", item) for item in value) or None
 
 
-def settled_or_not(value: Any) -> Any:
+def settled_or_not(value: object) -> object:
     """An optional part given as true or false: with its defaults, or absent."""
     return (Settle().model_dump() if value else None) if isinstance(value, bool) else value
 
 
-def _defaults(field: str, value: Any) -> Any:
+def _defaults(field: str, value: object) -> object:
     """A part as a document with all its settings, however given; other values as they are."""
     if isinstance(value, Part):
         return value.model_dump()
-    kinds: dict[str, Any] = {kind_name(kind, field): kind for kind in PARTS.get(field, ())}
+    kinds = {kind_name(kind, field): kind for kind in PARTS.get(field, ())}
     if "own" in kinds and names_code(value):
         return kinds["own"](code=value).model_dump()
     if isinstance(value, Mapping) and kinds:
@@ -84,7 +84,7 @@ def replaced(document: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]
     return document
 
 
-def _locate(document: Mapping[str, Any], name: str) -> tuple[str, str]:
+def _locate(document: Mapping[str, Mapping[str, object]], name: str) -> tuple[str, str]:
     """The part and the leaf that a name means; top-level fields are not looked for."""
     paths = [
         f"{part}.{leaf}" for part in PARTS if isinstance(document[part], Mapping)

@@ -7,27 +7,27 @@ them. A user's own code may have further settings.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from typing_extensions import TypedDict
 
 from grokscope.experiment.part import Part
 
-Code = str | Callable[..., Any]
+Code = str | Callable[..., object]
 """A user's own code: as in my_rules:squares, or the function or class of a file itself."""
 
 
-class Settings(TypedDict, total=False, extra_items=Any):
+class Settings(TypedDict, total=False, extra_items=object):
     """Every setting by its leaf, as in weight_decay=5; parts by name, as in model="deep_mlp"."""
 
-    task: Part | Code | Mapping[str, Any]
+    task: Part | Code | Mapping[str, object]
     operation: Code
     modulus: int
     train_fraction: float
     corruption_fraction: float
     exclude_true_label: bool
     corruption: Code | None
-    model: Part | Code | Mapping[str, Any]
+    model: Part | Code | Mapping[str, object]
     width: int
     depth: int
     heads: int
@@ -38,7 +38,7 @@ class Settings(TypedDict, total=False, extra_items=Any):
     scaling: Literal["mup", "standard"]
     tied: bool
     loss: Literal["mse", "cross_entropy"]
-    optimizer: Part | Code | Mapping[str, Any]
+    optimizer: Part | Code | Mapping[str, object]
     learning_rate: float
     weight_decay: float
     momentum: float
@@ -49,14 +49,14 @@ class Settings(TypedDict, total=False, extra_items=Any):
     batch_size: int | None
     measure_every: int
     measures: Code | Sequence[Code] | None
-    seeds: Part | Mapping[str, Any]
+    seeds: Part | Mapping[str, object]
     seed: int
     split_seed: int | None
     corruption_seed: int | None
     init_seed: int | None
     batches_seed: int | None
     dropout_seed: int | None
-    settle: Part | Mapping[str, Any] | bool | None
+    settle: Part | Mapping[str, object] | bool | None
     settle_after: int
     settle_caution: float
     settle_shrink: float

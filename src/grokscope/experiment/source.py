@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Any
 
 from grokscope.errors import ConfigError
 
@@ -65,7 +65,7 @@ def imported(tree: ast.AST) -> list[str]:
 
 def settings_in(
     source: bytes, name: str, place: str, skip: int = 0, method: str | None = None
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """The settings that a function takes, and their defaults.
 
     Args:
@@ -106,7 +106,7 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
 
 def _defaults(
     arguments: ast.arguments, place: str, constants: dict[str, ast.expr]
-) -> list[tuple[str, Any]]:
+) -> list[tuple[str, object]]:
     """Names and defaults of a function's arguments, in order."""
     if arguments.vararg or arguments.kwarg:
         raise ConfigError(
@@ -122,7 +122,7 @@ def _defaults(
     return [(a.arg, _default(place, a.arg, value, constants)) for a, value in given]
 
 
-def _method(found: ast.ClassDef, name: str, defined: dict[str, Any]) -> ast.stmt | None:
+def _method(found: ast.ClassDef, name: str, defined: Mapping[str, ast.stmt]) -> ast.stmt | None:
     """A method of a class, or of a class of the same file that it derives from."""
     for node in found.body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
@@ -132,7 +132,9 @@ def _method(found: ast.ClassDef, name: str, defined: dict[str, Any]) -> ast.stmt
     return next(iter(inherited), None)
 
 
-def _default(place: str, name: str, value: ast.expr | None, constants: dict[str, ast.expr]) -> Any:
+def _default(
+    place: str, name: str, value: ast.expr | None, constants: dict[str, ast.expr]
+) -> object:
     if value is None:
         return inspect.Parameter.empty
     try:

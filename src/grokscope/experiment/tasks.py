@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from grokscope.errors import ConfigError
 from grokscope.experiment.own_code import OwnCode, call, label
 from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Own, Part, Rule
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class ModularTask(Part):
@@ -98,14 +102,14 @@ class OwnTask(Own):
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
-def counted(arrays: Any) -> dict[str, int]:
+def counted(arrays: Sequence[np.ndarray]) -> dict[str, int]:
     """The `COUNTED_SETTINGS` of what a user's function returns."""
     features, labels, _, others = arrays
     n_labels = int(max(labels.max(), others.max())) + 1
     return dict(zip(COUNTED_SETTINGS, (len(features), features[0].size, n_labels), strict=True))
 
 
-def own_arrays(task: Own) -> Any:
+def own_arrays(task: Own) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Training features and labels, and test features and labels, that a user's function returns.
 
     Raises:

@@ -110,14 +110,14 @@ def require_logits(experiment: Experiment, dataset: Dataset) -> None:
         return
     inputs, expected = jnp.asarray(dataset.inputs[:2]), (2, dataset.n_labels)
 
-    def evaluated(model: Any) -> Any:
+    def evaluated(model: Any) -> object:
         shared, alone = model.shared(), model(inputs)  # which must do without what is shared, too
         return alone if shared is None else model(inputs, shared)
 
-    def trained(model: Any) -> Any:
+    def trained(model: Network) -> object:
         return model.in_training(inputs, None, 0.0, model.shared())[0]
 
-    def seen(model: Any) -> Any:
+    def seen(model: Network) -> object:
         return model.in_training(inputs, None, 0.0, model.shared())[1]
 
     place, model = experiment.model.code.label, model_shapes(experiment)

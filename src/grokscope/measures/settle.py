@@ -48,7 +48,8 @@ def has_settled(
     Args:
         experiment: with a `settle` part; without one nothing settles.
         steps: measured so far, ascending; [step].
-        train_accuracy, test_accuracy: 0 to 1; [step].
+        train_accuracy: 0 to 1; [step].
+        test_accuracy: 0 to 1; [step].
         norm: Frobenius norms; [step, matrix].
         mean_ipr: 0 to 1, NaN where no neuron is alive; [step].
 
@@ -88,7 +89,7 @@ def _move(values: Values, start: int, ahead: float) -> float:
 
 def _phases_ahead(
     experiment: Experiment, train: Values, test: Values, start: int, ahead: float
-) -> set[Phase | None]:
+) -> set[object]:
     """The phases that the accuracies may yet come to."""
     last, best = float(train[-1]), float(np.max(test))
     low, high = last + _move(train, start, ahead) * np.array([-1, 1])

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +86,7 @@ def _measured(
     def names(key: str) -> list[str]:
         return list(dict.fromkeys(name for s in there for name in s[key]))
 
-    def gathered(of: Callable[[Summary], Any], *inner: int) -> np.ndarray:
+    def gathered(of: Callable[[Summary], object], *inner: int) -> np.ndarray:
         missing = np.full(inner, np.nan).tolist()
         values = [missing if s is None else of(s) for s in found]
         return np.array(values, float).reshape(*shape, *inner)  # None is NaN
@@ -130,7 +129,7 @@ def require_free_axes(grid: Grid) -> None:
             )
 
 
-def _coordinate(values: Sequence[Any]) -> np.ndarray:
+def _coordinate(values: Sequence[object]) -> np.ndarray:
     """Axis values as netCDF can hold them: "none" for None beside words, NaN beside numbers.
 
     The user's code is named without the hash of its source, which the grid holds, if that is plain.
@@ -142,7 +141,7 @@ def _coordinate(values: Sequence[Any]) -> np.ndarray:
     return np.array([np.nan if value is None else value for value in values])
 
 
-def has_plane(axes: Sequence[Sequence[Any] | np.ndarray]) -> bool:
+def has_plane(axes: Sequence[Sequence[object] | np.ndarray]) -> bool:
     """Whether the last two of some axes are of ascending numbers, so that cells lie between others.
 
     >>> has_plane([["adamw", "sgd"], [0.1, 0.2], [0, 5]]), has_plane([[0.1, 0.2], [5, 0]])
