@@ -176,12 +176,10 @@ def print_audit(
 
 def _suspicious(run: Run, strongest: xr.Dataset, by: str, title: str) -> Table:
     """A row for each of the most suspicious labels."""
-    from grokscope.data.dataset import make_dataset
-
     listed = plain_table(title)
     for name in ("example", "inputs", "label", "suggested", "true", "evidence"):
         listed.add_column(name, justify="right", no_wrap=True)
-    inputs = make_dataset(run.experiment).inputs
+    inputs = run.data.inputs
     for i in range(strongest.sizes["example"]):
         at = strongest.isel(example=i)
         index = int(at.example)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +42,15 @@ class Dataset:
     def is_train(self) -> Bool[np.ndarray, "example"]:
         """True for the first `n_train` examples."""
         return np.arange(len(self.true_labels)) < self.n_train
+
+    @property
+    def sha256(self) -> str:
+        """Hex digits that name the arrays, in their order."""
+        arrays = self.inputs, self.true_labels, self.given_labels, self.is_corrupted
+        content = hashlib.sha256()
+        for array in arrays:
+            content.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+        return content.hexdigest()
 
 
 def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
@@ -150,6 +160,36 @@ def complete_grid(grid: Grid) -> Grid:
     return grid.replace(counts=counts)
 
 
+def _split_order(experiment: Experiment) -> Int[np.ndarray, "example"]:
+    """All examples in the order in which they are split."""
+    rng = np.random.default_rng(experiment.seeds.of("split"))
+    return rng.permutation(experiment.n_examples)
+
+
+def _pairs(experiment: Experiment) -> Int[np.ndarray, "example 2"]:
+    """All pairs of residues in the order in which they are split."""
+    pairs = np.divmod(_split_order(experiment), experiment.n_inputs)
+    return np.stack(pairs, axis=1).astype(np.int32)
+
+
+def with_labels(
+    experiment: Experiment,
+    true_labels: Int[np.ndarray, "example"],
+    given_labels: Int[np.ndarray, "example"],
+    is_corrupted: Bool[np.ndarray, "example"],
+) -> Dataset:
+    """The data of pairs of residues whose labels are known, so that no code has to make them.
+
+    Args:
+        experiment: of modular arithmetic.
+        true_labels: in split order, as are the others.
+        given_labels: what training was told.
+        is_corrupted: examples whose label was drawn anew.
+    """
+    labels = true_labels, given_labels, is_corrupted
+    return Dataset(_pairs(experiment), *labels, experiment.n_train, experiment.n_labels)
+
+
 def make_dataset(experiment: Experiment) -> Dataset:
     """The experiment's data, a function of its task, fractions and two seeds alone (Sec. 1.1).
 
@@ -165,9 +205,9 @@ def make_dataset(experiment: Experiment) -> Dataset:
     experiment = complete(experiment)
     task, n_train = experiment.task, experiment.n_train
     total, n_labels = experiment.n_examples, experiment.n_labels
-    order = np.random.default_rng(experiment.seeds.of("split")).permutation(total)
+    order = _split_order(experiment)
     if isinstance(task, ModularTask):
-        inputs = np.stack(np.divmod(order, task.modulus), axis=1).astype(np.int32)
+        inputs = _pairs(experiment)
         labels = modular_table(task).ravel()[order]
         test_inputs, test_labels = inputs[n_train:], labels[n_train:]
     else:

@@ -252,6 +252,12 @@ Use 0.5 to train on half of the pairs.
         return [code for code in found if isinstance(code, OwnCode)]
 
     @property
+    def has_own_data(self) -> bool:
+        """Whether code of the user's own makes its examples or their labels."""
+        made_by = getattr(self.task, "code", getattr(self.task, "operation", None))
+        return isinstance(made_by, OwnCode) or self.corruption is not None
+
+    @property
     def schedule(self) -> list[int]:
         """The steps at which the network is measured, ascending, from 0 to `steps`.
 

@@ -251,7 +251,8 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         6
         """
         fields: dict[str, Any] = {name: getattr(self, name) for name in Grid.model_fields}
-        return Grid(**(fields | parts))
+        fields |= parts
+        return Grid(**fields)
 
     def with_base(self, /, **values: Unpack[Settings]) -> Grid:
         """A copy whose base has other values, as in `Experiment.replace`."""

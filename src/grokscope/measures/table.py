@@ -227,7 +227,8 @@ def unit_measures() -> dict[str, UnitMeasure]:
 
 RUN_NAMES = (
     *("norm", "ipr", "logits", "neuron_ipr", "neuron_ipr_output", "step", "matrix", "vectors"),
-    *("layer", "neuron", "residue", "first", "pruned", "example", "label"),
+    *("layer", "neuron", "residue", "first", "pruned", "example", "label", "data"),
+    *("true_labels", "given_labels", "is_corrupted"),
 )
 """Beside `MEASURES`, what a run calls variables and coordinates of its own."""
 

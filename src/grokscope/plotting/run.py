@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 
-from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import power_spectrum, residue_order
@@ -53,7 +52,7 @@ def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
     accuracy_panel(curves, run, title(run, [run]))
     curves.set_ylabel("accuracy")
     curves.legend()
-    dataset = make_dataset(run.experiment)
+    dataset = run.data
     index = next(iter(corrupted_examples(dataset, 1).tolist()), 0)
     if has_spectra := len(run.neuron_ipr) > 0:
         ipr_panel(histogram, run, "per-neuron IPR")

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from grokscope.data.dataset import Dataset, make_dataset
+from grokscope.data.dataset import Dataset
 from grokscope.measures.pruning import (
     ENDS,
     fewest_neurons,
@@ -20,7 +20,7 @@ from grokscope.measures.pruning import (
 )
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network, named_arrays
-from grokscope.runs.record import COMPACT, WHOLE, described
+from grokscope.runs.record import COMPACT, LABELS, WHOLE, described
 from grokscope.runs.run import Run
 
 EXAMPLES = 4
@@ -87,8 +87,8 @@ def without_weights(run: Run) -> Run:
         return run
     network = run.network
     exists = np.float32(1 if run.failed_at is None else np.nan)
-    examples = make_dataset(run.experiment)
-    left_out = {*named_arrays(network), "residue", "ipr", "vectors", "layer"}
+    examples = run.data
+    left_out = {*named_arrays(network), *LABELS, "residue", "ipr", "vectors", "layer"}
     dataset = run.dataset.drop_vars(left_out & set(run.dataset.variables))
     if measured_layers(network):
         _add_layers(dataset, run, network)

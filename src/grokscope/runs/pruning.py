@@ -8,7 +8,6 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Num
 
-from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.measures.pruning import (
     ENDS,
@@ -67,7 +66,7 @@ def prune(
         )
     if stride is not None and stride < 1:
         raise ConfigError(f"`stride` must be at least 1, got {stride}. Leave it out.")
-    network, dataset = run.network, make_dataset(run.experiment)
+    network, dataset = run.network, run.data
     layer = layer_named(network, layer)
     order = pruning_order(_numbers(run, network, by, layer, seed), first)
     if stride is None:

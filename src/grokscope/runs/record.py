@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, packages_of
 from grokscope.measures.scores import Measurement, embedding_ipr, matrices, measured_layers
@@ -37,6 +38,7 @@ def described(description: str) -> dict[str, str]:
 
 def as_dataset(
     experiment: Experiment,
+    data: Dataset,
     measured: Sequence[Measurement],
     network: Network,
     ends: Mapping[str, int | None],
@@ -46,6 +48,7 @@ def as_dataset(
 
     Args:
         experiment: what was trained.
+        data: what it was trained and tested on.
         measured: at the scheduled steps, as far as it came.
         network: as it is at the end.
         ends: `failed_at` and `settled_at`, each a step or None.
@@ -65,9 +68,13 @@ def as_dataset(
         "kind": WHOLE,
     }
     attrs |= {name: step for name, step in ends.items() if step is not None}
+    labels: dict[str, Variable] = {}
+    if experiment.has_own_data:
+        attrs["data_sha256"] = data.sha256
+        labels = _labels(data)
     spectra, of_units = _spectra(experiment, measured, network)
     return xr.Dataset(
-        _curves(measured, network) | spectra | _weights(measured, network),
+        _curves(measured, network) | spectra | _weights(measured, network) | labels,
         coords | of_units,
         attrs,
     )
@@ -88,6 +95,22 @@ def _curves(measured: Sequence[Measurement], network: Network) -> dict[str, Vari
     return curves | {
         name: ("step", [m.own[name] for m in measured], described(f"your own measure {name}"))
         for name in measured[0].own
+    }
+
+
+LABELS = {
+    "true_labels": "label that the task gives",
+    "given_labels": "label that training was told",
+    "is_corrupted": "1 if the label was drawn anew",
+}
+"""What a run says of data that code of the user's own made, so that it can be read without."""
+
+
+def _labels(data: Dataset) -> dict[str, Variable]:
+    """The labels of all examples, in split order."""
+    return {
+        name: ("data", getattr(data, name).astype(np.int32), described(words))
+        for name, words in LABELS.items()
     }
 
 

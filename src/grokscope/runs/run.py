@@ -12,9 +12,10 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from grokscope.data.dataset import Dataset, make_dataset
+from grokscope.data.dataset import Dataset, make_dataset, with_labels
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import SCHEMA, Experiment, digest
+from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.spectrum import neuron_ipr
 from grokscope.models.network import Network, array_name
@@ -107,8 +108,25 @@ class Run:
 
     @cached_property
     def data(self) -> Dataset:
-        """The examples that the network was trained and tested on."""
-        return make_dataset(self.experiment)
+        """The examples that the network was trained and tested on.
+
+        Of pairs of residues whose labels code of the user's own made, they are read from the run.
+
+        Raises:
+            ConfigError: if the user's code is needed and is not allowed to run, or makes other
+                data than the run was trained on.
+        """
+        stored = self.dataset
+        if "true_labels" in stored and isinstance(self.experiment.task, ModularTask):
+            true, given = stored.true_labels.values, stored.given_labels.values
+            return with_labels(self.experiment, true, given, stored.is_corrupted.values == 1)
+        data = make_dataset(self.experiment)
+        if data.sha256 != stored.attrs.get("data_sha256", data.sha256):
+            raise ConfigError(
+                f"`task` must make the data that run {self.digest[:12]} was trained on, got other "
+                "arrays. Restore what the function reads, or train again."
+            )
+        return data
 
     @property
     def neuron_ipr(self) -> Float[np.ndarray, "neuron"]:

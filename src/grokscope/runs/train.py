@@ -151,7 +151,9 @@ class _Member:
         """The finished run."""
         assert self.network is not None
         ends = {"failed_at": self.failed_at, "settled_at": self.settled_at}
-        dataset = as_dataset(self.experiment, self.measured, self.network, ends, seconds)
+        dataset = as_dataset(
+            self.experiment, self.dataset, self.measured, self.network, ends, seconds
+        )
         return Run(self.experiment, dataset)
 
     def _has_settled(self, network: Network) -> bool:

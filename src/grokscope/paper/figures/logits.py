@@ -5,7 +5,6 @@ from __future__ import annotations
 import jax.numpy as jnp
 import numpy as np
 
-from grokscope.data.dataset import make_dataset
 from grokscope.paper.figures import RunFigure
 from grokscope.paper.settings import INVERSION_DECAYS, NOISY
 from grokscope.plotting import style
@@ -21,7 +20,7 @@ def plot_logits(runs: list[Run], note: str) -> style.Picture:
     """A row a run, a column an example."""
     figure, grid = style.panels(len(runs), EXAMPLES, height=1.35, sharex=True, sharey=True)
     for row, run in zip(grid, runs, strict=True):
-        dataset = make_dataset(run.experiment)
+        dataset = run.data
         chosen = corrupted_examples(dataset, EXAMPLES)
         logits = np.asarray(run.network(jnp.asarray(dataset.inputs[chosen])))
         for axes, index, values in zip(row, chosen.tolist(), logits, strict=False):

@@ -8,7 +8,6 @@ import diptest
 import jax.numpy as jnp
 import numpy as np
 
-from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
 from grokscope.paper.statements import Claim, Evidence, Share, Size
@@ -118,7 +117,7 @@ def plateau(runs: Mapping[str, Run]) -> float:
 
 def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The n strongest labels of every wrongly labelled example, its given and its true label."""
-    data = make_dataset(run.experiment)
+    data = run.data
     wrong = np.flatnonzero(data.given_labels != data.true_labels)
     logits = np.asarray(run.network(jnp.asarray(data.inputs[wrong])))
     strongest = np.argsort(-logits, axis=1)[:, :n]
