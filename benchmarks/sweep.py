@@ -76,7 +76,7 @@ def second_worker(folder):
     for workers in (1, 2):
         began = time.perf_counter()
         with local_pool(workers) as pool:
-            outcomes = list(Scheduler(cells, folder / str(workers), pool).run())
+            outcomes = list(Scheduler(cells, Store(folder / str(workers)), pool).run())
         seconds[workers] = time.perf_counter() - began
         each = np.mean([outcome.summary["seconds"] for outcome in outcomes])
         print(f"{workers} worker(s): {seconds[workers]:.1f} s for {len(cells)} of {each:.1f} s")
@@ -91,7 +91,7 @@ def machinery(folder):
     with local_pool(2) as pool:
         before = memory()
         began = time.perf_counter()
-        outcomes = sum(1 for _ in Scheduler(cells, folder, pool, train=nothing).run())
+        outcomes = sum(1 for _ in Scheduler(cells, Store(folder), pool, train=nothing).run())
         seconds = time.perf_counter() - began
         grown = memory() - before
     each = 1000 * seconds / outcomes

@@ -12,6 +12,7 @@ from grokscope.cli import main
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.runs.compact import without_weights
+from grokscope.runs.store import Store
 from reference import weights64
 
 

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import typer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +16,6 @@ from grokscope.experiment.grid import Grid
 from grokscope.runs.files import write_dataset
 from grokscope.sweeps.diagram import collect
 
-OPTIONS = {p.name for p in typer.main.get_command(app).commands["train"].params}  # type: ignore[attr-defined]
-SETTINGS = OPTIONS - {"config", "store", "set_", "print_toml", "as_json"}
 TINY = ["--modulus", "7", "--width", "16", "--steps", "20", "--corruption-fraction", "0.3"]
 
 

@@ -141,7 +141,7 @@ def test_pixels_move_to_the_device_once_and_as_bytes(monkeypatch):
     train_block, traced = t.train_block, []
 
     def spy(state, dynamic, start, n_steps, static, alone):
-        block = jax.make_jaxpr(train_block, static_argnums=(4, 5))
+        block = jax.make_jaxpr(train_block.__wrapped__, static_argnums=(4, 5))
         traced.append(str(block(state, dynamic, start, n_steps, static, alone)))
         return train_block(state, dynamic, start, n_steps, static, alone)
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, count, digest
-from grokscope.experiment.models import TwoLayer
+from grokscope.experiment.models import TwoLayerSettings
 from grokscope.experiment.part import PARTS, Own
 
 fractions = st.floats(0.01, 0.99)
@@ -124,7 +124,7 @@ def test_streams_differ_and_follow_the_root_unless_overridden():
 def test_replace_with_a_part_starts_from_its_defaults():
     e = Experiment().replace(weight_decay=5).replace(optimizer="adam")
     assert e.optimizer.weight_decay == 0
-    assert Experiment().replace(model=TwoLayer(width=3)).model.width == 3
+    assert Experiment().replace(model=TwoLayerSettings(width=3)).model.width == 3
 
 
 def test_optimizer_settings_without_a_kind_are_adamws():

@@ -19,6 +19,7 @@ from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import load
 from grokscope.measures.table import is_reserved
+from grokscope.plotting import wording
 from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import Store
@@ -644,7 +645,7 @@ def test_data_that_are_no_arrays_of_numbers_are_refused(tmp_path, monkeypatch, r
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad_data.py").write_text(f"def f(): return {returned}")
     with pytest.raises(ConfigError, match="must return training features") as error:
-        Experiment(task="bad_data:f", model="image_mlp")
+        complete(Experiment(task="bad_data:f", model="image_mlp"))
     assert "\n" not in str(error.value)
 
 

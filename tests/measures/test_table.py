@@ -18,7 +18,8 @@ from grokscope.measures import table
 from grokscope.measures.table import MEASURES, Score, is_reserved
 from grokscope.runs.compact import without_weights
 from grokscope.runs.pruning import prune
-from grokscope.runs.summaries import summaries, summarize
+from grokscope.runs.store import Store
+from grokscope.runs.summaries import summarize
 from grokscope.runs.train import train
 from grokscope.sweeps.archive import archive, export, load_sweep, restore
 from grokscope.sweeps.diagram import collect
@@ -100,7 +101,7 @@ def test_a_new_row_has_its_name_for_itself(row, monkeypatch, tmp_path):
 
 def test_summaries_made_before_a_row_are_made_again(tmp_path, monkeypatch):
     sweep(GRID, tmp_path, workers=1, progress=False)
-    assert "peak" not in next(iter(summaries(tmp_path).values()))
+    assert "peak" not in next(iter(Store(tmp_path).summaries().values()))
     peak = table.Summary(
         name="peak",
         description="highest training accuracy",

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import plain
-from grokscope.data.dataset import make_dataset
+from grokscope.data.dataset import complete, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.pruning import pruning_curve
@@ -38,10 +38,12 @@ NETWORKS = {
     "tied, LayerNorm": TRANSFORMER.replace(tied=True, normalization="layer_norm"),
 }
 IMAGES = Experiment(task="plain_data:features", model="image_mlp", corruption_fraction=0.3)
-IMAGES = IMAGES.replace(width=20, depth=3)
+IMAGES = complete(IMAGES.replace(width=20, depth=3))
 NETWORKS |= {
     "features": IMAGES.replace(loss="cross_entropy"),
-    "pixels, BatchNorm": IMAGES.replace(task="plain_data:pixels", normalization="batch_norm"),
+    "pixels, BatchNorm": complete(
+        IMAGES.replace(task="plain_data:pixels", normalization="batch_norm")
+    ),
     "features, LayerNorm": IMAGES.replace(normalization="layer_norm"),
 }
 LOSSES = {"mse": plain.mse, "cross_entropy": plain.cross_entropy}

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase
 from grokscope.measures.pruning import pruning_curve, pruning_order
+from grokscope.measures.table import MEASURES
 from grokscope.paper.figures import figure_of
 from grokscope.paper.grids import GRIDS, load_grid
 from grokscope.paper.statements import (
@@ -195,7 +197,7 @@ def test_no_difference_is_no_growth():
 
 def test_pruning_statistics_by_their_definition(runs):
     run = runs["run"]
-    network, data = run.network, make_dataset(run.experiment)
+    network, data = run.network, run.data
     curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), "mse", stride=10)
     most = float((curve.corrupted_accuracy - curve.test_accuracy).max())
     assert of("prune-high", run) == [pytest.approx(most, abs=1e-6)]

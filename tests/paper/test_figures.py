@@ -15,6 +15,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.measures.pruning import neurons_required
 from grokscope.paper.figures import RunFigure, SweepFigure, figures, load
 from grokscope.plotting import style
+from grokscope.runs.pruning import prune
 from grokscope.runs.train import train
 from grokscope.sweeps.diagram import grid_of
 from grokscope.sweeps.sweep import sweep

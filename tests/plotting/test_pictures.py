@@ -19,10 +19,11 @@ from grokscope.measures.phases import Phase
 from grokscope.plotting import style
 from grokscope.plotting.audit import plot_audit
 from grokscope.plotting.diagram import plot_phases
-from grokscope.plotting.palette import PHASE_COLORS, PHASE_LETTERS
+from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.plotting.pruning import plot_pruning
 from grokscope.plotting.run import plot_accuracies, plot_run
-from grokscope.runs.train import pruning_curves, train
+from grokscope.runs.pruning import pruning_curves
+from grokscope.runs.train import train
 from grokscope.sweeps.diagram import collect
 
 TINY = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
@@ -90,8 +91,8 @@ def test_a_diagram_needs_two_axes_and_neurons_must_exist(run, sweep):
 
 
 def test_every_phase_has_a_colour_and_a_letter_of_its_own():
-    for looks in (PHASE_COLORS, PHASE_LETTERS):
-        assert set(looks) == {*Phase, None}
+    for looks in (PHASE_COLORS, {phase: phase.letter for phase in Phase}):
+        assert set(looks) == {*Phase}
         assert len(set(looks.values())) == len(looks)
 
 

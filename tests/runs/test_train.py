@@ -143,7 +143,7 @@ def test_a_killed_worker_is_replaced_and_its_run_done_again(tmp_path):
         workers = [
             int(pid)
             for pid in children.read_text().split()
-            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"popen_loky" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
     os.kill(workers[0], signal.SIGKILL)
     _, err = process.communicate(timeout=300)

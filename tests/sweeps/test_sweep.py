@@ -397,7 +397,7 @@ def test_elsewhere_a_task_that_fails_is_split_and_only_the_culprit_fails(tmp_pat
     cells = [cell for _, cell in GRID.cells()]
     with ThreadPoolExecutor(1) as threads:
         workers = Workers(threads, 4, 10.0)
-        outcomes = list(Scheduler(cells, tmp_path, workers, train=fragile).run())
+        outcomes = list(Scheduler(cells, Store(tmp_path), workers, train=fragile).run())
     assert len(outcomes) == len(cells)
     assert {o.failure for o in outcomes} == {None, "lost three times"}
     assert sum(o.failure is not None for o in outcomes) == 2
@@ -410,7 +410,7 @@ def test_a_process_that_lacks_the_package_stops_the_sweep_in_one_line(tmp_path):
     with ThreadPoolExecutor(1) as threads:
         workers = Workers(threads, 4, 10.0)
         with pytest.raises(WorkerError, match="every process must have grokscope"):
-            list(Scheduler([BASE], tmp_path, workers, train=lacking).run())
+            list(Scheduler([BASE], Store(tmp_path), workers, train=lacking).run())
 
 
 def test_short_cells_are_packed_and_work_is_reported(tmp_path):
@@ -426,7 +426,7 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
 
     with ThreadPoolExecutor(1) as threads:
         workers = Workers(threads, 4, 10.0)
-        outcomes = list(Scheduler(cells, tmp_path, workers, show=show, train=counted).run())
+        outcomes = list(Scheduler(cells, Store(tmp_path), workers, show=show, train=counted).run())
     assert len(outcomes) == sum(tasks) == 240
     assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
     assert all(0 <= part <= 1 for _, part in shown)
@@ -444,7 +444,7 @@ def test_after_an_error_nothing_more_is_begun_elsewhere(tmp_path):
     with ThreadPoolExecutor(1) as threads:
         workers = Workers(threads, 40, 0.0)
         with pytest.raises(OSError, match="No space"):
-            list(Scheduler(cells, tmp_path, workers, train=full).run())
+            list(Scheduler(cells, Store(tmp_path), workers, train=full).run())
     assert len(begun) < len(cells)
 
 
@@ -458,7 +458,7 @@ def test_a_lost_scheduler_is_no_fault_of_the_cells(tmp_path):
             return lost
 
     with Gone(1) as gone, pytest.raises(WorkerError, match="lost its scheduler"):
-        list(Scheduler([BASE], tmp_path, Workers(gone, 4, 0.0)).run())
+        list(Scheduler([BASE], Store(tmp_path), Workers(gone, 4, 0.0)).run())
 
 
 def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
@@ -470,7 +470,7 @@ def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
         return [Outcome(e) if len(asked) < 4 else Outcome(e, {}, []) for e in experiments]
 
     with open_workers(1) as workers:
-        (outcome,) = Scheduler([BASE], tmp_path, workers, train=busy_at_first).run()
+        (outcome,) = Scheduler([BASE], Store(tmp_path), workers, train=busy_at_first).run()
     assert outcome.summary == {}
     assert len(asked) == 4
 
@@ -572,7 +572,7 @@ def test_what_would_not_end_in_time_is_not_begun(tmp_path):
     cells = [BASE.replace(steps=steps) for steps in (1000, 999, 10)]
     with open_workers(1, 1) as workers:
         deadline = time.monotonic() + 0.38
-        scheduler = Scheduler(cells, tmp_path, workers, train=timed, deadline=deadline)
+        scheduler = Scheduler(cells, Store(tmp_path), workers, train=timed, deadline=deadline)
         outcomes = list(scheduler.run())
     assert trained == [1000, 10]
     assert [cell.steps for cell in scheduler.skipped] == [999]

@@ -6,6 +6,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.training import loop as t
+from grokscope.training.cost import tile_size
 from grokscope.training.networks import init_model
 from reference import appendix_e_gradient, batches, dense_loss_and_gradient, weights64
 
@@ -26,7 +27,7 @@ def descent(experiment, rate):
 
     At a rate that makes the step far larger than the weights, or their difference loses digits.
     """
-    size = t.tile_size(experiment.n_train, experiment.model.width)
+    size = tile_size(experiment.n_train, experiment.model.width)
     assert experiment.n_train > size, "the test must cover several tiles"
     assert experiment.n_train % size, "and padding"
     step = experiment.replace(optimizer="sgd", learning_rate=rate, steps=1, measure_every=1)
