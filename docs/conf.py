@@ -108,8 +108,14 @@ def short_signature(app, what, name, value, options, signature, returned):
     return None
 
 
+def without_aliases(app, what, name, value, skip, options):
+    """The fields of a named tuple are described once, in its docstring."""
+    return True if (inspect.getdoc(value) or "").startswith("Alias for field") else None
+
+
 def setup(app) -> None:
     """Write the generated parts before Sphinx reads the pages."""
+    app.connect("autodoc-skip-member", without_aliases)
     app.connect("autodoc-process-signature", short_signature)
     GENERATED.mkdir(exist_ok=True)
     for part in (commands, settings, modules):
