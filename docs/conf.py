@@ -30,6 +30,7 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "exclude-members": "model_config, model_post_init"}
 add_module_names = False
+suppress_warnings = ["ref.python"]  # `Run` is two classes: of a session, and of a store
 python_use_unqualified_type_names = True
 
 GENERATED = Path(__file__).parent / "reference"
