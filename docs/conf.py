@@ -8,7 +8,6 @@ from pathlib import Path
 
 import typer
 
-import grokscope
 from grokscope import cli
 from grokscope.experiment import experiment as config
 from grokscope.experiment import part as parts
@@ -31,19 +30,22 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "exclude-members": "model_config, model_post_init"}
 add_module_names = False
+suppress_warnings = ["ref.python"]  # `Run` is two classes: of a session, and of a store
 python_use_unqualified_type_names = True
 
 GENERATED = Path(__file__).parent / "reference"
 COMMANDS = ("", *typer.main.get_command(cli.app).commands)
-MODULES = sorted(
-    {
-        *grokscope._HOMES,
-        "paper.figures",
-        "measures.scores",
-        "models.normalization",
-        "models.two_layer",
-        "training.loop",
-    }
+MODULES = (
+    *("session", "experiment.experiment", "experiment.grid", "experiment.own_code"),
+    *("experiment.models", "experiment.optimizers", "experiment.tasks", "experiment.seeds"),
+    *("data.dataset", "data.mnist", "models.network", "models.normalization", "models.two_layer"),
+    *("models.analytic", "training.loop", "training.compile", "measures.table"),
+    *("measures.scores", "measures.spectrum", "measures.phases", "measures.pruning"),
+    *("measures.settle", "runs.run", "runs.store", "runs.train", "runs.pruning", "runs.compact"),
+    *("analysis.label_audit", "analysis.norm_layers", "analysis.statistics", "sweeps.sweep"),
+    *("sweeps.diagram", "sweeps.archive", "sweeps.refine", "sweeps.executors", "plotting.run"),
+    *("plotting.pruning", "plotting.diagram", "plotting.audit", "paper.grids", "paper.request"),
+    *("paper.figures", "paper.statements", "paper.page", "errors"),
 )
 
 
@@ -91,16 +93,6 @@ def _table(where: str, kind: type[parts.Part]) -> str:
     return "\n".join([title, "", inspect.getdoc(kind).splitlines()[0], "", *rows, ""])
 
 
-def names() -> str:
-    """Each public name, its module, and the first line of its docstring."""
-    rows = ["`import grokscope` offers:\n", "| name | module | |", "|---|---|---|"]
-    for name in dir(grokscope):
-        value = getattr(grokscope, name)
-        first = inspect.getdoc(value).split("\n\n")[0].replace("\n", " ").replace("|", "\\|")
-        rows.append(f"| `{name}` | `{value.__module__}` | {first} |")
-    return "\n".join(rows) + "\n"
-
-
 def modules() -> str:
     """A section with `automodule` for each module."""
     sections = [
@@ -117,9 +109,15 @@ def short_signature(app, what, name, value, options, signature, returned):
     return None
 
 
+def without_aliases(app, what, name, value, skip, options):
+    """The fields of a named tuple are described once, in its docstring."""
+    return True if (inspect.getdoc(value) or "").startswith("Alias for field") else None
+
+
 def setup(app) -> None:
     """Write the generated parts before Sphinx reads the pages."""
+    app.connect("autodoc-skip-member", without_aliases)
     app.connect("autodoc-process-signature", short_signature)
     GENERATED.mkdir(exist_ok=True)
-    for part in (commands, settings, names, modules):
+    for part in (commands, settings, modules):
         (GENERATED / f"{part.__name__}.md").write_text(part(), encoding="utf-8")
