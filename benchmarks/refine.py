@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from grokscope import Experiment, Grid, enclosed, export, follow_boundaries, load_sweep, sweep
+from grokscope import Experiment, Grid
+from grokscope.sweeps.archive import export, load_sweep
 from grokscope.sweeps.diagram import phase_diagram
-from grokscope.sweeps.refine import UNKNOWN
+from grokscope.sweeps.refine import UNKNOWN, enclosed, follow_boundaries
+from grokscope.sweeps.sweep import sweep
 
 BASE = Experiment(steps=800, measure_every=50, settle=True)
 GRID = Grid(

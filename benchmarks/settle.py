@@ -14,9 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grokscope import Experiment, classify, has_settled, load_grid, load_sweep, train_missing
+from grokscope import Experiment, classify, train_missing
+from grokscope.measures.settle import has_settled
+from grokscope.paper.grids import load_grid
 from grokscope.runs.store import Store
-from grokscope.sweeps.archive import archived_run
+from grokscope.sweeps.archive import archived_run, load_sweep
 from grokscope.sweeps.diagram import grid_of
 
 RESULTS = Path(__file__).parents[1] / "results"

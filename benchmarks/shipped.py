@@ -17,11 +17,11 @@ import pandas as pd
 import xarray as xr
 
 from common import report
-from grokscope import enclosed, follow_boundaries, has_settled, load_sweep
+from grokscope.measures.settle import has_settled
 from grokscope.paper.figures import SweepFigure, figures
-from grokscope.sweeps.archive import archived_run
+from grokscope.sweeps.archive import archived_run, load_sweep
 from grokscope.sweeps.diagram import DONE, PHASES, grid_of, phase_diagram
-from grokscope.sweeps.refine import UNKNOWN
+from grokscope.sweeps.refine import UNKNOWN, enclosed, follow_boundaries
 from settle import OUTCOME, RESULTS, curves_of
 
 

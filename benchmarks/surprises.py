@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from common import torch_pairs
-from grokscope import load_grid
 from grokscope.data.dataset import make_dataset
 from grokscope.measures.spectrum import ipr, power_spectrum
+from grokscope.paper.grids import load_grid
 from grokscope.runs.train import train
 from grokscope.training.loop import train_steps
 from grokscope.training.networks import init_model

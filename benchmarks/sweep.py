@@ -8,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from grokscope import Experiment, Grid, digest, sweep, train, without_weights
+from grokscope import Experiment, Grid, digest
+from grokscope.runs.compact import without_weights
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import signature, summarize
+from grokscope.runs.train import train
 from grokscope.sweeps.executors import local_pool
 from grokscope.sweeps.scheduler import Outcome, Scheduler, train_cells
+from grokscope.sweeps.sweep import sweep
 from grokscope.training.compile import configure
 from grokscope.training.cost import work
 from grokscope.training.loop import seconds_per_work

@@ -69,7 +69,7 @@ class Run(runs.Run):
         stride: int | None = None,
         layer: str | None = None,
     ) -> Pruned:
-        """Remove neurons one at a time; see `grokscope.prune`, which has the same arguments."""
+        """Remove neurons one at a time; `runs.pruning.prune` explains the arguments."""
         return Pruned(self, of_runs.prune(self, by, first, seed, stride, layer))
 
     def audit(self) -> xr.Dataset:

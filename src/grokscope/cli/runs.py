@@ -94,6 +94,7 @@ def prune(
     first: Annotated[
         str, typer.Option(help="Which to remove first: lowest, highest or random; or both.")
     ] = "both",
+    by: Annotated[str, typer.Option(help="What orders the neurons: ipr, norm or random.")] = "ipr",
     seed: Annotated[int, option_number("Seed of the random order.", least=0)] = 0,
     layer: Annotated[
         str | None, typer.Option(help="Whose neurons, such as first (default the last).")
@@ -103,9 +104,9 @@ def prune(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Remove a network's neurons one at a time in order of IPR, and draw what it can still do.
+    """Remove a network's neurons one at a time, and draw what it can still do.
 
-    Example: [bold]grokscope prune 61cef3 --first lowest[/bold]
+    Example: [bold]grokscope prune 61cef3 --by norm --first lowest[/bold]
     """
     from grokscope.measures.pruning import neurons_required
     from grokscope.plotting import style
@@ -119,7 +120,7 @@ def prune(
     curves = {
         order: pruned(opened, "random", seed=seed, layer=layer)
         if order == "random"
-        else pruned(opened, first=order, layer=layer)
+        else pruned(opened, by, order, seed, layer=layer)
         for order in orders
     }
     style.save(plot_pruning(opened, curves), path)

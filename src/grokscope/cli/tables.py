@@ -126,7 +126,8 @@ def print_table(title: str, runs: Sequence[Run]) -> None:
 
 def print_curve(first: str, curve: xr.Dataset, required: int | None) -> None:
     """Print a pruning curve at every tenth of the neurons."""
-    order = "in random order" if first == "random" else f"{first} IPR first"
+    by = {"ipr": "IPR"}.get(curve.attrs["by"], curve.attrs["by"])
+    order = "in random order" if by == "random" else f"{first} {by} first"
     table = plain_table(f"pruned {order}")
     from grokscope.measures.table import scores
 

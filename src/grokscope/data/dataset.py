@@ -53,6 +53,10 @@ class Dataset:
         return content.hexdigest()
 
 
+OPERATIONS = {"addition": np.add, "multiplication": np.multiply}
+"""What each operation of `experiment.tasks.Operation` computes of m and n, before the modulus."""
+
+
 def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
     """Labels of all pairs: entry (m, n) is (m ∘ n) mod p.
 
@@ -67,8 +71,7 @@ def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
     residues = np.arange(task.modulus, dtype=np.int64)
     m, n = np.meshgrid(residues, residues, indexing="ij")
     if not isinstance(task.operation, OwnCode):
-        combine = {"addition": np.add, "multiplication": np.multiply}[task.operation]
-        return (combine(m, n) % task.modulus).astype(np.int32)
+        return (OPERATIONS[task.operation](m, n) % task.modulus).astype(np.int32)
     values = np.asarray(call(task.operation, m, n))
     if values.shape not in ((), m.shape) or values.dtype.kind not in "iu":
         raise ConfigError(

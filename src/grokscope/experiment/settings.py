@@ -11,6 +11,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from grokscope.experiment.models import Normalization
 from grokscope.experiment.part import Part
 
 Code = str | Callable[..., object]
@@ -33,7 +34,7 @@ class Settings(TypedDict, total=False, extra_items=object):
     heads: int
     activation: Literal["quadratic", "relu"]
     dropout: float
-    normalization: Literal["batch_norm", "layer_norm"] | None
+    normalization: Normalization | None
     parameterization: Literal["standard", "lazy"]
     scaling: Literal["mup", "standard"]
     tied: bool

@@ -16,19 +16,25 @@ if TYPE_CHECKING:
     import numpy as np
 
 
+Operation = Literal["addition", "multiplication"]
+"""Rules by name; `data.dataset.OPERATIONS` has what each computes."""
+
+_OPERATIONS = ", ".join(get_args(Operation))
+
+
 class ModularTask(Part):
     """The rule to learn: (m ∘ n) mod p over all p² pairs of residues (Sec. 1.1, App. P)."""
 
     name: Literal["modular"] = "modular"
     operation: Annotated[
-        Literal["addition", "multiplication"] | OwnCode,
+        Operation | OwnCode,
         Rule(
-            "must be addition, multiplication or a function as in my_rules:squares",
+            f"must be {_OPERATIONS} or a function as in my_rules:squares",
             "Use addition for the paper's default.",
         ),
     ] = Field(
         default="addition",
-        description="∘ in (m ∘ n) mod p: addition, multiplication or your own function",
+        description=f"∘ in (m ∘ n) mod p: {_OPERATIONS} or your own function",
     )
     modulus: Annotated[
         int,
