@@ -13,7 +13,11 @@ import grokscope
 from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
+from grokscope.paper.grids import load_grid
+from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, write_dataset
+from grokscope.sweeps.archive import archive, export, restore
+from grokscope.sweeps.diagram import collect
 
 EVIL = """
 from pathlib import Path
@@ -35,13 +39,20 @@ HASH = hashlib.sha256(EVIL.encode()).hexdigest()[:16]
 OF_SUBPROCESS = hashlib.sha256(Path(subprocess.__file__).read_bytes()).hexdigest()[:16]
 
 COUNTS = {"n_examples": 49, "n_inputs": 7, "n_labels": 7}
+OF_FEATURES = {"model": {"name": "image_mlp", "width": 8}}
+"""The rest of an experiment on such data, or it would be refused for that."""
+
 OWN = {
-    "standard library": {"task": {"code": "subprocess:getoutput", "cmd": "touch owned"}},
-    "its hash": {
-        "task": {"code": f"subprocess:getoutput@{OF_SUBPROCESS}", "cmd": "touch owned", **COUNTS}
+    "standard library": {
+        "task": {"code": "subprocess:getoutput", "cmd": "touch owned"},
+        **OF_FEATURES,
     },
-    "file beside": {"task": {"code": "evil:data", "cmd": ""}},
-    "counted": {"task": {"code": f"evil:data@{HASH}", "cmd": "", **COUNTS}},
+    "its hash": {
+        "task": {"code": f"subprocess:getoutput@{OF_SUBPROCESS}", "cmd": "touch owned", **COUNTS},
+        **OF_FEATURES,
+    },
+    "file beside": {"task": {"code": "evil:data", "cmd": ""}, **OF_FEATURES},
+    "counted": {"task": {"code": f"evil:data@{HASH}", "cmd": "", **COUNTS}, **OF_FEATURES},
     "operation": {"task": {"name": "modular", "operation": f"evil:rule@{HASH}", "modulus": 7}},
     "corruption": {"corruption": f"evil:rule@{HASH}"},
     "model": {"model": {"code": f"evil:Net@{HASH}", "width": 8}},
@@ -54,7 +65,7 @@ OWN = {
 def named(settings):
     """The settings with `name = "own"` where they leave it out."""
     return {
-        part: {"name": "own", **value} if isinstance(value, dict) else value
+        part: {"name": "own"} | value if isinstance(value, dict) else value
         for part, value in settings.items()
     }
 
@@ -66,7 +77,7 @@ def sound(tmp_path_factory):
     base = Experiment(steps=2, corruption_fraction=0.5).replace(modulus=7, width=8)
     grid = Grid(base=base, axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.5]})
     grokscope.sweep(grid, folder / "runs", workers=1, progress=False, keep_weights=True)
-    grokscope.export(grokscope.archive(grid, folder / "runs"), folder / "sweep.nc")
+    export(archive(grid, folder / "runs"), folder / "sweep.nc")
     return folder
 
 
@@ -81,7 +92,7 @@ def hostile(request, sound, tmp_path, monkeypatch):
     Path("evil.py").write_text(EVIL)
     shutil.copytree(sound / "runs", "runs")
     (grid_file,) = Path("runs/.grids").glob("*.toml")
-    grid = json.loads(json.dumps(grokscope.load_grid(grid_file).model_dump(exclude_none=True)))
+    grid = json.loads(json.dumps(load_grid(grid_file).model_dump(exclude_none=True)))
     grid["base"] |= settings
     grid.pop("counts")
     document = toml(grid)
@@ -149,20 +160,25 @@ def looked_at():
     yield lambda: Experiment.from_toml(Path("experiment.toml")).to_toml()
     yield lambda: grokscope.digest(Experiment.from_toml(Path("experiment.toml")))
     yield lambda: Grid.from_toml(Path("grid.toml")).digests
-    yield lambda: grokscope.load_grid("grid.toml").to_toml()
-    yield lambda: grokscope.collect(Grid.from_toml(Path("grid.toml")), "runs")
+    yield lambda: load_grid("grid.toml").to_toml()
+    yield lambda: collect(Grid.from_toml(Path("grid.toml")), "runs")
     yield lambda: grokscope.open_run(run).phase()
+    yield lambda: repr(grokscope.open_run(run)) + grokscope.open_run(run)._repr_html_()
+    yield lambda: grokscope.load_sweep("sweep.nc")._repr_html_()
+    yield lambda: grokscope.open_run(run).plot()
+    yield lambda: grokscope.Store("runs").grid().to_toml()
+    yield lambda: grokscope.Store("runs").summaries()
     yield lambda: grokscope.open_run(run).network
     yield lambda: grokscope.make_dataset(grokscope.open_run(run).experiment)
-    yield lambda: grokscope.audit(grokscope.open_run(run))
-    yield lambda: grokscope.pruning_curves(grokscope.open_run(run))
-    yield lambda: grokscope.without_weights(grokscope.open_run(run))
-    yield lambda: grokscope.as_table(grokscope.load_sweep("sweep.nc"))
-    yield lambda: grokscope.phase_diagram(grokscope.load_sweep("sweep.nc"))
-    yield lambda: grokscope.boundaries(grokscope.load_sweep("sweep.nc"))
-    yield lambda: grokscope.export(grokscope.load_sweep("sweep.nc"), "copy.csv")
-    yield lambda: grokscope.restore(grokscope.load_sweep("sweep.nc"), "other")
-    yield lambda: grokscope.archive(Grid.from_toml(Path("grid.toml")), "runs")
+    yield lambda: grokscope.open_run(run).audit()
+    yield lambda: grokscope.open_run(run).prune()
+    yield lambda: without_weights(grokscope.open_run(run))
+    yield lambda: grokscope.load_sweep("sweep.nc").table()
+    yield lambda: grokscope.load_sweep("sweep.nc").phases()
+    yield lambda: grokscope.load_sweep("sweep.nc").boundaries()
+    yield lambda: export(grokscope.load_sweep("sweep.nc").dataset, "copy.csv")
+    yield lambda: restore(grokscope.load_sweep("sweep.nc").dataset, "other")
+    yield lambda: archive(Grid.from_toml(Path("grid.toml")), "runs")
 
 
 def test_no_public_function_that_opens_something_runs_its_code(hostile):

@@ -281,7 +281,7 @@ def test_own_measure_is_in_run_summary_and_sweep(module):
         logits = run.network(jnp.asarray(make_dataset(experiment).inputs))
         assert float(run.final.largest) == pytest.approx(float(logits.max()), rel=1e-6)
         assert float(data.largest[index]) == pytest.approx(float(run.final.largest), rel=1e-6)
-    assert "largest" in grokscope.as_table(data)
+    assert "largest" in data.table()
 
 
 def test_own_data_are_counted_and_learned(module):
