@@ -275,13 +275,14 @@ def test_several_measures_on_one_line(module):
 
 def test_own_measure_is_in_run_summary_and_sweep(module):
     grid = Grid(base=BASE.replace(measures=f"{module}:largest"), axes={"width": [8, 12]})
-    data = grokscope.sweep(grid, "runs", workers=1)
+    swept = grokscope.sweep(grid, "runs", workers=1)
+    data = swept.dataset
     for index, experiment in grid.cells():
         run = train(experiment, progress=False)
         logits = run.network(jnp.asarray(make_dataset(experiment).inputs))
         assert float(run.final.largest) == pytest.approx(float(logits.max()), rel=1e-6)
         assert float(data.largest[index]) == pytest.approx(float(run.final.largest), rel=1e-6)
-    assert "largest" in data.table()
+    assert "largest" in swept.table()
 
 
 def test_own_data_are_counted_and_learned(module):
@@ -309,7 +310,7 @@ def test_every_kind_sweeps_in_other_processes(module):
         operation=f"{module}:squares", corruption=f"{module}:shifted", model=f"{module}:Sum",
         optimizer=f"{module}:descent", measures=[f"{module}:largest"],
     )  # fmt: skip
-    data = grokscope.sweep(Grid(base=base, axes={"weight_decay": [0, 1], "width": [4, 5]}), "runs")
+    data = grokscope.sweep(Grid(base, {"weight_decay": [0, 1], "width": [4, 5]}), "runs").dataset
     assert (data.status == 1).all()
     again = Experiment.from_toml(base.to_toml())
     assert digest(again) == digest(base)
