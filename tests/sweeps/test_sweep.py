@@ -596,7 +596,7 @@ base = base.replace(modulus=11, width=16)
 axes = {"weight_decay": [0, 5], "train_fraction": [0.3, 0.4, 0.5]}
 grid = Grid(base=base, axes=axes, seeds=SEEDS)
 if __name__ == "__main__":
-    data = sweep(grid, "runs", workers=2, retry_failed=True, progress=False)
+    data = sweep(grid, "runs", workers=2, retry_failed=True, progress=False).dataset
     assert (data.status == 1).all()
 """
 
@@ -726,7 +726,9 @@ def running(pids):
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGKILL])
 def test_no_training_process_outlives_its_sweep(tmp_path, told):
     (tmp_path / "long.py").write_text(
-        SCRIPT.replace("steps=1500, measure_every=500", "steps=10**8, measure_every=10**7")
+        SCRIPT.replace("steps=1500, measure_every=500", "steps=10**8, measure_every=10**7").replace(
+            "SEEDS", "2"
+        )
     )
     process = subprocess.Popen(
         [sys.executable, "long.py"], cwd=tmp_path, process_group=0, stderr=subprocess.PIPE,
