@@ -131,7 +131,8 @@ def print_curve(first: str, curve: xr.Dataset, required: int | None) -> None:
     table = plain_table(f"pruned {order}")
     from grokscope.measures.table import scores
 
-    rows = [row for row in scores().values() if row.name in curve]
+    found = [row for row in scores().values() if row.name in curve]
+    rows = sorted(found, key=lambda row: row.kind == "loss")  # accuracies first
     for title in ("pruned", *(row.title for row in rows)):
         table.add_column(title, justify="right", no_wrap=True)
     width = int(curve.pruned[-1])
