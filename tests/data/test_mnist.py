@@ -8,12 +8,12 @@ import threading
 import numpy as np
 import pytest
 
-import grokscope
 import plain
 from grokscope.data.dataset import make_dataset
 from grokscope.data.mnist import FILES, FOLDER, SOURCE, _read, parse_idx, read_mnist
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
+from grokscope.runs.compact import without_weights
 from grokscope.runs.train import train
 from reference import MNIST as REAL
 
@@ -128,7 +128,7 @@ def test_wrong_labels_and_a_network(monkeypatch):
     logits = plain.image_mlp(run.network, data.inputs[1200:])
     hits = (logits.argmax(1) == data.true_labels[1200:]).mean()
     assert float(run.final.test_accuracy) == pytest.approx(hits, abs=3e-4)
-    lean = grokscope.without_weights(run)
+    lean = without_weights(run)
     assert "neurons_required" not in lean.dataset
 
 

@@ -1,14 +1,18 @@
 from itertools import product
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, count, digest
+from grokscope.experiment.grid import Grid
 from grokscope.experiment.models import TwoLayerSettings
-from grokscope.experiment.part import PARTS, Own
+from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Own
+from grokscope.experiment.settings import Settings
 
 fractions = st.floats(0.01, 0.99)
 experiments = st.builds(
@@ -132,9 +136,37 @@ def test_optimizer_settings_without_a_kind_are_adamws():
     assert experiment == Experiment().replace(weight_decay=5)
 
 
-def test_a_setting_outside_its_part_is_told_where_it_belongs():
-    with pytest.raises(ConfigError, match="`modulus` is a setting of task, got it outside"):
-        Experiment.from_toml("modulus = 7")
+def test_leaf_names_are_the_same_everywhere():
+    """One vocabulary: the constructor, TOML, `replace` and a grid's base take the same names."""
+    leaves = {"modulus": 7, "weight_decay": 5, "heads": 2, "width": 8, "seed": 3, "steps": 9}
+    expected = Experiment().replace(model="transformer", **leaves)
+    document = 'model = "transformer"\n' + "".join(f"{n} = {v}\n" for n, v in leaves.items())
+    grid = Grid(axes={"dropout": [0]}, model="transformer", **leaves)
+    for same in (
+        Experiment(model="transformer", **leaves),
+        Experiment(model={"name": "transformer"}, **leaves),
+        Experiment.from_toml(document),
+        grid.base,
+        grid.cell((0, 0)),
+    ):
+        assert digest(same) == digest(expected)
+    assert Experiment(batch_size=5000, modulus=127).n_train > 5000  # not made in two steps
+
+
+def test_the_settings_that_editors_complete_are_those_that_there_are():
+    leaves = {leaf for kinds in PARTS.values() for kind in kinds for leaf in kind.model_fields}
+    known = (leaves | set(Experiment.model_fields)) - {"name", "code", *COUNTED_SETTINGS}
+    assert set(get_type_hints(Settings)) == known
+
+
+def test_what_is_constructed_runs_no_code(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lazy.py").write_text("raise RuntimeError('run')\ndef data(n=3): pass\n")
+    experiment = Experiment(task="lazy:data", model="image_mlp", corruption="lazy:data", n=5)
+    assert experiment.task.settings == {"n": 5}
+    assert not experiment.replace(n=4).is_counted
+    with pytest.raises(ConfigError, match="`lazy.py` must be a file that can be run"):
+        make_dataset(experiment)
 
 
 def test_values_may_only_fit_together():

@@ -174,7 +174,7 @@ IMPOSSIBLE = [
     ({"axes": [1]}, "`axes` must be a table"),
     ({}, "`axes` must be a table of settings and their values, got 'nothing'"),
     ({"axes": {"steps": {"start": 0, "stop": 1, "num": 10**9}}}, "`axes` must make at most"),
-    ({"axes": {"width": [1]}, "colour": 1}, "`colour` is none of base, axes, zipped, seeds"),
+    ({"axes": {"width": [1]}, "colour": 1}, "`colour` is not a setting of this experiment"),
 ]
 
 

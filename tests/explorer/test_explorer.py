@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import grokscope
-from grokscope import Experiment, Grid, phase_diagram
+from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
 from grokscope.explorer.page import page
@@ -28,7 +28,7 @@ from grokscope.explorer.source import open_source
 from grokscope.plotting.diagram import UNEVEN
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.summaries import IPR_BINS
-from grokscope.sweeps.diagram import as_dataset
+from grokscope.sweeps.diagram import as_dataset, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
 OURS = ("file:", "data:", "blob:", "http://127.0.0.1")

@@ -27,7 +27,7 @@ from grokscope.paper.statements import (
     diagrams,
     experiments_of,
     judge,
-    networks,
+    statistics,
     verify,
 )
 from grokscope.runs.files import write_dataset
@@ -144,7 +144,7 @@ def test_statistics_tell_coexistence_from_memorization(runs):
     both, memory = runs["run"], runs["memory"]
     assert of("coexistence", both) == Share(1, 1)
     assert of("coexistence", memory) == Share(0, 1)
-    assert networks.in_phase(Phase.MEMORIZATION)(Evidence([{"run": memory}], {})) == Share(1, 1)
+    assert statistics.in_phase(Phase.MEMORIZATION)(Evidence([{"run": memory}], {})) == Share(1, 1)
     (apart,), (not_apart,) = of("prune-low", both), of("prune-low", memory)
     assert apart > 0.6 > 0.2 > not_apart
     (both_peaks,), (one_peak,) = of("two-peaks", both), of("two-peaks", memory)
@@ -265,7 +265,7 @@ def test_verify_trains_what_is_missing_once(tmp_path, monkeypatch):
 
     cell = Experiment(train_fraction=0.8, steps=20).replace(modulus=11, width=12)
     claim = Claim("1", "It trains.", "share", 0.5, "above", "why",
-                  networks.in_phase(Phase.COEXISTENCE), {"run": cell})  # fmt: skip
+                  statistics.in_phase(Phase.COEXISTENCE), {"run": cell})  # fmt: skip
     monkeypatch.setattr(package, "claims", lambda: {"one": claim, "two": claim})
     found = verify(store=tmp_path, results=tmp_path, workers=1, progress=False)
     assert found["one"] == found["two"]

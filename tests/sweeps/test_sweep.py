@@ -25,8 +25,8 @@ from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import SUMMARIES, Store
 from grokscope.runs.train import train
-from grokscope.sweeps import scheduler as runner
 from grokscope.sweeps import sweep as sweeps
+from grokscope.sweeps import task as runner
 from grokscope.sweeps.archive import archive, export
 from grokscope.sweeps.diagram import DONE, FAILED, MISSING
 from grokscope.sweeps.executors import (
