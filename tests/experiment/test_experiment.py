@@ -165,7 +165,7 @@ def test_what_is_constructed_runs_no_code(tmp_path, monkeypatch):
     experiment = Experiment(task="lazy:data", model="image_mlp", corruption="lazy:data", n=5)
     assert experiment.task.settings == {"n": 5}
     assert not experiment.replace(n=4).is_counted
-    with pytest.raises(ConfigError, match="`lazy.py` must be a file that can be run"):
+    with pytest.raises(ConfigError, match="must be a file that can be run"):
         make_dataset(experiment)
 
 
