@@ -305,6 +305,31 @@ def test_own_data_are_counted_and_learned(module):
         make_dataset(stale)
 
 
+def test_a_sweep_of_own_data_is_looked_at_without_its_code(module, tmp_path):
+    grid = Grid(axes={"width": [4, 8]}, task=f"{module}:blobs", model="image_mlp", steps=4)
+    with pytest.raises(ConfigError, match="`task` must say how many examples its data have"):
+        _ = grid.digests
+    swept = grokscope.sweep(grid, "runs", workers=1, progress=False)
+    (tmp_path / f"{module}.py").unlink()
+    assert (collect(grid, "runs").status == 1).all()
+    assert Store("runs").grid().digests == swept.grid.digests
+    run = Store("runs").find(swept.grid.cell((0, 0)))
+    assert run is not None
+    with pytest.raises(ConfigError, match="in a folder that you name for code"):
+        _ = run.data
+
+
+def test_a_run_knows_when_its_data_have_changed(module, tmp_path):
+    source = "import numpy as np\ndef f(): return (*np.load('a.npz').values(),)\n"
+    (tmp_path / "reads.py").write_text(source)
+    x, y = np.eye(6, dtype=np.float32), np.arange(6) % 2
+    np.savez("a.npz", x, y, x, y)
+    run = train(Experiment(task="reads:f", model="image_mlp", steps=4, width=4), progress=False)
+    np.savez("a.npz", x, 1 - y, x, y)
+    with pytest.raises(ConfigError, match="must make the data that run"):
+        _ = run.data
+
+
 def test_every_kind_sweeps_in_other_processes(module):
     base = BASE.replace(
         operation=f"{module}:squares", corruption=f"{module}:shifted", model=f"{module}:Sum",

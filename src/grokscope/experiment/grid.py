@@ -254,6 +254,15 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         fields |= parts
         return Grid(**fields)
 
+    @property
+    def task_counts(self) -> dict[str, tuple[int, int, int]]:
+        """Examples, inputs and labels of data of a user's own, as far as the grid says them."""
+        task = self.base.task
+        if not isinstance(task, OwnTask) or not self.base.is_counted:
+            return self.counts
+        base = self.base
+        return self.counts | {task.key: (base.n_examples, base.n_inputs, base.n_labels)}
+
     def with_base(self, /, **values: Unpack[Settings]) -> Grid:
         """A copy whose base has other values, as in `Experiment.replace`."""
         return self.replace(base=self.base.replace(**values))

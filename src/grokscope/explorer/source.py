@@ -66,13 +66,14 @@ def _of_store(folder: Path, given: Grid | None) -> Source:
     """A store that may grow; if no grid is given, a larger one may be recorded in it meanwhile."""
     store = Store(folder, mend=False)
     grid = _with_axis(store.grid() if given is None else given)
-    seen = grid, open_sweep(grid, store)  # replaced at once: cells are read meanwhile
+    first = open_sweep(grid, store)
+    seen = grid_of(first), first  # replaced at once: cells are read meanwhile
 
     def now() -> xr.Dataset:
         nonlocal seen
         grid = store.grid() if given is None else given
         data = collect(grid, store)
-        seen = grid, data
+        seen = grid_of(data), data
         return data
 
     def stored(cell: int) -> Run | None:

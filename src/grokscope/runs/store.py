@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
+from grokscope.experiment.tasks import OwnTask
 from grokscope.runs.files import write_atomically
 from grokscope.runs.run import Run, open_run, write_run
 from grokscope.runs.summaries import (
@@ -225,6 +226,13 @@ class Store:
             with suppress(ConfigError, OSError):  # written by another version, or by hand
                 grids.append(_read_grid(path))
         return sorted(grids, key=lambda grid: -grid.size)
+
+    def counted(self, grid: Grid) -> Grid:
+        """A grid whose data are a user's own, with the counts that sweeps have recorded here."""
+        if "task" not in grid.axes and not isinstance(grid.base.task, OwnTask):
+            return grid
+        known = {key: counts for other in self.grids() for key, counts in other.task_counts.items()}
+        return grid.replace(counts=known | grid.counts)
 
     def grid(self) -> Grid:
         """The largest recorded grid that holds all runs of this store.

@@ -58,6 +58,7 @@ def archive(
     """
     store = Store.of(store)
     data = collect(grid, store)
+    grid = grid_of(data)
     shape, dims = data.status.shape, data.status.dims
     packed: dict[str, np.ndarray] = {}
     layout: dict[str, xr.Variable] = {}

@@ -45,7 +45,9 @@ def collect(
     >>> collect(Grid(axes={"weight_decay": [0, 5]}), "no store").status.values.tolist()
     [[0], [0]]
     """
-    store, names = Store.of(store), grid.digests
+    store = Store.of(store)
+    grid = store.counted(grid)
+    names = grid.digests
     found = store.summaries(wanted=set(names), advance=advance)
     failed = store.failures()
     return as_dataset(grid, [found.get(name) for name in names], [name in failed for name in names])
