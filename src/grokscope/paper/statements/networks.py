@@ -41,6 +41,21 @@ SCARCE, AMPLE = (SPARSELY.replace(train_fraction=alpha) for alpha in (0.3, 0.8))
 CLEAN = Experiment(steps=500, measure_every=5).replace(weight_decay=5)
 """Measured ten times as often: all of grokking happens within the first 50 steps."""
 
+
+def _nothing_forgotten(section: str, says: str, statistic: str, experiment: Experiment) -> Claim:
+    return Claim(
+        section,
+        says,
+        statistic,
+        CHANCE,
+        "below",
+        "no more than fluctuations",
+        per_seed(lambda runs: forgotten(runs["run"])),
+        {"run": experiment.replace(measure_every=MEASURE_EVERY)},
+        all_steps=True,
+    )
+
+
 CLAIMS: dict[str, Claim] = {
     "grokking": Claim(
         "1.1, Fig. 2",
@@ -280,37 +295,22 @@ CLAIMS: dict[str, Claim] = {
         {"run": DECAY_20},
         all_steps=True,
     ),
-    "relu-keeps": Claim(
+    "relu-keeps": _nothing_forgotten(
         "App. E",
         "With ReLU, of degree one, nothing is forgotten.",
         "highest minus final test accuracy, wd 20",
-        CHANCE,
-        "below",
-        "no more than fluctuations",
-        per_seed(lambda runs: forgotten(runs["run"])),
-        {"run": WITH_RELU.replace(measure_every=MEASURE_EVERY)},
-        all_steps=True,
+        WITH_RELU,
     ),
-    "sgd-keeps": Claim(
+    "sgd-keeps": _nothing_forgotten(
         "App. E",
         "Without an adaptive optimiser nothing is forgotten.",
         "highest minus final test accuracy, SGD",
-        CHANCE,
-        "below",
-        "no more than fluctuations",
-        per_seed(lambda runs: forgotten(runs["run"])),
-        {"run": WITH_SGD.replace(measure_every=MEASURE_EVERY)},
-        all_steps=True,
+        WITH_SGD,
     ),
-    "cross-entropy-keeps": Claim(
+    "cross-entropy-keeps": _nothing_forgotten(
         "App. M",
         "With cross-entropy nothing is forgotten.",
         "highest minus final test accuracy, wd 20, α .7, ξ .2",
-        CHANCE,
-        "below",
-        "no more than fluctuations",
-        per_seed(lambda runs: forgotten(runs["run"])),
-        {"run": WITH_CROSS_ENTROPY.replace(measure_every=MEASURE_EVERY)},
-        all_steps=True,
+        WITH_CROSS_ENTROPY,
     ),
 }
