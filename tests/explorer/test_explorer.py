@@ -26,6 +26,7 @@ from grokscope.explorer.payload import details, overview
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
 from grokscope.plotting.diagram import UNEVEN
+from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import as_dataset, phase_diagram
@@ -358,7 +359,7 @@ def test_where_the_weights_are_the_pruning_curves_are_shown_too(tmp_path):
     run = grokscope.train(Experiment(steps=20).replace(modulus=11, width=12), progress=False)
     shown = details(run)
     assert len(shown["neurons"]) == 4
-    lean = grokscope.without_weights(run)
+    lean = without_weights(run)
     assert shown["pruning"] == details(lean)["pruning"]
 
 

@@ -25,6 +25,7 @@ from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import SUMMARIES, Store
 from grokscope.runs.train import train
+from grokscope.sweeps import scheduler
 from grokscope.sweeps import sweep as sweeps
 from grokscope.sweeps import task as runner
 from grokscope.sweeps.archive import archive, export
@@ -350,7 +351,8 @@ def test_an_executor_that_breaks_gives_one_line(tmp_path):
 
 def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
     """As on an accelerator: cells of one shape train together."""
-    monkeypatch.setattr(runner, "ensemble_size", lambda: 3)
+    for module in (scheduler, runner):
+        monkeypatch.setattr(module, "ensemble_size", lambda: 3)
     sizes = []
     real = runner.train_ensemble
 
@@ -462,7 +464,7 @@ def test_a_lost_scheduler_is_no_fault_of_the_cells(tmp_path):
 
 
 def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.01)
     asked = []
 
     def busy_at_first(experiments, store, keep_weights, report):
@@ -572,12 +574,12 @@ def test_what_would_not_end_in_time_is_not_begun(tmp_path):
     cells = [BASE.replace(steps=steps) for steps in (1000, 999, 10)]
     with open_workers(1, 1) as workers:
         deadline = time.monotonic() + 0.38
-        scheduler = Scheduler(cells, Store(tmp_path), workers, train=timed, deadline=deadline)
-        outcomes = list(scheduler.run())
+        scheduled = Scheduler(cells, Store(tmp_path), workers, train=timed, deadline=deadline)
+        outcomes = list(scheduled.run())
     assert trained == [1000, 10]
-    assert [cell.steps for cell in scheduler.skipped] == [999]
+    assert [cell.steps for cell in scheduled.skipped] == [999]
     assert len(outcomes) == 2
-    assert scheduler.n_left == 1
+    assert scheduled.n_left == 1
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])

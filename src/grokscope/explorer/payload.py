@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
-from grokscope.measures.spectrum import power_spectrum, residue_order
+from grokscope.measures.spectrum import power_share
 from grokscope.measures.table import MEASURES
 from grokscope.plotting.palette import PALE, PHASE_COLORS
 from grokscope.plotting.wording import AXIS_LABELS, words_of
@@ -111,24 +111,17 @@ def details(run: Run) -> dict[str, object]:
 
 def _neurons(run: Run) -> list[dict[str, object]]:
     """Weights and spectra of some neurons' vectors in the first embedding."""
-    data, task = run.dataset, run.experiment.task
-    assert isinstance(task, ModularTask)
-    matrix = str(data.vectors.values[0]) if "vectors" in data.coords else "U"
-    order = residue_order(task.operation, task.modulus)
+    matrix, vectors = run.embedding
     by_ipr = np.argsort(run.neuron_ipr, kind="stable")[: np.isfinite(run.neuron_ipr).sum()]
     places = np.linspace(0, max(len(by_ipr) - 1, 0), min(NEURONS, len(by_ipr))).astype(int)
-    chosen = []
-    for neuron in by_ipr[places].tolist():
-        vector = data[matrix].values[order, neuron].astype(float)
-        power = power_spectrum(vector)
-        chosen.append(
-            {
-                "name": f"{matrix}, neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}",
-                "vector": _rounded(vector),
-                "spectrum": _rounded(power / max(power.sum(), 1e-30)),
-            }
-        )
-    return chosen
+    return [
+        {
+            "name": f"{matrix}, neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}",
+            "vector": _rounded(vectors[:, neuron]),
+            "spectrum": _rounded(power_share(vectors[:, neuron])),
+        }
+        for neuron in by_ipr[places].tolist()
+    ]
 
 
 def _word(value: object) -> object:

@@ -16,7 +16,7 @@ from grokscope.experiment.models import OwnModel
 from grokscope.experiment.own_code import own_code_in
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved
-from grokscope.models.network import Network, arrays_of
+from grokscope.models.network import Network, arrays_of, vector_matrices
 from grokscope.models.normalization import running_statistics
 from grokscope.training.networks import model_shapes
 
@@ -71,7 +71,7 @@ def _require_names(experiment: Experiment, shapes: Shapes) -> None:
 
 def _require_vectors(experiment: Experiment, model: Network, shapes: Shapes) -> None:
     """Refuse vectors that are not all residues by units."""
-    vectors = [name for layer in model.layers.values() for name in layer.vectors]
+    vectors = list(vector_matrices(model))
     if not vectors:
         return
     if not isinstance(experiment.task, ModularTask):

@@ -18,7 +18,7 @@ from grokscope.experiment.own_code import OwnCode, call
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import ipr, neuron_ipr, residue_order
 from grokscope.measures.table import Answers, Value, scores
-from grokscope.models.network import Layer, Network, named_arrays
+from grokscope.models.network import Layer, Network, named_arrays, vector_matrices
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tile_size, tiled
 from grokscope.training.loop import LOSSES
@@ -124,7 +124,7 @@ def measure(model: Network, examples: Examples, experiment: Experiment) -> Measu
     """Measure a network; IPR in the order of residues that suits the operation."""
     task = experiment.task
     arrays = named_arrays(model)
-    vectors = [name for layer in measured_layers(model).values() for name in layer.vectors]
+    vectors = vector_matrices(model)
     spectra = np.zeros((0, 0))
     if isinstance(task, ModularTask) and vectors:
         order = residue_order(task.operation, task.modulus)

@@ -22,6 +22,12 @@ def power_spectrum(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndar
     return transform.real**2 + transform.imag**2
 
 
+def power_share(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "freq *unit"]:
+    """The share of a vector's power that each frequency has; 0 for a vector of zeros."""
+    power = power_spectrum(vectors)
+    return power / np.maximum(power.sum(axis=0), 1e-30)
+
+
 def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit"]:
     """Inverse participation ratio (‖ṽ‖₄/‖ṽ‖₂)⁴ along the first axis (Eq. 3, r = 2).
 

@@ -28,6 +28,11 @@ def named_arrays(network: Network) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in arrays_of(network).items()}
 
 
+def vector_matrices(network: Network) -> dict[str, str]:
+    """Matrices whose columns have an IPR, the embedding first: their names, and their layers'."""
+    return {name: title for title, layer in network.layers.items() for name in layer.vectors}
+
+
 class Layer(NamedTuple):
     """Units of a network, and the names of the arrays that belong to them.
 
@@ -41,11 +46,6 @@ class Layer(NamedTuple):
     vectors: tuple[str, ...]
     outgoing: str
     gamma: str | None = None
-
-    def vectors_of(self, network: Network) -> dict[str, Float[Array, "residue unit"]]:
-        """The matrices of the units' vectors over residues, by name."""
-        arrays = arrays_of(network)
-        return {name: arrays[name] for name in self.vectors}
 
     def outgoing_of(self, network: Network) -> Float[Array, "output unit"]:
         """The matrix that carries the units onwards."""

@@ -9,8 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.tasks import ModularTask
-from grokscope.measures.spectrum import power_spectrum, residue_order
+from grokscope.measures.spectrum import power_share
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLACK, BLUE, GREEN, RED
 from grokscope.plotting.panels import (
@@ -110,16 +109,12 @@ def plot_accuracies(runs: Sequence[Run], note: str = "") -> style.Picture:
 
 def spectrum_panel(axes: Axes, run: Run, chosen: Sequence[int]) -> None:
     """Draw the power spectra of chosen neurons' vectors in the first weight matrix."""
-    task = run.experiment.task
-    assert isinstance(task, ModularTask)
-    matrix = run.dataset.vectors.values[0] if "vectors" in run.dataset.coords else "U"
-    order = residue_order(task.operation, task.modulus)
+    matrix, vectors = run.embedding
     looks = ((RED, ":"), (BLUE, "-"), (BLACK, "--"), (GREEN, "-."))
     for index, neuron in enumerate(chosen):
-        power = power_spectrum(run.dataset[matrix].values[order, neuron].astype(float))
         color, dashes = looks[index % len(looks)]
         label = f"neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}"
-        axes.plot(power / max(power.sum(), 1e-30), color=color, ls=dashes, lw=1.2, label=label)
+        axes.plot(power_share(vectors[:, neuron]), color=color, ls=dashes, lw=1.2, label=label)
     axes.set(
         title=f"spectra of neurons' vectors in {matrix}",
         xlabel="frequency",

@@ -19,9 +19,9 @@ from numpy.typing import ArrayLike
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, packages_of
-from grokscope.measures.scores import Measurement, embedding_ipr, matrices, measured_layers
+from grokscope.measures.scores import Measurement, embedding_ipr, matrices
 from grokscope.measures.table import scores, unit_measures
-from grokscope.models.network import Network, named_arrays
+from grokscope.models.network import Network, named_arrays, vector_matrices
 from grokscope.training.compile import compilation
 
 WHOLE, COMPACT = "whole", "compact"
@@ -118,9 +118,7 @@ def _spectra(
     experiment: Experiment, measured: Sequence[Measurement], network: Network
 ) -> tuple[dict[str, Variable], dict[str, Variable]]:
     """IPR of every vector at every step, and its coordinates; nothing if no unit has a vector."""
-    layer_of = {
-        name: title for title, layer in measured_layers(network).items() for name in layer.vectors
-    }
+    layer_of = vector_matrices(network)
     if not layer_of:
         return {}, {}
     ipr = np.stack([m.ipr for m in measured])
@@ -139,7 +137,7 @@ def _spectra(
 
 def _weights(measured: Sequence[Measurement], network: Network) -> dict[str, Variable]:
     """The final arrays of the network, by name."""
-    vectors = {name for layer in network.layers.values() for name in layer.vectors}
+    vectors = vector_matrices(network)
     n_units = measured[0].ipr.shape[-1]
     return {
         name: (_dimensions(name, array, vectors, n_units), array, described(f"final {name}"))

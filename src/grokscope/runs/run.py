@@ -17,7 +17,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import SCHEMA, Experiment, digest
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.phases import Phase, classify
-from grokscope.measures.spectrum import neuron_ipr
+from grokscope.measures.spectrum import neuron_ipr, residue_order
 from grokscope.models.network import Network, array_name
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.training.networks import model_shapes
@@ -170,6 +170,19 @@ class Run:
         layers = np.asarray(self.dataset.coords.get("layer", of_three))
         last = self.final.ipr.values
         return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
+
+    @property
+    def embedding(self) -> tuple[str, Float[np.ndarray, "residue neuron"]]:
+        """The first matrix that has an IPR: its name, and it in the order of its operation.
+
+        Only of a run with weights, whose neurons have an IPR.
+        """
+        task = self.experiment.task
+        assert isinstance(task, ModularTask)
+        of_old_files = ["U"]  # of two-layer networks
+        matrix = str(np.asarray(self.dataset.coords.get("vectors", of_old_files))[0])
+        order = residue_order(task.operation, task.modulus)
+        return matrix, self.dataset[matrix].values[order].astype(float)
 
     def phase(self, **thresholds: float) -> Phase:
         """The phase by Table 2, or that the run diverged.

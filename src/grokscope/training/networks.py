@@ -8,7 +8,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import PRNGKeyArray
+from jaxtyping import PRNGKeyArray, PyTree
 
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
@@ -87,7 +87,8 @@ def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
     return made
 
 
-def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> Network:
+def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> PyTree:
+    """A network, unless code of the user's own makes something else, which `_shapes` refuses."""
     if isinstance(model, OwnModel):
         return load(model.code).init(key, n_inputs, n_labels, **model.settings)
     document = model.model_dump(exclude={"dropout"})
