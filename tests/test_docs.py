@@ -93,12 +93,17 @@ def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
     assert ran
 
 
+@pytest.mark.slow  # its Python runs in the default suite, as do other pages' commands
 def test_the_tutorial_runs_as_a_notebook(monkeypatch):
     """Which fails at the first cell or command that does."""
     programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     monkeypatch.setenv("PATH", programs)
     made = as_notebook(TUTORIAL.read_text("utf-8"))
     nbclient.NotebookClient(made, timeout=300).execute()
+
+
+def test_the_tutorial_s_notebook_is_made_from_its_page():
+    made = as_notebook(TUTORIAL.read_text("utf-8"))
     kept = nbformat.read(NOTEBOOK, as_version=4)
     sources = [
         [(cell.cell_type, cell.source, cell.get("attachments")) for cell in one.cells]

@@ -133,7 +133,7 @@ def test_a_pool_ends_with_its_parent(tmp_path):
 
 def test_a_killed_worker_is_replaced_and_its_run_done_again(tmp_path):
     (tmp_path / "map.toml").write_text(
-        Grid(base=EXPERIMENT.replace(steps=2000), axes={"weight_decay": [0, 5]}, seeds=2).to_toml()
+        Grid(base=EXPERIMENT.replace(steps=800), axes={"weight_decay": [0, 5]}, seeds=2).to_toml()
     )
     process = start("sweep", "map.toml", "--workers", "2", cwd=tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")

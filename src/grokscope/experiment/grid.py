@@ -28,7 +28,7 @@ MAY_BE_CODE = ("task", "operation", "corruption", "model", "optimizer", "measure
 """Axes on which the user's own code may be; a grid holds the hash of its source."""
 
 
-def _values(name: str, values: object) -> tuple[Any, ...]:
+def _values(name: str, values: object) -> tuple[object, ...]:
     """An axis given as values, an array, or a table with start, stop and num."""
     remedy = "Use values as in [0, 5, 15], or {start = 0.1, stop = 0.9, num = 17}."
     if isinstance(values, Mapping):
@@ -103,7 +103,7 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
 
     base: Experiment = Field(default=Experiment(), description="what all cells share")
     axes: Annotated[
-        dict[str, tuple[Any, ...]],
+        dict[str, tuple[object, ...]],
         BeforeValidator(_axes),
         Rule("must be a table of settings and their values", "Use weight_decay = [0, 5, 15]."),
     ] = Field(description="values of each varied setting, by its name in `Experiment.replace`")
@@ -193,7 +193,7 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         return (self.base.seeds.seed,) if self.seeds is None else self.seeds
 
     @property
-    def values(self) -> dict[str, tuple[Any, ...]]:
+    def values(self) -> dict[str, tuple[object, ...]]:
         """The values of every axis, and of `seed`."""
         return {**self.axes, "seed": self.root_seeds}
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,13 @@ from pydantic import ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.source import defines, imported, require_whole, settings_in
+from grokscope.experiment.source import (
+    defines,
+    imported,
+    installed_packages,
+    require_whole,
+    settings_in,
+)
 
 MARK = "@"
 """Between the name of code, as in my_rules:squares, and the hash of its source."""
@@ -293,7 +299,7 @@ def packages_of(codes: Iterable[OwnCode]) -> dict[str, str]:
     modules = {
         name.partition(".")[0] for f in files for name in imported(ast.parse(f.read_bytes()))
     }
-    homes = packages_distributions() if modules else {}  # which takes half a second
+    homes = installed_packages() if modules else {}
     found = sorted({package for module in modules for package in homes.get(module, ())})
     return {package: version(package) for package in found}
 

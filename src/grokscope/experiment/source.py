@@ -6,6 +6,7 @@ import ast
 import inspect
 import sys
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -44,13 +45,25 @@ def require_whole(source: bytes, path: Path) -> None:
                 f"`{path.name}` must import by import statements, so that what it needs can be "
                 f"seen, got {called}. Write an import."
             )
-    installed = {*sys.stdlib_module_names, *packages_distributions(), "grokscope"}
-    for other in imported(tree):
-        if other.partition(".")[0] not in installed:
+    for name in imported(tree):
+        module = name.partition(".")[0]
+        if module not in {*sys.stdlib_module_names, "grokscope"} and not _is_installed(module):
             raise ConfigError(
                 f"`{path.name}` must import only installed packages, so that its hash says what it "
-                f"does, got import of {other}. Move that code into {path.name}."
+                f"does, got import of {name}. Move that code into {path.name}."
             )
+
+
+def _is_installed(module: str) -> bool:
+    if module not in installed_packages():
+        installed_packages.cache_clear()  # it may have been installed since
+    return module in installed_packages()
+
+
+@cache
+def installed_packages() -> Mapping[str, list[str]]:
+    """The distributions that bring each top-level module; finding them takes half a second."""
+    return packages_distributions()
 
 
 def imported(tree: ast.AST) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 
@@ -49,7 +48,7 @@ def classify(
     generalizes: float = 0.9,
     memorizes: float = 0.9,
     slack: float = 0.05,
-) -> np.ndarray[Any, np.dtype[np.object_]]:
+) -> np.ndarray:
     """The `Phase` of each network that finished (Table 2); None where an accuracy is not finite.
 
     Below 1 - ξ + `slack` training accuracy none of the corrupted labels count as memorised. Where

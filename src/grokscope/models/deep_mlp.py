@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from grokscope.models.dense import Norms, dense_layers, make_norms, mask
 from grokscope.models.network import Layer, Network
@@ -82,7 +82,7 @@ class DeepMLP(Network):
         inputs: Int[Array, "example 2"],
         key: PRNGKeyArray | None = None,
         dropout: Float[Array, ""] | float = 0.0,
-        shared: Any = None,
+        shared: PyTree = None,
     ) -> tuple[Float[Array, "example modulus"], list[Statistics]]:
         """Logits, and what BatchNorm saw; with a key, under dropout of every pre-activation."""
         kept = mask(key, 0, (len(inputs), self.U.shape[1]), dropout)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from grokscope.models.dense import Norms, dense_layers, make_norms, mask
 from grokscope.models.dropout import drop
@@ -69,7 +68,7 @@ class ImageMLP(Network):
         inputs: Shaped[Array, "example *feature"],
         key: PRNGKeyArray | None = None,
         dropout: Float[Array, ""] | float = 0.0,
-        shared: Any = None,
+        shared: PyTree = None,
     ) -> tuple[Float[Array, "example label"], list[Statistics]]:
         """Logits, and what BatchNorm saw; with a key, under dropout of every pre-activation."""
         h, seen = self._last(inputs, True, key, dropout)

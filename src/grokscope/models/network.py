@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, Shaped
 
 from grokscope.models.normalization import Statistics
 
@@ -93,7 +93,7 @@ class Network(eqx.Module):
         """Layers whose units can be measured and pruned; the first is next to the input."""
         return {}
 
-    def shared(self) -> Any:
+    def shared(self) -> PyTree:
         """What all examples of a step have in common, computed once a step; None for nothing."""
         return None
 
@@ -113,7 +113,7 @@ class Network(eqx.Module):
         inputs: Shaped[Array, "example *feature"],
         key: PRNGKeyArray | None = None,
         dropout: Float[Array, ""] | float = 0.0,
-        shared: Any = None,
+        shared: PyTree = None,
     ) -> tuple[Float[Array, "example label"], list[Statistics]]:
         """Logits, and what each BatchNorm layer saw, in the order of the network's fields; with a
         key, under dropout.

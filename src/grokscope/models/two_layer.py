@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from grokscope.models.dropout import dropout_mask
 from grokscope.models.network import Layer, Network
@@ -78,7 +78,7 @@ class TwoLayer(Network):
         inputs: Int[Array, "example 2"],
         key: PRNGKeyArray | None = None,
         dropout: Float[Array, ""] | float = 0.0,
-        shared: Any = None,
+        shared: PyTree = None,
     ) -> tuple[Float[Array, "example modulus"], list[Statistics]]:
         """Logits, and what BatchNorm saw.
 

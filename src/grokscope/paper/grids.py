@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.models import Normalization
 from grokscope.paper.settings import DECAYS, DROPOUTS, MEASURE_EVERY, NOISY, WIDE
 
-FRACTIONS: dict[str, Any] = {
+FRACTIONS: dict[str, object] = {
     "train_fraction": {"start": 0.1, "stop": 0.9, "num": 17},
     "corruption_fraction": {"start": 0, "stop": 0.9, "num": 19},
 }
 """Rows and columns of the paper's phase diagrams."""
 
 
-def _diagram(axis: str, values: tuple[Any, ...], seeds: Any = None, **base: Any) -> Grid:
+def _diagram(
+    axis: str, values: tuple[object, ...], seeds: Sequence[int] | int | None = None, **base: Any
+) -> Grid:
     """A row of the paper's phase diagrams, a panel for each value."""
     experiment = Experiment(measure_every=MEASURE_EVERY).replace(**base)
     return Grid(base=experiment, axes={axis: values, **FRACTIONS}, seeds=seeds)
@@ -60,7 +63,7 @@ def _embeddings() -> Grid:
     return Grid(base=base, axes=axes)  # type: ignore[arg-type]
 
 
-def _images(axis: str, values: tuple[Any, ...]) -> Grid:
+def _images(axis: str, values: tuple[object, ...]) -> Grid:
     """A row of phase diagrams of MNIST (App. H), whose settings are all chosen."""
     base = Experiment(
         task="mnist",  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from grokscope.analysis.statistics import rank_correlation
 from grokscope.data.dataset import Dataset
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLACK, BLUE, GREEN, LINES, ORANGE, RED
-from grokscope.plotting.wording import AXIS_LABELS, format_time, words_of
+from grokscope.plotting.wording import AXIS_LABELS, format_setting, format_time, words_of
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import grid_of, phase_diagram
@@ -126,7 +126,7 @@ def _shared_settings(sweeps: Sequence[xr.Dataset]) -> list[str]:
         words += [f"{style.letter(index)} {', '.join(own)}"] if own else []
     for grid in grids:
         for name in (name for names in grid.dimensions.values() for name in names[1:]):
-            values = ", ".join(f"{round(value, 5):g}" for value in grid.axes[name])
+            values = ", ".join(format_setting(value) for value in grid.axes[name])
             words.append(f"{AXIS_LABELS.get(name, name.replace('_', ' '))} {values}")
     return words
 

@@ -18,12 +18,15 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from loky import ProcessPoolExecutor, cpu_count
 
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.training.compile import Compilation, compilation, configure
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CONNECT_SECONDS = 20
 RETRIES = 3
@@ -165,9 +168,9 @@ def local_pool(processes: int) -> Iterator[Workers]:
 class InThisProcess(Executor):
     """Runs each task as it is submitted."""
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """A finished future."""
-        future: Future[Any] = Future()
+        future: Future[T] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except Exception as error:
@@ -185,10 +188,10 @@ class LocalPool(Executor):
     def __init__(self, processes: int) -> None:
         self._processes = processes
         self._pool: ProcessPoolExecutor | None = None
-        self._first: Future[Any] = Future()
+        self._first: Future[int] = Future()
         self._failed_starts = 0
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a task in one of the processes."""
         if self._pool is None:
             self._pool = ProcessPoolExecutor(

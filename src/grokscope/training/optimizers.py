@@ -95,7 +95,7 @@ def sgd(
     return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(learning_rate, momentum))
 
 
-Kind = tuple[str, tuple[tuple[str, Any], ...]]
+Kind = tuple[str, tuple[tuple[str, object], ...]]
 """An optimiser's name, or the user's code, and those settings that are no floats."""
 
 
