@@ -326,8 +326,42 @@ def test_a_run_knows_when_its_data_have_changed(module, tmp_path):
     np.savez("a.npz", x, y, x, y)
     run = train(Experiment(task="reads:f", model="image_mlp", steps=4, width=4), progress=False)
     np.savez("a.npz", x, 1 - y, x, y)
-    with pytest.raises(ConfigError, match="must make the data that run"):
+    with pytest.raises(ConfigError, match=r"`data_sha256` must be .* made with other data"):
         _ = run.data
+
+
+def test_data_that_changed_are_another_task(module, tmp_path):
+    """Or the run of the old labels would be taken for one of the new ones."""
+    (tmp_path / "reads.py").write_text(
+        "import numpy as np\ndef f(): return (*np.load('a.npz').values(),)\n"
+    )
+    x, y = np.eye(6, dtype=np.float32), np.arange(6) % 2
+    np.savez("a.npz", x, y, x, y)
+    experiment = Experiment(task="reads:f", model="image_mlp", steps=4, width=4)
+    grid = Grid(experiment, axes={"weight_decay": [0, 1]})
+    before = train(experiment, "runs", progress=False)
+    swept = grokscope.sweep(grid, "swept", workers=1, progress=False)
+    np.savez("a.npz", x, 1 - y, x, y)
+    after = train(experiment, "runs", progress=False)
+    assert after.digest != before.digest
+    assert (after.data.given_labels[: after.data.n_train] < 2).all()
+    assert (collect(grid, "swept").status == 1).all()  # as it was when it was swept
+    again = grokscope.sweep(grid, "swept", workers=1, progress=False)
+    assert not set(again.grid.digests) & set(swept.grid.digests)
+    assert (collect(grid, "swept").status == 1).all()
+    np.savez("a.npz", x, y, x, y)
+    assert train(experiment, "runs", progress=False).digest == before.digest
+
+
+def test_runs_and_sweeps_of_data_without_a_hash_open_as_they_did(module, tmp_path):
+    task = {"name": "own", "code": f"{module}:blobs@{'0' * 16}", "n_examples": 40, "n_inputs": 4,
+            "n_labels": 3, "n": 60}  # fmt: skip
+    old = Experiment(task=task, model="image_mlp", steps=4)
+    assert "data_sha256" not in old.canonical_json()
+    counts = {old.task.key: (40, 4, 3)}
+    uncounted = {name: task[name] for name in ("name", "code", "n")}
+    grid = Grid({"task": uncounted, "model": "image_mlp", "steps": 4}, axes={}, counts=counts)
+    assert Grid.from_toml(grid.to_toml()).digests == (grokscope.digest(old),)
 
 
 def test_every_kind_sweeps_in_other_processes(module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, count
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import OwnCode, call
-from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask, counted, own_arrays
+from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask, counted, hash_of, own_arrays
 
 
 @dataclass(frozen=True)
@@ -46,11 +45,7 @@ class Dataset:
     @property
     def sha256(self) -> str:
         """Hex digits that name the arrays, in their order."""
-        arrays = self.inputs, self.true_labels, self.given_labels, self.is_corrupted
-        content = hashlib.sha256()
-        for array in arrays:
-            content.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
-        return content.hexdigest()
+        return hash_of((self.inputs, self.true_labels, self.given_labels, self.is_corrupted))
 
 
 OPERATIONS = {"addition": np.add, "multiplication": np.multiply}
@@ -105,34 +100,32 @@ def _require_exact(code: OwnCode, modulus: int, table: Int[np.ndarray, "modulus 
 
 
 def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
-    """Refuse own data and own corruption that come out otherwise when they are made again.
+    """Refuse own corruption that draws other labels when it is asked again.
 
-    They are made again whenever a run is looked at, and would be other data than it learned.
+    Labels are made again whenever a run is looked at, and would be others than it learned. Of own
+    data the hash is part of the experiment, and is checked whenever they are made.
 
     Raises:
-        ConfigError: if they do.
+        ConfigError: if it does.
     """
-    task, corruption = experiment.task, experiment.corruption
-    if not isinstance(task, OwnTask) and corruption is None:
+    code = experiment.corruption
+    if code is None:
         return
-    again = make_dataset(experiment)
-    of_task = (again.inputs, dataset.inputs), (again.true_labels, dataset.true_labels)
-    if isinstance(task, OwnTask) and not all(
-        np.array_equal(*pair, equal_nan=True) for pair in of_task
-    ):
-        code = task.code
-    elif corruption and not np.array_equal(again.given_labels, dataset.given_labels):
-        code = corruption
-    else:
-        return
-    raise ConfigError(
+    if not np.array_equal(make_dataset(experiment).given_labels, dataset.given_labels):
+        raise ConfigError(_changes(code))
+
+
+def _changes(code: OwnCode) -> str:
+    return (
         f"`{code.label}` must return the same every time, got something else the "
         "second time. Draw from the generator that it is given, or from a fixed seed."
     )
 
 
 def complete(experiment: Experiment) -> Experiment:
-    """The experiment with its data counted, which makes data of a user's own; others as they are.
+    """The experiment with its data counted and hashed, which makes data of a user's own.
+
+    Others are returned as they are.
 
     Raises:
         ConfigError: if the function is not in a folder that the user named, or returns other than
@@ -142,7 +135,7 @@ def complete(experiment: Experiment) -> Experiment:
     True
     """
     task = experiment.task
-    if experiment.is_counted or not isinstance(task, OwnTask):
+    if experiment.is_complete or not isinstance(task, OwnTask):
         return experiment
     return experiment.with_counts(list(counted(own_arrays(task)).values()))
 
@@ -155,12 +148,12 @@ def complete_grid(grid: Grid) -> Grid:
     """
     if "task" not in grid.axes and not isinstance(grid.base.task, OwnTask):
         return grid
-    counts = dict(grid.counts)
+    made: dict[str, tuple[int | str, ...]] = {}
     for _, cell in grid.cells():
-        if not cell.is_counted and isinstance(cell.task, OwnTask) and cell.task.key not in counts:
-            n_examples, n_inputs, n_labels = counted(own_arrays(cell.task)).values()
-            counts[cell.task.key] = n_examples, n_inputs, n_labels
-    return grid.replace(counts=counts)
+        task = cell.task
+        if not cell.is_complete and isinstance(task, OwnTask) and task.key not in made:
+            made[task.key] = tuple(counted(own_arrays(task)).values())
+    return grid.replace(counts={**grid.counts, **made})
 
 
 def _split_order(experiment: Experiment) -> Int[np.ndarray, "example"]:
@@ -250,11 +243,15 @@ def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, 
         return read_mnist()
     arrays, stated = own_arrays(task), task.model_dump()
     for name, found in counted(arrays).items():
-        if found != stated[name]:
-            raise ConfigError(
-                f"`{name}` must be what the task's arrays have, {found}, got {stated[name]}. "
-                "Leave it out, or make the function return the same every time."
-            )
+        if stated[name] in (found, None):
+            continue
+        if hash_of(own_arrays(task)) != hash_of(arrays):
+            raise ConfigError(_changes(task.code))
+        raise ConfigError(
+            f"`{name}` must be what the task's arrays have, {found}, got {stated[name]}: the "
+            "experiment was made with other data. Restore what the function reads, or leave "
+            f"{name} out for a new experiment."
+        )
     return arrays
 
 

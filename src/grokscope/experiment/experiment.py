@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -20,6 +19,7 @@ from grokscope.experiment.optimizers import AdamW, Optimizer
 from grokscope.experiment.own_code import OwnCode, reading
 from grokscope.experiment.part import (
     COUNTED_SETTINGS,
+    COUNTS,
     Number,
     Part,
     Rule,
@@ -28,6 +28,7 @@ from grokscope.experiment.replace import measure_codes, named_part, replaced, se
 from grokscope.experiment.seeds import Seeds, Settle
 from grokscope.experiment.settings import Settings
 from grokscope.experiment.tasks import ModularTask, Task
+from grokscope.experiment.toml import read_toml
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
@@ -173,7 +174,15 @@ Use 0.5 to train on half of the pairs.
 
         Data of a user's own are counted when they are first made; see `data.complete`.
         """
-        return all(getattr(self.task, name) is not None for name in COUNTED_SETTINGS)
+        return all(getattr(self.task, name) is not None for name in COUNTS)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it says which arrays its data are: counts, and of a user's own their hash.
+
+        Experiments of before version 0.1 have counts alone.
+        """
+        return self.is_counted and getattr(self.task, "data_sha256", "") is not None
 
     @property
     def n_train(self) -> int:
@@ -207,10 +216,10 @@ Use 0.5 to train on half of the pairs.
             )
         return value
 
-    def with_counts(self, counts: Sequence[int]) -> Experiment:
-        """A copy that says how many examples, inputs and labels its data have, in this order."""
+    def with_counts(self, counts: Sequence[int | str]) -> Experiment:
+        """A copy that says of its data what `COUNTED_SETTINGS` lists, in this order."""
         document = self.model_dump()
-        document["task"] |= dict(zip(COUNTED_SETTINGS, counts, strict=True))
+        document["task"] |= dict(zip(COUNTED_SETTINGS, counts, strict=False))  # old: no hash
         return Experiment(**document)
 
     @property
@@ -363,24 +372,6 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         self._counted("n_examples")
         document = {"schema": self.schema_version, **self.model_dump(exclude_none=True)}
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def read_toml(source: str | Path, what: str) -> dict[str, Any]:
-    """A TOML file (a `Path`) or document (a `str`) as nested dictionaries.
-
-    Raises:
-        ConfigError: if it is no TOML.
-        OSError: if the file cannot be read.
-    """
-    try:
-        text = source.read_text("utf-8-sig") if isinstance(source, Path) else source
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also of numbers and nesting without end
-        name = f"`{source}`" if isinstance(source, Path) else what
-        raise ConfigError(
-            f"{name} must be a TOML document, got one that does not parse: {error}. "
-            "See `grokscope train --print-toml` for a complete one."
-        ) from None
 
 
 def digest(experiment: Experiment) -> str:

@@ -14,11 +14,12 @@ from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Unpack
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.experiment import Experiment, digest, read_toml
+from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.own_code import identified, names_code, reading
-from grokscope.experiment.part import ABSENT, Part, Rule, plain
+from grokscope.experiment.part import ABSENT, COUNTED_SETTINGS, Part, Rule, plain
 from grokscope.experiment.settings import Settings
 from grokscope.experiment.tasks import OwnTask
+from grokscope.experiment.toml import read_toml
 
 LARGEST = 1_000_000
 """Cells of the largest grid that is accepted: more is a slip of the keyboard."""
@@ -26,6 +27,11 @@ LARGEST = 1_000_000
 
 MAY_BE_CODE = ("task", "operation", "corruption", "model", "optimizer", "measures")
 """Axes on which the user's own code may be; a grid holds the hash of its source."""
+
+
+Counts = tuple[int, int, int, str] | tuple[int, int, int]
+"""What is stored of the arrays of a user's own function, in the order of `COUNTED_SETTINGS`; of
+before version 0.1 without their hash."""
 
 
 def _values(name: str, values: object) -> tuple[object, ...]:
@@ -118,12 +124,12 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         Rule("must be a number of seeds or a list of them", "Use 3 for seeds 0, 1 and 2."),
     ] = Field(default=None, description="root seeds, or how many; by default the base's")
     counts: Annotated[
-        dict[str, tuple[int, int, int]],
+        dict[str, Counts],
         BeforeValidator(_counts),
-        Rule("must be a table of three numbers for each task", "Leave it out."),
+        Rule("must be a table of three numbers and a hash for each task", "Leave it out."),
     ] = Field(
         default={},
-        description="examples, inputs and labels of data of your own, once they were counted",
+        description="examples, inputs, labels and hash of data of your own, once they were made",
     )
 
     def __init__(
@@ -224,7 +230,7 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         return self._counted(self.base.replace(**self.settings(index)))
 
     def _counted(self, cell: Experiment) -> Experiment:
-        if cell.is_counted or not isinstance(cell.task, OwnTask):
+        if cell.is_complete or not isinstance(cell.task, OwnTask):
             return cell
         counts = self.counts.get(cell.task.key)
         return cell if counts is None else cell.with_counts(counts)
@@ -255,13 +261,13 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
         return Grid(**fields)
 
     @property
-    def task_counts(self) -> dict[str, tuple[int, int, int]]:
-        """Examples, inputs and labels of data of a user's own, as far as the grid says them."""
+    def task_counts(self) -> dict[str, Counts]:
+        """What the grid says of data of a user's own, by the task's key."""
         task = self.base.task
-        if not isinstance(task, OwnTask) or not self.base.is_counted:
+        if not isinstance(task, OwnTask) or not self.base.is_complete:
             return self.counts
-        base = self.base
-        return self.counts | {task.key: (base.n_examples, base.n_inputs, base.n_labels)}
+        stated = task.model_dump(include={*COUNTED_SETTINGS})
+        return self.counts | {task.key: tuple(stated[name] for name in COUNTED_SETTINGS)}
 
     def with_base(self, /, **values: Unpack[Settings]) -> Grid:
         """A copy whose base has other values, as in `Experiment.replace`."""

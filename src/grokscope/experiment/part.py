@@ -74,8 +74,11 @@ class Part(BaseModel):
             raise _explain(type(self), error) from None
 
 
-COUNTED_SETTINGS = ("n_examples", "n_inputs", "n_labels")
-"""What is counted in the arrays of a user's function, and stored beside its settings."""
+COUNTS = ("n_examples", "n_inputs", "n_labels")
+"""What is counted in the arrays of a user's function."""
+
+COUNTED_SETTINGS = (*COUNTS, "data_sha256")
+"""What is stored of the arrays beside the function's settings: their counts and their hash."""
 
 
 class Own(Part):

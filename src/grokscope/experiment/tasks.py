@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.own_code import OwnCode, call, label
+from grokscope.experiment.own_code import DIGITS, OwnCode, call, label
 from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Own, Part, Rule
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class OwnTask(Own):
     n_labels: Annotated[int | None, Field(ge=2), COUNTED] = Field(
         default=None, description="labels, from 0"
     )
+    data_sha256: Annotated[
+        str | None,
+        Field(pattern="^[0-9a-f]{16}$"),
+        Rule("must be the 16 hex digits that name the function's arrays", "Leave it out."),
+    ] = Field(default=None, description="names the arrays, so that other data are another task")
     has_pairs: ClassVar[bool] = False
 
     @property
@@ -108,11 +114,20 @@ class OwnTask(Own):
         return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
-def counted(arrays: Sequence[np.ndarray]) -> dict[str, int]:
+def counted(arrays: Sequence[np.ndarray]) -> dict[str, int | str]:
     """The `COUNTED_SETTINGS` of what a user's function returns."""
     features, labels, _, others = arrays
     n_labels = int(max(labels.max(), others.max())) + 1
-    return dict(zip(COUNTED_SETTINGS, (len(features), features[0].size, n_labels), strict=True))
+    found = len(features), features[0].size, n_labels, hash_of(arrays)[:DIGITS]
+    return dict(zip(COUNTED_SETTINGS, found, strict=True))
+
+
+def hash_of(arrays: Iterable[np.ndarray]) -> str:
+    """Hex digits of the SHA-256 of arrays, their kinds and their shapes."""
+    content = hashlib.sha256()
+    for array in arrays:
+        content.update(f"{array.dtype} {array.shape}".encode() + array.tobytes())
+    return content.hexdigest()
 
 
 def own_arrays(task: Own) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -215,23 +215,28 @@ class Store:
         """
         document = grid.to_toml().encode()
         path = self.path / GRIDS / f"{hashlib.sha256(document).hexdigest()[:16]}.toml"
-        if not path.exists():
+        if path.exists():
+            os.utime(path)  # the latest grid says what a user's data are now
+        else:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, document)
 
     def grids(self) -> list[Grid]:
         """The grids that were trained into this store, in full or in part, the largest first."""
-        grids = []
-        for path in (self.path / GRIDS).glob("*.toml"):
+        return sorted(self._recorded_grids(), key=lambda grid: -grid.size)
+
+    def _recorded_grids(self) -> Iterator[Grid]:
+        """The grids in the order in which they were last trained."""
+        found = [(path.stat().st_mtime_ns, path) for path in (self.path / GRIDS).glob("*.toml")]
+        for _, path in sorted(found):
             with suppress(ConfigError, OSError):  # written by another version, or by hand
-                grids.append(_read_grid(path))
-        return sorted(grids, key=lambda grid: -grid.size)
+                yield _read_grid(path)
 
     def counted(self, grid: Grid) -> Grid:
-        """A grid whose data are a user's own, with the counts that sweeps have recorded here."""
+        """A grid whose data are a user's own, with what the latest sweeps here say of them."""
         if "task" not in grid.axes and not isinstance(grid.base.task, OwnTask):
             return grid
-        known = {key: counts for other in self.grids() for key, counts in other.task_counts.items()}
+        known = {k: c for other in self._recorded_grids() for k, c in other.task_counts.items()}
         return grid.replace(counts=known | grid.counts)
 
     def grid(self) -> Grid:
