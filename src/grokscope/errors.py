@@ -11,3 +11,26 @@ class StoreError(Exception):
 
 class WorkerError(Exception):
     """A training process ended before its run did; what others finished is stored."""
+
+
+def require_kind(name: str, value: object, kinds: type | tuple[type, ...], remedy: str) -> None:
+    """Refuse an argument of another type, before it is an attribute error from deep inside.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        kinds: what it must be an instance of, one of them.
+        remedy: what to do, a sentence.
+
+    Raises:
+        ConfigError: if it is not.
+
+    >>> require_kind("run", 5, str, "Use a name.")
+    Traceback (most recent call last):
+    grokscope.errors.ConfigError: `run` must be of type str, got int. Use a name.
+    """
+    if not isinstance(value, kinds):
+        words = " or ".join(
+            kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))
+        )
+        raise ConfigError(f"`{name}` must be of type {words}, got {type(value).__name__}. {remedy}")

@@ -279,4 +279,5 @@ def load_sweep(path: str | Path) -> Sweep:
         StoreError: if the file is missing, damaged, or not ours.
         ConfigError: if it is no sweep.
     """
-    return Sweep(archive.load_sweep(path), Path(path))
+    dataset = archive.load_sweep(path)
+    return Sweep(dataset, Path(path))

@@ -1,18 +1,24 @@
 """Evidence of wrong labels: against definitions, by phase, and on the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grokscope.analysis.label_audit import EVIDENCE, audit, quality
+import plain_data
+from grokscope.analysis.label_audit import EVIDENCE, audit, is_truth_known, qualities, quality
 from grokscope.cli import main
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.plotting.audit import plot_audit
 from grokscope.runs.compact import without_weights
 from grokscope.runs.store import Store
+from grokscope.runs.train import train
 from reference import weights64
 
 
@@ -64,6 +70,63 @@ def test_nothing_is_found_where_nothing_was_learned(memorizing):
     found = audit(memorizing)
     for name in EVIDENCE:
         assert abs(quality(found[name].values, found.is_wrong.values)["auroc"] - 0.5) < 0.15
+
+
+def test_rows_lead_back_to_the_task_s_own(coexisting):
+    found, data = audit(coexisting), coexisting.data
+    m, n = np.divmod(found.row.values, 41)
+    np.testing.assert_array_equal(np.stack([m, n], axis=1), data.inputs[: data.n_train])
+    np.testing.assert_array_equal((m + n) % 41, found.true)
+    assert sorted(data.rows) == list(range(41**2))
+
+
+@pytest.fixture(scope="module")
+def own():
+    """A network trained on data of which nobody knows which labels are wrong."""
+    experiment = Experiment(task="plain_data:features", model="image_mlp", steps=100)
+    return train(experiment.replace(width=16, train_fraction=0.5), progress=False)
+
+
+def test_without_the_truth_nothing_is_called_wrong(own, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    found = audit(own)
+    assert not {"true", "is_wrong"} & {*found.data_vars}
+    assert qualities(found) == {}
+    features, labels, *_ = plain_data.features()
+    np.testing.assert_array_equal(labels[found.row], found.given)
+    np.testing.assert_array_equal(features[found.row], own.data.inputs[: own.data.n_train])
+    path = str(Store(tmp_path).save(own).path)
+    for arguments in (["--export", "suspects.csv"], ["--json", "--top", "2"]):
+        with pytest.raises(SystemExit) as ended:
+            main(["audit", path, *arguments, "--code", str(Path(plain_data.__file__).parent)])
+        assert not ended.value.code
+    *lines, document = capsys.readouterr().out.splitlines()
+    text = "\n".join(lines)
+    assert "which labels are wrong is not known" in text
+    assert not any(word in text for word in ("true", "labels are wrong\n", "precision", "AUROC"))
+    document = json.loads(document)
+    assert (document["wrong"], document["truth_is_known"], document["evidence"]) == (
+        None,
+        False,
+        {},
+    )
+    assert "true" not in document["strongest"][0]
+    table = pd.read_csv("suspects.csv")
+    assert list(table) == ["row", "given", "suggested", "evidence"]
+    assert sorted(table.row) == sorted(found.row.values)
+    assert table.evidence.is_monotonic_decreasing
+    assert (labels[table.row] == table.given).all()
+    assert (table.evidence > 0).sum() == document["flagged"]
+    assert len(plot_audit(own, found).axes) == 1
+
+
+def test_labels_corrupted_here_are_known_whatever_the_task(own):
+    noisy = train(own.experiment.replace(corruption_fraction=0.2, steps=20), progress=False)
+    assert is_truth_known(noisy.experiment)
+    found = audit(noisy)
+    labels = plain_data.features()[1]
+    np.testing.assert_array_equal(labels[found.row], found.true)
+    np.testing.assert_array_equal(found.is_wrong, found.given != found.true)
 
 
 def test_runs_that_cannot_be_audited_are_refused(coexisting):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import xarray as xr
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_kind
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.pruning import pruning_curve, pruning_order
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
@@ -47,13 +50,15 @@ def audit(run: Run) -> xr.Dataset:
     wrong labels. A network without IPR is audited by its own logits alone.
 
     Returns:
-        Over `example`, the index in `make_dataset`: each of `EVIDENCE`; `given` and `suggested`
-        labels, the latter of the pruned network; `true` labels and `is_wrong`, which an auditor
-        would not know. The attribute `kept` is the number of neurons kept, all if none is pruned.
+        Over `example`, the index in `make_dataset`: each of `EVIDENCE`; `row` of the task, as in
+        `Dataset.rows`; `given` and `suggested` labels, the latter of the pruned network. If the
+        truth is known, `true` labels and `is_wrong` too. The attribute `kept` is the number of
+        neurons kept, all if none is pruned.
 
     Raises:
         ConfigError: if the run diverged or was stored without weights.
     """
+    require_kind("run", run, Run, "Train the experiment, or open its run.")
     if run.failed_at is not None:
         raise ConfigError(
             f"`run` must have finished to be audited, got one that diverged at step "
@@ -74,14 +79,45 @@ def audit(run: Run) -> xr.Dataset:
         evidence = _evidence(logits, given, loss)
         columns |= {f"pruned_{name}": values for name, values in evidence.items()}
         attrs = {"kept": int(kept.sum()), "neurons": len(kept)}
-    true = dataset.true_labels[:n]
-    labels = {"given": given, "suggested": logits.argmax(axis=1), "true": true}
-    columns |= labels | {"is_wrong": given != true}
+    columns |= {"row": dataset.rows[:n], "given": given, "suggested": logits.argmax(axis=1)}
+    if is_truth_known(run.experiment):
+        true = dataset.true_labels[:n]
+        columns |= {"true": true, "is_wrong": given != true}
     return xr.Dataset(
         {name: ("example", values) for name, values in columns.items()},
         {"example": np.arange(n)},
         attrs,
     )
+
+
+def is_truth_known(experiment: Experiment) -> bool:
+    """Whether the right labels are known: they follow a rule, or the wrong ones were drawn here.
+
+    >>> is_truth_known(Experiment()), is_truth_known(Experiment(task="mnist", model="image_mlp"))
+    (True, False)
+    """
+    return isinstance(experiment.task, ModularTask) or experiment.corruption_fraction > 0
+
+
+def strongest(found: xr.Dataset) -> tuple[str, xr.Dataset]:
+    """The kind of evidence that ranks best as a rule, and the audit in its order, strongest first.
+
+    Args:
+        found: an audit, as `audit` gives it.
+    """
+    best = [name for name in EVIDENCE if name in found][-1]
+    return best, found.isel(example=np.argsort(-found[best].values, kind="stable"))
+
+
+def as_table(found: xr.Dataset) -> pd.DataFrame:
+    """A row for each training example, the most suspicious first.
+
+    The columns: `row` of the task, `given` and `suggested` label, and the `evidence` of
+    `strongest` that the given one is wrong.
+    """
+    best, ranked = strongest(found)
+    table = ranked[["row", "given", "suggested", best]].to_dataframe()
+    return table.rename(columns={best: "evidence"}).reset_index(drop=True)
 
 
 def best_neurons(network: Network, dataset: Dataset, run: Run) -> Bool[np.ndarray, "neuron"]:
@@ -101,7 +137,12 @@ QUALITIES = ("auroc", "precision", "recall", "precision_at_wrong")
 
 
 def qualities(found: xr.Dataset) -> dict[str, dict[str, float]]:
-    """The `quality` of each kind of evidence in an audit; only margins say which labels to flag."""
+    """The `quality` of each kind of evidence in an audit; none if the truth is not known.
+
+    Only margins say which labels to flag.
+    """
+    if "is_wrong" not in found:
+        return {}
     kinds = [name for name in EVIDENCE if name in found]
     wrong = found.is_wrong.values
     return {name: quality(found[name].values, wrong, "margin" in name) for name in kinds}

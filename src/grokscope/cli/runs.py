@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
-from grokscope.cli.tables import jsonable, print_audit, print_curve, print_run
+from grokscope.cli.tables import audit_document, jsonable, print_audit, print_curve, print_run
 from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -151,38 +151,35 @@ def audit(
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-audit.png)")
     ] = None,
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Every training label, the most suspicious first (CSV).", metavar="FILE"),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say which training labels are wrong, by the network and by its pruned one.
 
-    Example: [bold]grokscope audit 61cef3[/bold]
+    Example: [bold]grokscope audit 61cef3 --export suspects.csv[/bold]
     """
     from grokscope.analysis import label_audit
     from grokscope.plotting import style
     from grokscope.plotting.audit import plot_audit
+    from grokscope.runs.files import require_file, write_atomically
 
     allow_named(code)
+    if export is not None:
+        require_file(export, "export", (".csv",))
     opened = _open_with_weights(run, store)
     path = _picture_of(opened, out, "-audit")
     found = label_audit.audit(opened)
     style.save(plot_audit(opened, found), path)
-    by_evidence = label_audit.qualities(found)
-    best = [*by_evidence][-1]
-    strongest = found.isel(example=(-found[best].values).argsort(kind="stable")[:top])
+    written = {"picture": str(path)}
+    if export is not None:
+        write_atomically(export, label_audit.as_table(found).to_csv(index=False).encode())
+        written["export"] = str(export)
     if as_json:
-        listed = [
-            {name: strongest[name].values[i].item() for name in ("example", *found.data_vars)}
-            for i in range(strongest.sizes["example"])
-        ]
-        document = {
-            "phase": opened.phase(),
-            "wrong": int(found.is_wrong.sum()),
-            "evidence": by_evidence,
-            "kept": found.attrs.get("kept"),
-            "strongest": listed,
-            "picture": str(path),
-        }
-        print(json.dumps(jsonable(document)))
+        print(json.dumps(jsonable(audit_document(opened, found, top) | written)))
         return
-    print_audit(opened, found, by_evidence, strongest, best)
-    print(f"picture  {path}")
+    print_audit(opened, found, top)
+    for name, file in written.items():
+        print(f"{name:8} {file}")

@@ -144,50 +144,88 @@ def print_curve(first: str, curve: xr.Dataset, required: int | None) -> None:
     print(f"fewest neurons that still generalise: {least}\n")
 
 
-def print_audit(
-    run: Run,
-    found: xr.Dataset,
-    qualities: Mapping[str, Mapping[str, float]],
-    strongest: xr.Dataset,
-    by: str,
-) -> None:
+def audit_document(run: Run, found: xr.Dataset, top: int) -> dict[str, object]:
+    """An audit as JSON: how well each kind of evidence does, and the most suspicious labels.
+
+    Args:
+        run: the run that was audited.
+        found: its audit.
+        top: how many of the most suspicious labels to list.
+    """
+    from grokscope.analysis.label_audit import qualities, strongest
+
+    best, ranked = strongest(found)
+    listed = [ranked.isel(example=i) for i in range(min(top, ranked.sizes["example"]))]
+    return {
+        "phase": run.phase(),
+        "truth_is_known": "is_wrong" in found,
+        "wrong": int(found.is_wrong.sum()) if "is_wrong" in found else None,
+        "flagged": _n_flagged(found),
+        "evidence": qualities(found),
+        "ranked_by": best,
+        "kept": found.attrs.get("kept"),
+        "strongest": [
+            {name: at[name].item() for name in ("example", *found.data_vars)} for at in listed
+        ],
+    }
+
+
+def _n_flagged(found: xr.Dataset) -> int:
+    """Labels to which the network, pruned if it can be, prefers another."""
+    margin = "pruned_margin" if "pruned_margin" in found else "margin"
+    return int((found[margin] > 0).sum())
+
+
+def print_audit(run: Run, found: xr.Dataset, top: int) -> None:
     """Print how well each kind of evidence finds wrong labels, and the most suspicious labels.
 
     Args:
         run: the run that was audited.
         found: its audit.
-        qualities: the quality of each kind of evidence.
-        strongest: the most suspicious examples of the audit.
-        by: the kind of evidence that they were chosen by.
+        top: how many of the most suspicious labels to list.
     """
-    from grokscope.analysis.label_audit import NAMES
+    from grokscope.analysis.label_audit import NAMES, qualities, strongest
     from grokscope.plotting.wording import phase_title
 
-    wrong = f"{int(found.is_wrong.sum())} of {found.sizes['example']} labels are wrong"
-    table = plain_table(f"{phase_title(run)}: {wrong}")
-    for name in ("evidence", "AUROC", "precision", "recall", "precision at the number of wrong"):
-        table.add_column(name, justify="left" if name == "evidence" else "right", no_wrap=True)
-    for name, values in qualities.items():
-        cells = [f"{value:.3f}" if value == value else "-" for value in values.values()]
-        table.add_row(NAMES[name], *cells)
-    console().print(table)
+    best, ranked = strongest(found)
+    n_labels = found.sizes["example"]
+    if "is_wrong" in found:
+        wrong = f"{int(found.is_wrong.sum())} of {n_labels} labels are wrong"
+        table = plain_table(f"{phase_title(run)}: {wrong}")
+        for name in ("evidence", "AUROC", "precision", "recall", "precision at the number wrong"):
+            justify = "left" if name == "evidence" else "right"
+            table.add_column(name, justify=justify, no_wrap=True)
+        for name, values in qualities(found).items():
+            cells = [f"{value:.3f}" if value == value else "-" for value in values.values()]
+            table.add_row(NAMES[name], *cells)
+        console().print(table)
+    else:
+        print(f"{phase_title(run)}: which labels are wrong is not known")
     if "kept" in found.attrs:
         print(f"pruned to {found.attrs['kept']} of {found.attrs['neurons']} neurons")
-    console().print(_suspicious(run, strongest, by, f"most suspicious by {NAMES[by]}"))
+    if float(run.final.train_accuracy) == 1 and "kept" not in found.attrs:
+        print(
+            "note: the network fits every label that it was given, so it prefers no other. Stop "
+            "earlier, or train with more weight decay or dropout."
+        )
+    top = min(top, n_labels)
+    flagged = f"{_n_flagged(found)} of {n_labels} flagged, the {top} strongest listed"
+    print(f"{flagged} (by {NAMES[best]})")
+    console().print(_suspicious(run, ranked.isel(example=slice(top)), best))
 
 
-def _suspicious(run: Run, strongest: xr.Dataset, by: str, title: str) -> Table:
+def _suspicious(run: Run, ranked: xr.Dataset, by: str) -> Table:
     """A row for each of the most suspicious labels."""
-    listed = plain_table(title)
-    for name in ("example", "inputs", "label", "suggested", "true", "evidence"):
+    listed = plain_table()
+    pairs = run.experiment.task.has_pairs
+    labels = [name for name in ("given", "suggested", "true") if name in ranked]
+    for name in ("row", *(["m", "n"] if pairs else []), *labels, "evidence"):
         listed.add_column(name, justify="right", no_wrap=True)
-    inputs = run.data.inputs
-    for i in range(strongest.sizes["example"]):
-        at = strongest.isel(example=i)
-        index = int(at.example)
-        pair = str(tuple(inputs[index].tolist())) if inputs.shape[1:] == (2,) else "-"
-        labels = (str(int(at[name])) for name in ("given", "suggested", "true"))
-        listed.add_row(str(index), pair, *labels, f"{float(at[by]):.3f}")
+    for i in range(ranked.sizes["example"]):
+        at = ranked.isel(example=i)
+        pair = run.data.inputs[int(at.example)].tolist() if pairs else []
+        numbers = [int(at.row), *pair, *(int(at[name]) for name in labels)]
+        listed.add_row(*map(str, numbers), f"{float(at[by]):.3f}")
     return listed
 
 

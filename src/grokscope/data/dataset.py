@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from grokscope.data.mnist import read_mnist
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment, count
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import OwnCode, call
 from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask, counted, hash_of, own_arrays
+
+OF_RUN = "Use run.experiment of a run."
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Dataset:
         is_corrupted: training examples whose label was drawn anew. As in the paper the draw is
             over all p labels unless the experiment says otherwise, so about 1 in p of them has
             its true label after all.
+        rows: where each example stands in what the task offers: m·p + n of a pair (m, n); of other
+            tasks its row in the training arrays, and of test examples in the test arrays.
         n_train: training examples.
         n_labels: p; of other tasks, the number of labels.
     """
@@ -34,6 +38,7 @@ class Dataset:
     true_labels: Int[np.ndarray, "example"]
     given_labels: Int[np.ndarray, "example"]
     is_corrupted: Bool[np.ndarray, "example"]
+    rows: Int[np.ndarray, "example"]
     n_train: int
     n_labels: int
 
@@ -134,6 +139,7 @@ def complete(experiment: Experiment) -> Experiment:
     >>> complete(Experiment()) == Experiment()
     True
     """
+    require_kind("experiment", experiment, Experiment, OF_RUN)
     task = experiment.task
     if experiment.is_complete or not isinstance(task, OwnTask):
         return experiment
@@ -183,7 +189,8 @@ def with_labels(
         is_corrupted: examples whose label was drawn anew.
     """
     labels = true_labels, given_labels, is_corrupted
-    return Dataset(_pairs(experiment), *labels, experiment.n_train, experiment.n_labels)
+    rows = _split_order(experiment)
+    return Dataset(_pairs(experiment), *labels, rows, experiment.n_train, experiment.n_labels)
 
 
 def make_dataset(experiment: Experiment) -> Dataset:
@@ -193,6 +200,10 @@ def make_dataset(experiment: Experiment) -> Dataset:
     of a larger one. Exactly ⌊ξ n_train⌋ labels are corrupted, and with the same seeds and
     training set a smaller corrupted set lies in a larger one, with the same wrong labels. Tested
     are all other pairs; of other tasks, their test set.
+
+    Raises:
+        ConfigError: if code of the user's own is not allowed to run, or makes other data than the
+            experiment says.
 
     >>> data = make_dataset(Experiment(corruption_fraction=0.35))
     >>> data.inputs.shape, data.n_train, int(data.is_corrupted.sum())
@@ -205,10 +216,11 @@ def make_dataset(experiment: Experiment) -> Dataset:
     if isinstance(task, ModularTask):
         inputs = _pairs(experiment)
         labels = modular_table(task).ravel()[order]
-        test_inputs, test_labels = inputs[n_train:], labels[n_train:]
+        test_inputs, test_labels, test_rows = inputs[n_train:], labels[n_train:], order[n_train:]
     else:
         features, targets, test_inputs, test_labels = _arrays(task)
         inputs, labels = features[order[:n_train]], targets[order].astype(np.int32)
+        test_rows = np.arange(len(test_labels))
 
     # Rank and label are drawn for every example, so that neither depends on the two fractions.
     rng = np.random.default_rng(experiment.seeds.of("corruption"))
@@ -230,11 +242,13 @@ def make_dataset(experiment: Experiment) -> Dataset:
         true_labels=with_test(labels, test_labels),
         given_labels=with_test(given, test_labels),
         is_corrupted=with_test(is_corrupted, np.zeros(len(test_labels), bool)),
+        rows=with_test(order, test_rows),
         n_train=n_train,
         n_labels=n_labels,
     )
-    for array in (dataset.inputs, dataset.true_labels, dataset.given_labels, dataset.is_corrupted):
-        array.flags.writeable = False  # the user's measures are given them too
+    for array in vars(dataset).values():
+        if isinstance(array, np.ndarray):
+            array.flags.writeable = False  # the user's measures are given them too
     return dataset
 
 

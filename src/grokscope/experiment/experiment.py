@@ -13,7 +13,7 @@ import tomli_w
 from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Unpack
 
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.models import Model, TwoLayerSettings
 from grokscope.experiment.optimizers import AdamW, Optimizer
 from grokscope.experiment.own_code import OwnCode, reading
@@ -380,4 +380,5 @@ def digest(experiment: Experiment) -> str:
     >>> digest(Experiment())
     '12ccfe7ba9579087ec736d898d8193adb859d50979a73c191d46d105b52fbc11'
     """
+    require_kind("experiment", experiment, Experiment, "A run has its digest as run.digest.")
     return hashlib.sha256(experiment.canonical_json().encode()).hexdigest()

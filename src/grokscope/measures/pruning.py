@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_kind
 from grokscope.measures.scores import evaluate, first_largest, measured_layers
 from grokscope.measures.table import Answers, Score, Value, scores
 from grokscope.models.network import Layer, Network, arrays_of
@@ -129,6 +129,8 @@ def pruning_curve(
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
+    require_kind("model", model, Network, "Use run.network, or prune(run), which knows its loss.")
+    require_kind("dataset", dataset, Dataset, "Use run.data, or make_dataset(experiment).")
     layer = layer_named(model, layer)
     _require_features(model, dataset, layer)
     width = model.layers[layer].outgoing_of(model).shape[1]

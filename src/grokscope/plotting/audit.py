@@ -33,26 +33,34 @@ def plot_audit(run: Run, found: xr.Dataset) -> style.Picture:
 
     Returns:
         A Matplotlib figure: histograms of the whole network's margins and of the pruned one's,
-        and precision against recall. A notebook shows it; `savefig` saves it.
+        and, if the truth is known, precision against recall. A notebook shows it; `savefig` saves
+        it.
     """
     margins = [name for name in ("margin", "pruned_margin") if name in found]
-    figure, (row,) = style.panels(1, 1 + len(margins), height=2.1)
+    is_known = "is_wrong" in found
+    figure, (row,) = style.panels(1, is_known + len(margins), height=2.1)
     for axes, name in zip(row, margins, strict=False):
         _margins(axes, found, name)
         axes.set_title(f"{NAMES[name]}: {phase_title(run)}")
     row[0].set_ylabel("training examples")
     row[0].legend()
-    _precision_and_recall(row[-1], found)
+    if is_known:
+        _precision_and_recall(row[-1], found)
     kept = f"{found.attrs['kept']} of {found.attrs['neurons']} neurons kept" if found.attrs else ""
     return style.finish(figure, small_print([run], kept))
 
 
 def _margins(axes: Axes, found: xr.Dataset, name: str) -> None:
-    """Histograms of the margins against right and against wrong labels."""
-    values, wrong = found[name].values, found.is_wrong.values
+    """Histograms of the margins against right and against wrong labels, or against all."""
+    values = found[name].values
     bins = np.linspace(values.min(), values.max(), 50)
-    for subset, color, label in ((~wrong, BLUE, "right"), (wrong, RED, "wrong")):
-        axes.hist(values[subset], bins, color=color, alpha=0.6, label=f"label is {label}")
+    if "is_wrong" in found:
+        wrong = found.is_wrong.values
+        parts = ((~wrong, BLUE, "label is right"), (wrong, RED, "label is wrong"))
+    else:
+        parts = ((values <= 0, BLUE, "label is preferred"), (values > 0, RED, "another label is"))
+    for subset, color, label in parts:
+        axes.hist(values[subset], bins, color=color, alpha=0.6, label=label)
     axes.axvline(0, color=BLACK, lw=0.8, ls="--")
     axes.set_xlabel("evidence (margin)")
 

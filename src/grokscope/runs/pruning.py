@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Num
 
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_kind
 from grokscope.measures.pruning import (
     ENDS,
     ORDERS,
@@ -59,6 +59,7 @@ def prune(
     >>> prune(run, by="norm", stride=4).pruned.values.tolist()
     [0, 4, 8, 12, 16]
     """
+    require_kind("run", run, Run, "Train the experiment, or open its run.")
     if run.failed_at is not None:
         raise ConfigError(
             f"`run` must have finished to be pruned, got one that diverged at step "

@@ -13,7 +13,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokscope.data.dataset import Dataset, make_dataset, with_labels
-from grokscope.errors import ConfigError, StoreError
+from grokscope.errors import ConfigError, StoreError, require_kind
 from grokscope.experiment.experiment import SCHEMA, Experiment, digest
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.phases import Phase, classify
@@ -222,6 +222,7 @@ def open_run(path: str | Path) -> Run:
         StoreError: if the file is missing, truncated, altered, of another schema version, or was
             not written by grokscope.
     """
+    require_kind("path", path, (str, Path), "Use the file of a run, as in run.path.")
     path = Path(path)
     if not path.is_file():
         raise StoreError(f"`{path}` must be a run file, got none. Train it with `grokscope train`.")

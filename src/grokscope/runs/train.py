@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grokscope.data.dataset import Dataset, complete, make_dataset, require_repeatable
+from grokscope.errors import require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
 from grokscope.measures.checks import require_logits, require_measurable
@@ -54,6 +55,7 @@ def train(
     >>> dict(run.dataset.sizes)
     {'step': 3, 'matrix': 3, 'vectors': 3, 'neuron': 16, 'residue': 7}
     """
+    require_kind("experiment", experiment, Experiment, "Use Experiment(weight_decay=5).")
     allow_code(Path.cwd())
     experiment = complete(experiment)
     store = None if store is None else Store.of(store)

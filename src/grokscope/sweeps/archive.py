@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 import xarray as xr
 
-from grokscope.errors import StoreError
+from grokscope.errors import StoreError, require_kind
 from grokscope.experiment.grid import Grid
 from grokscope.measures.table import MEASURES
 from grokscope.runs.compact import without_weights
@@ -232,6 +232,7 @@ def export(data: xr.Dataset, path: str | Path) -> None:
         ConfigError: if the path ends in something else, or its folder cannot be written.
         OSError: if it cannot be written; no part of it is left behind.
     """
+    require_kind("data", data, xr.Dataset, "Use sweep.dataset.")
     path = Path(path)
     require_file(path, "export", FORMATS)
     if path.suffix.lower() == ".nc":
@@ -252,6 +253,7 @@ def load_sweep(path: str | Path) -> xr.Dataset:
         StoreError: if it is missing, damaged, or no file of grokscope.
         ConfigError: if it is no sweep.
     """
+    require_kind("path", path, (str, Path), "Use the file that `export` wrote.")
     if not Path(path).is_file():
         raise StoreError(
             f"`{path}` must be a folder of runs or a sweep's netCDF file, got neither. "

@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from grokscope.data.dataset import complete, complete_grid
-from grokscope.errors import ConfigError, WorkerError
+from grokscope.errors import ConfigError, WorkerError, require_kind
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import allow_code
@@ -64,6 +64,7 @@ def train_missing(
         ConfigError: if the store cannot be written.
         WorkerError: if one of them could not be trained; the others are in the store.
     """
+    require_kind("experiments", experiments, Sequence, "Use a list of them.")
     allow_code(Path.cwd())
     store, experiments = Store.of(store), list(map(complete, experiments))
     runs = {experiment: store.find(experiment) for experiment in dict.fromkeys(experiments)}
@@ -136,7 +137,7 @@ def sweep(
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     allow_code(Path.cwd())
-    grid = complete_grid(grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid)))
+    grid = complete_grid(_read(grid))
     store = Store.of(store)
     _require_possible(grid, store, refine, {"limit": limit, "workers": workers}, time_limit)
     store.record_grid(grid)
@@ -157,6 +158,12 @@ def _warn_of_time(n_left: int, refine: bool) -> None:
         "Ask for the same sweep again to go on.",
         stacklevel=3,
     )
+
+
+def _read(grid: Grid | str | Path) -> Grid:
+    """The grid itself, or that of a TOML file."""
+    require_kind("grid", grid, (Grid, str, Path), 'Use Grid(axes={"weight_decay": [0, 5]}).')
+    return grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid))
 
 
 class _Wanted(NamedTuple):

@@ -1,0 +1,49 @@
+"""Arguments of another type: one line, also where nothing checks annotations."""
+
+import subprocess
+import sys
+
+CALLS = """
+import grokscope as gs
+from grokscope.analysis.label_audit import audit
+from grokscope.errors import ConfigError
+from grokscope.runs.pruning import prune
+
+experiment = gs.Experiment(steps=2).replace(modulus=7, width=8)
+run = gs.train(experiment, progress=False)
+order = gs.pruning.pruning_order(run.neuron_ipr)
+for call in (
+    lambda: audit(experiment),
+    lambda: audit("61cef3"),
+    lambda: prune(experiment),
+    lambda: gs.pruning.pruning_curve(run, run.data, order, "mse"),
+    lambda: gs.pruning.pruning_curve(run.network, experiment, order, "mse"),
+    lambda: gs.train(run),
+    lambda: gs.train({"steps": 2}),
+    lambda: gs.make_dataset(run),
+    lambda: gs.complete(run),
+    lambda: gs.digest(run),
+    lambda: gs.sweep(experiment, "runs"),
+    lambda: gs.open_run(experiment),
+    lambda: gs.load_sweep(run),
+    lambda: gs.train_missing(experiment, "runs"),
+    lambda: gs.train_missing([run], "runs"),
+    lambda: gs.export(run, "sweep.csv"),
+):
+    try:
+        call()
+    except ConfigError as error:
+        assert "must be of type" in str(error) and "\\n" not in str(error), error
+        print(error)
+    else:
+        raise AssertionError("accepted")
+"""
+
+
+def test_a_wrong_type_gets_one_line(tmp_path):
+    ran = subprocess.run(
+        [sys.executable, "-c", CALLS], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout.splitlines()) == CALLS.count("lambda:")
+    assert list(tmp_path.iterdir()) == []
