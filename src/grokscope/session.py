@@ -20,6 +20,8 @@ import pandas as pd
 import xarray as xr
 
 from grokscope.analysis import label_audit
+from grokscope.analysis.neurons import neuron_table
+from grokscope.errors import require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures import pruning
@@ -80,6 +82,19 @@ class Run(runs.Run):
         """
         return label_audit.audit(self)
 
+    def neurons(self, layer: str | None = None) -> pd.DataFrame:
+        """IPR, frequency, norm and group of each neuron, and what removing it alone does.
+
+        `analysis.neurons.neuron_table` explains the columns.
+
+        Args:
+            layer: whose neurons; by default of the last with an IPR, or else of the last.
+
+        Raises:
+            ConfigError: if the run diverged or was stored without weights, or has no such layer.
+        """
+        return neuron_table(self, layer)
+
     def _repr_html_(self) -> str:
         from grokscope.plotting.run import plot_accuracies
 
@@ -103,6 +118,15 @@ class Pruned:
         """The fewest neurons that still generalise; None if none do."""
         return pruning.neurons_required(self.curve)
 
+    @property
+    def best(self) -> tuple[int, float]:
+        """The highest test accuracy on the curve, after the fewest neurons that reach it.
+
+        Returns:
+            Neurons removed, and the test accuracy then.
+        """
+        return pruning.best_pruned(self.curve)
+
     def plot(self) -> Picture:
         """Draw the accuracies over the fraction of neurons removed."""
         from grokscope.plotting.pruning import plot_pruning
@@ -113,7 +137,9 @@ class Pruned:
         curve, width = self.curve, int(self.curve.pruned[-1])
         required = self.neurons_required
         least = "none generalise" if required is None else f"{required} of {width} neurons needed"
-        return f"<Pruned {self.run.digest[:12]} by {curve.attrs['by']}: {least}>"
+        removed, best = self.best
+        top = f"best test accuracy {best:.2f} with {removed} removed"
+        return f"<Pruned {self.run.digest[:12]} by {curve.attrs['by']}: {least}, {top}>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,7 +244,7 @@ def train(
         experiment: what to train. Code of your own may be in the current folder, or in one that
             you named (`allow_code`).
         store: a folder of runs; the run is taken from there, or trained and written there.
-        progress: whether to show a progress bar, if on a terminal.
+        progress: whether to show progress.
         log: called at every measurement with the step and the scores by name.
 
     Raises:
@@ -230,13 +256,19 @@ def train(
     return _drawable(training.train(experiment, store, progress, log))
 
 
-def open_run(path: str | Path) -> Run:
-    """Read a run file into memory and check that it is whole. Nothing that it names is run.
+def open_run(name: str | Path, store: str | Path | Store = "runs") -> Run:
+    """Read a run into memory and check that its file is whole. Nothing that it names is run.
+
+    Args:
+        name: its file, or the beginning of its digest in the store, as on the command line.
+        store: a folder of runs.
 
     Raises:
-        StoreError: if it is missing, truncated, altered, of another version, or not ours.
+        StoreError: if it is missing, truncated, altered, of another version, or not ours, or
+            several runs have such a digest.
     """
-    return _drawable(runs.open_run(path))
+    require_kind("name", name, (str, Path), "Use a run's file, or the beginning of its digest.")
+    return _drawable(Store.of(store).open_named(name))
 
 
 def _drawable(run: runs.Run) -> Run:

@@ -323,3 +323,19 @@ def test_only_the_store_knows_how_it_lies_on_disk():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         ]
         assert not {*LISTINGS} & {*calls}, where
+
+
+def test_a_table_of_runs_has_what_they_differ_in(tmp_path):
+    store = Store(tmp_path)
+    assert store.table().empty
+    base = Experiment(steps=2, corruption_fraction=0.3).replace(modulus=7, width=8)
+    first = train(base, store, progress=False)
+    assert [n for n in store.table() if n in ("width", "seed", "steps", "name")] == []
+    second = train(base.replace(model="deep_mlp", width=9, seed=1), store, progress=False)
+    table = store.table()
+    assert set(table.index) == {first.digest, second.digest}
+    assert {"width", "seed", "model.name"} <= {*table} or {"width", "seed", "name"} <= {*table}
+    assert table.phase[first.digest] == first.phase()
+    assert table.width[second.digest] == 9
+    assert table.test_accuracy[first.digest] == pytest.approx(float(first.final.test_accuracy))
+    assert table.created.is_monotonic_increasing

@@ -22,14 +22,8 @@ from grokscope.cli.base import (
     app,
     option_number,
 )
-from grokscope.cli.tables import (
-    console,
-    jsonable,
-    print_phases,
-    print_table,
-    status_of,
-    summary_of,
-)
+from grokscope.cli.sweep_tables import print_phases, status_of
+from grokscope.cli.tables import console, jsonable, print_table, summary_of
 from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:

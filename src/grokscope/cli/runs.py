@@ -1,4 +1,4 @@
-"""Commands on single networks: show, prune, audit."""
+"""Commands on single networks: list, show, prune, audit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
-from grokscope.cli.tables import audit_document, jsonable, print_audit, print_curve, print_run
+from grokscope.cli.tables import (
+    audit_document,
+    jsonable,
+    print_audit,
+    print_curve,
+    print_run,
+    print_runs,
+)
 from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,11 +29,10 @@ def _open_with_weights(name: str, store: Path) -> Run:
     Code of the user's own is run only from the folders of `--code`, not from the current one.
     """
     from grokscope.runs import store as stores
-    from grokscope.runs.run import open_run
     from grokscope.runs.train import train_ensemble
 
     folder = stores.Store(store)
-    run = open_run(name) if Path(name).is_file() else folder.open(name)
+    run = folder.open_named(name)
     if run.has_weights:
         return run
     (trained,) = train_ensemble([run.experiment])
@@ -45,6 +51,25 @@ def _picture_of(run: Run, out: Path | None, ending: str = "") -> Path:
     path = out or Path("figures") / f"{run.digest[:12]}{ending}.png"
     require_file(path, "out", style.FORMATS)
     return path
+
+
+@app.command("list")
+def list_runs(
+    store: Annotated[Path, typer.Argument(help="Folder of runs.")] = RUNS,
+    as_json: Json = False,
+) -> None:
+    """List the runs of a store, the oldest first: digest, phase, what they differ in, accuracies.
+
+    Example: [bold]grokscope list[/bold]
+    """
+    from grokscope.runs import store as stores
+
+    if not store.is_dir():
+        raise ConfigError(
+            f"`store` must be a folder of runs, got {str(store)!r}, which is none. "
+            "`grokscope train` makes one."
+        )
+    print_runs(stores.Store(store, mend=False).table(), as_json)
 
 
 @app.command()
@@ -108,7 +133,7 @@ def prune(
 
     Example: [bold]grokscope prune 61cef3 --by norm --first lowest[/bold]
     """
-    from grokscope.measures.pruning import neurons_required
+    from grokscope.measures.pruning import best_pruned, neurons_required
     from grokscope.plotting import style
     from grokscope.plotting.pruning import plot_pruning
     from grokscope.runs.pruning import prune as pruned
@@ -125,6 +150,7 @@ def prune(
     }
     style.save(plot_pruning(opened, curves), path)
     required = {order: neurons_required(curve) for order, curve in curves.items()}
+    best = {order: best_pruned(curve) for order, curve in curves.items()}
     if as_json:
         scores = {
             order: {
@@ -133,10 +159,11 @@ def prune(
             }
             for order, curve in curves.items()
         }
-        print(json.dumps({"neurons_required": required, "curves": scores, "picture": str(path)}))
+        found = {"neurons_required": required, "best": best, "curves": scores}
+        print(json.dumps(found | {"picture": str(path)}))
         return
     for order, curve in curves.items():
-        print_curve(order, curve, required[order])
+        print_curve(order, curve, required[order], best[order])
     print(f"picture  {path}")
 
 

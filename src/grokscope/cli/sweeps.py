@@ -27,7 +27,7 @@ from grokscope.cli.base import (
     app,
     option_number,
 )
-from grokscope.cli.tables import print_phases, print_status, status_of
+from grokscope.cli.sweep_tables import print_phases, print_status, status_of
 from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -200,6 +200,16 @@ def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
     return int(curve.pruned[-1] - enough.max()) if enough.size else None
 
 
+def best_pruned(curve: xr.Dataset) -> tuple[int, float]:
+    """The highest test accuracy on a pruning curve, and the fewest neurons removed for it.
+
+    Returns:
+        Neurons removed, and the test accuracy then.
+    """
+    best = curve.isel(pruned=int(curve.test_accuracy.values.argmax()))
+    return int(best.pruned), float(best.test_accuracy)
+
+
 def fewest_neurons(
     model: Network,
     dataset: Dataset,

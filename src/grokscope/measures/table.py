@@ -101,6 +101,11 @@ class Measure:
     units: str = "1"
 
     @property
+    def is_whole(self) -> bool:
+        """Whether it is a whole number."""
+        return self.kind in ("count", "step", "flag")
+
+    @property
     def attrs(self) -> dict[str, str]:
         """Attributes of its variable in a file."""
         return {"units": self.units, "description": self.description}

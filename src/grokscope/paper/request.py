@@ -109,7 +109,7 @@ def figure(
         settle: whether runs of a sweep stop once their phase has settled.
         refine: whether a sweep trains only along the boundaries between phases.
         workers: training processes; by default one a core.
-        progress: whether to show a progress bar, if on a terminal.
+        progress: whether to show progress.
 
     Returns:
         A Matplotlib figure. A notebook shows it; `savefig` saves it.

@@ -27,7 +27,7 @@ from grokscope.training.compile import compilation
 WHOLE, COMPACT = "whole", "compact"
 """Values of a run's attribute `kind`: with its weights, or without them."""
 
-Variable = tuple[str | tuple[str, ...], ArrayLike, dict[str, str]]
+Variable = tuple[str | tuple[str, ...], ArrayLike, Mapping[str, object]]
 """Dimensions, values and attributes."""
 
 

@@ -26,9 +26,11 @@ from grokscope.runs.summaries import (
     Cached,
     Signature,
     Summary,
+    as_table,
     read_cache,
     signature,
     summarize,
+    varied_settings,
     write_cache,
 )
 
@@ -105,6 +107,12 @@ class Store:
         write_run(run, path)
         return replace(run, path=path)
 
+    def open_named(self, name: str | Path) -> Run:
+        """The run in a file, or the one here whose digest begins with a name; raises as `open`."""
+        if isinstance(name, str) and not (os.sep in name or Path(name).is_file()):
+            return self.open(name)
+        return open_run(name)
+
     def open(self, name: str) -> Run:
         """The run whose digest begins with a name.
 
@@ -149,6 +157,14 @@ class Store:
         if self.mend and fresh != stored:
             write_cache(self.path / SUMMARIES, fresh)
         return {name: summary for name, (_, summary) in fresh.items() if name in chosen}
+
+    def table(self) -> pd.DataFrame:
+        """A row for each run, the oldest first; `summaries.as_table` explains the columns.
+
+        >>> Store("no such folder").table().empty
+        True
+        """
+        return as_table(self.summaries())
 
     # Cells of sweeps
 
@@ -254,9 +270,7 @@ class Store:
         for grid in self.grids():
             if names <= set(grid.digests):
                 return grid
-        documents = [json.loads(run["experiment"]) for run in self.summaries().values()]
-        settings = pd.json_normalize(documents).astype(str)
-        varied = [name.rpartition(".")[2] for name in settings.columns[settings.nunique() > 1]]
+        varied = [name.rpartition(".")[2] for name in varied_settings(self.summaries())]
         differ = f" that differ in {', '.join(varied)}" if varied else ""
         raise ConfigError(
             f"`store` must hold runs of one sweep, got {len(names):,}{differ}, and no recorded "

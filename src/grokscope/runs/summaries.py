@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from grokscope.errors import StoreError
+from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES
 from grokscope.runs.files import read_sealed, write_sealed
 from grokscope.runs.run import Run
@@ -51,6 +54,43 @@ def summarize(run: Run) -> Summary:
         "created": run.dataset.attrs["created"],
         "experiment": run.experiment.canonical_json(),
     }
+
+
+def varied_settings(summaries: Mapping[str, Summary]) -> pd.DataFrame:
+    """The settings in which runs differ, a column each by its path, a row for each digest."""
+    documents = [json.loads(summary["experiment"]) for summary in summaries.values()]
+    settings = pd.json_normalize(documents).set_axis([*summaries])
+    return settings.loc[:, settings.astype(str).nunique() > 1]
+
+
+def as_table(summaries: Mapping[str, Summary]) -> pd.DataFrame:
+    """A row for each run, the oldest first.
+
+    Returns:
+        Over the index `run`, a digest: `phase`; the settings in which runs differ, each by its
+        leaf, or by its path if two have that leaf; all `MEASURES`; `created`.
+    """
+    settings = varied_settings(summaries)
+    leaves = [str(path).rpartition(".")[2] for path in settings.columns]
+    settings.columns = [
+        path if leaves.count(leaf) > 1 else leaf
+        for path, leaf in zip(settings.columns, leaves, strict=True)
+    ]
+    measured = pd.DataFrame.from_dict(
+        {name: {"phase": phase_of(summary), **summary} for name, summary in summaries.items()},
+        orient="index",
+    ).reindex(columns=["phase", *MEASURES, "created"])
+    table = measured[["phase"]].join([settings, measured.drop(columns="phase")])
+    return table.rename_axis("run").sort_values("created", kind="stable")
+
+
+def phase_of(summary: Summary) -> Phase:
+    """The phase of a summarised run, or that it diverged."""
+    if summary["failed_at"] is not None:
+        return Phase.DIVERGED
+    train, test, peak = (summary[f"{name}_accuracy"] for name in ("train", "test", "peak_test"))
+    corruption = json.loads(summary["experiment"])["corruption_fraction"]
+    return classify(train, test, peak, corruption).item()
 
 
 def signature(file: Path | os.DirEntry[str]) -> Signature:

@@ -40,7 +40,7 @@ def train(
         experiment: what to train. Code of your own may be in the current folder, or in one that
             you named (`allow_code`).
         store: a folder of runs; the run is taken from there, or trained and written there.
-        progress: whether to show a progress bar, if on a terminal.
+        progress: whether to show progress.
         log: called at every measurement with the step and the scores, the norms of the weights,
             the mean IPR, the dead neurons and your own measures, by name; not for a run that is
             in the store.

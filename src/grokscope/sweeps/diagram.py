@@ -65,9 +65,8 @@ def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[boo
         DONE if s is not None else FAILED if f else MISSING
         for s, f in zip(found, failed, strict=True)
     ]
-    words = ", ".join(f"{code}: {word}" for code, word in enumerate(STATUS))
     variables, coordinates = _measured(found, shape, dimensions)
-    variables["status"] = dimensions, np.array(done, np.int8).reshape(shape), {"description": words}
+    variables["status"] = dimensions, np.array(done, np.int8).reshape(shape), flags(STATUS)
     for dimension, names in grid.dimensions.items():
         for name in names:
             coordinates[name] = (dimension, _coordinate(grid.values[name]), {"description": name})
@@ -115,6 +114,15 @@ def _measured(
         middles = (np.arange(IPR_BINS) + 0.5) / IPR_BINS
         coordinates |= {"layer": ("layer", layers, {}), "ipr_bin": ("ipr_bin", middles, {})}
     return variables, coordinates
+
+
+def flags(names: Sequence[str]) -> dict[str, object]:
+    """Attributes that name the codes of a variable from 0 on, by the CF conventions (3.5)."""
+    return {
+        "description": ", ".join(f"{code}: {name}" for code, name in enumerate(names)),
+        "flag_values": np.arange(len(names), dtype=np.int8),
+        "flag_meanings": " ".join(names),
+    }
 
 
 def require_free_axes(grid: Grid) -> None:
@@ -251,7 +259,7 @@ def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: f
     with np.errstate(invalid="ignore"):
         frequency = counts / runs[..., None]
     variables = {
-        "phase": (dims, phase),
+        "phase": (dims, phase.astype(np.int8), flags(PHASES)),
         "inferred": (dims, (phase != UNKNOWN) & (trained == UNKNOWN)),
         "runs": (dims, runs),
         "frequency": ((*dims, "code"), frequency),
@@ -359,6 +367,8 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     words = {code: str(phase) for code, phase in enumerate(PHASES)}
     frame["phase"] = frame.phase.map({**words, UNKNOWN: None}).astype(object)
     frame["status"] = frame.status.map(dict(enumerate(STATUS)))
+    whole = [row.name for row in MEASURES.values() if row.is_whole and row.name in frame]
+    frame[whole] = frame[whole].astype("Int64")  # which can be missing
     return frame
 
 

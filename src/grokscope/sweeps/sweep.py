@@ -58,7 +58,7 @@ def train_missing(
         experiments: what is wanted; equal ones are trained once.
         store: a folder of runs.
         workers: training processes; by default one a core.
-        progress: whether to show a progress bar, if on a terminal.
+        progress: whether to show progress.
 
     Raises:
         ConfigError: if the store cannot be written.
@@ -119,7 +119,7 @@ def sweep(
         workers: training processes; by default one for each core that this process may use.
         executor: any `concurrent.futures.Executor` in their place, whose processes see the store
             under the same path.
-        progress: whether to show a progress bar, if on a terminal.
+        progress: whether to show progress.
 
     Returns:
         The dataset of `collect`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import warnings
 from collections.abc import Callable, Mapping
 from functools import cache, wraps
 from pathlib import Path
@@ -82,6 +83,8 @@ def configure(
     global _chosen
     if not backends_are_initialized():
         os.environ["NPROC"] = str(threads or os.environ.get("NPROC", THREADS))
+    # A notebook's `!command` forks, and begins another program at once, which is harmless.
+    warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
     granted = os.environ.get("NPROC", "")
     kept = _use_cache(folder)
     unknown = _unknown(options)

@@ -220,7 +220,7 @@ def verify(
         store: a folder of runs.
         results: a folder of exported sweeps, `figure3a.nc` and so on.
         workers: training processes; by default one a core.
-        progress: whether to show a progress bar, if on a terminal.
+        progress: whether to show progress.
         train_sweeps: whether a sweep that is not in `results` is trained; at the quick scale a
             coarse one. Claims that lack one are undecided.
         show: called with a line about each sweep that is looked for elsewhere than in `results`.
