@@ -11,8 +11,9 @@ import grokscope
 
 SOURCE = Path(grokscope.__file__).parent
 FLOORS = [
-    {"errors", "progress"}, {"experiment"}, {"models"}, {"data"}, {"training"}, {"measures"},
-    {"runs"}, {"analysis"}, {"sweeps"}, {"plotting"}, {"paper", "explorer"}, {"cli", "session"},
+    {"errors", "interrupts"}, {"experiment", "progress"}, {"models"}, {"data"}, {"training"},
+    {"measures"}, {"runs"}, {"analysis"}, {"sweeps"}, {"plotting"}, {"paper", "explorer"},
+    {"cli", "session"},
 ]  # fmt: skip
 """From the ground up: a room imports from lower floors, deferred imports included."""
 

@@ -1,4 +1,7 @@
-"""Progress with time left: a bar on a terminal and in a notebook, a line a minute elsewhere."""
+"""Progress with time left: a bar on a terminal and in a notebook, a line a minute elsewhere.
+
+Every step of progress is also where an interrupt that got lost is acted on.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+
+from grokscope import interrupts
 
 MEMORY_SECONDS = 600
 """Span over which speed is averaged: runs of a sweep differ, and some settle early."""
@@ -92,13 +97,19 @@ def progress_bar(
     if show and _can_draw(console):
         with _bar(console, MofNCompleteColumn(), _Speed()) as progress:
             task = progress.add_task(description, total=total, unit=unit)
-            yield lambda steps: progress.update(task, advance=steps)
+
+            def draw(steps: int) -> None:
+                progress.update(task, advance=steps)
+                interrupts.check()
+
+            yield draw
         return
     lines = _Lines()
 
     def advance(steps: int) -> None:
         nonlocal done
         done += steps
+        interrupts.check()
         if show:
             lines.update(f"{description}, {done:,} of {total:,} {unit}", float(done), float(total))
 
@@ -112,8 +123,18 @@ def work_bar(show: bool) -> Iterator[Update]:
     if show and _can_draw(console):
         with _bar(console) as progress:
             task = progress.add_task("", total=None)
-            yield lambda words, done, total: progress.update(
-                task, description=words, completed=done, total=total
-            )
+
+            def draw(description: str, done: float, total: float) -> None:
+                progress.update(task, description=description, completed=done, total=total)
+                interrupts.check()
+
+            yield draw
         return
-    yield _Lines().update if show else lambda description, done, total: None
+    lines = _Lines()
+
+    def write(description: str, done: float, total: float) -> None:
+        interrupts.check()
+        if show:
+            lines.update(description, done, total)
+
+    yield write

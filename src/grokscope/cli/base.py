@@ -6,17 +6,16 @@ import errno
 import io
 import os
 import re
-import signal
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Literal, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from grokscope import interrupts
 from grokscope.errors import ConfigError, StoreError, WorkerError
 
 INTERRUPTED = 130
@@ -102,7 +101,7 @@ app = typer.Typer(
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; what the caller can mend is told in one line, with exit code 2."""
     warnings.showwarning = lambda message, *_: print(f"grokscope: {message}", file=sys.stderr)
-    signal.signal(signal.SIGTERM, _terminate)
+    interrupts.listen()
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -160,10 +159,6 @@ def _usage(error: typer.TyperException) -> str:
     else:
         must = first["msg"].partition(",")[0].replace("Input should be", "must be")
     return f"`{max(parameter.opts, key=len).lstrip('-')}` {must}, got {first['input']!r}"
-
-
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 LONGEST = 60

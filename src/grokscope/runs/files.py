@@ -14,6 +14,7 @@ from typing import Any
 import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
+from grokscope.interrupts import held
 
 SEAL = b"grokscope sha256 "
 
@@ -68,15 +69,16 @@ def write_atomically(path: Path, content: bytes) -> None:
         OSError: if the file cannot be written; the temporary file is removed.
     """
     temporary = path.with_name(f".{path.stem[:12]}-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with held():
+        try:
+            with temporary.open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def seal(content: bytes) -> bytes:
@@ -132,7 +134,7 @@ def write_dataset(
     Raises:
         OSError: if the file cannot be written; no part of it is left behind.
     """
-    with HDF5:
+    with held(), HDF5:
         content = bytes(dataset.to_netcdf(engine="netcdf4", encoding=encoding))
     write_sealed(path, content)
 
@@ -146,7 +148,7 @@ def read_dataset(path: Path) -> xr.Dataset:
     """
     content = read_sealed(path)
     try:
-        with HDF5, xr.open_dataset(content, engine="netcdf4") as file:
+        with held(), HDF5, xr.open_dataset(content, engine="netcdf4") as file:
             dataset = file.load()
     except Exception as error:  # the netCDF stack raises many kinds for unexpected content
         reason = str(error).partition("\n")[0]

@@ -193,15 +193,17 @@ class LocalPool(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Run a task in one of the processes."""
-        if self._pool is None:
-            self._pool = ProcessPoolExecutor(
-                self._processes,
-                initializer=_start_worker,
-                initargs=(os.getpid(), compilation()),
-                env=ENVIRONMENT,
-            )
-            self._first = self._pool.submit(os.getpid)
-        return self._pool.submit(fn, *args, **kwargs)
+        chosen = compilation()
+        with _without_interrupts():
+            if self._pool is None:
+                self._pool = ProcessPoolExecutor(
+                    self._processes,
+                    initializer=_start_worker,
+                    initargs=(os.getpid(), chosen),
+                    env=ENVIRONMENT,
+                )
+                self._first = self._pool.submit(os.getpid)
+            return self._pool.submit(fn, *args, **kwargs)
 
     def replace_lost(self) -> None:
         """End what is left of the processes; the next task starts new ones.
@@ -222,6 +224,16 @@ class LocalPool(Executor):
         if self._pool is not None:
             self._pool.shutdown(wait=wait, kill_workers=True)
             self._pool = None
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started within never gets Ctrl-C, not even before it can say so itself."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 ENVIRONMENT = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
