@@ -17,6 +17,7 @@ import grokscope
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
+from grokscope.runs import store as store_module
 from grokscope.runs.run import open_run
 from grokscope.runs.store import Store
 from grokscope.runs.train import train
@@ -339,3 +340,55 @@ def test_a_table_of_runs_has_what_they_differ_in(tmp_path):
     assert table.width[second.digest] == 9
     assert table.test_accuracy[first.digest] == pytest.approx(float(first.final.test_accuracy))
     assert table.created.is_monotonic_increasing
+
+
+def opened(monkeypatch):
+    """The names of the run files that are opened from now on."""
+    names = []
+    real = store_module._open
+
+    def counted(path):
+        names.append(path.stem)
+        return real(path)
+
+    monkeypatch.setattr(store_module, "_open", counted)
+    return names
+
+
+def test_a_store_remembers_what_it_has_read(tmp_path, run, monkeypatch):
+    """As the explorer needs it, which looks every few seconds and changes nothing on disk."""
+    Store(tmp_path).save(run)
+    names = opened(monkeypatch)
+    looker = Store(tmp_path, mend=False)
+    first = looker.summaries()
+    assert looker.summaries() == first
+    assert names == [run.digest]
+    other = Store(tmp_path).save(train(EXPERIMENT.replace(seed=1), progress=False))
+    assert set(looker.summaries()) == {run.digest, other.digest}
+    assert names == [run.digest, other.digest]
+    assert not (tmp_path / store_module.SUMMARIES).exists()
+
+
+def test_a_looker_takes_what_others_have_cached_meanwhile(tmp_path, run, monkeypatch):
+    looker = Store(tmp_path, mend=False)
+    assert looker.summaries() == {}
+    Store(tmp_path).save(run)
+    Store(tmp_path).summaries()
+    names = opened(monkeypatch)
+    assert set(looker.summaries()) == {run.digest}
+    assert names == []
+
+
+def test_a_copied_store_is_not_read_again(tmp_path, run, monkeypatch):
+    store = Store(tmp_path / "runs")
+    store.save(run)
+    known = store.summaries()
+    shutil.copytree(tmp_path / "runs", tmp_path / "copy", copy_function=shutil.copyfile)
+    names = opened(monkeypatch)
+    copy = Store(tmp_path / "copy")
+    assert copy.summaries() == known
+    assert names == []
+    other = train(EXPERIMENT.replace(steps=19), progress=False)
+    (tmp_path / "copy" / f"{run.digest}.nc").write_bytes(store.save(other).path.read_bytes())
+    with pytest.warns(UserWarning, match="must hold the run of its name"):
+        assert copy.summaries() == {}  # of other content, and so read

@@ -24,6 +24,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.run import open_run
 from grokscope.runs.store import SUMMARIES, Store
+from grokscope.runs.summaries import Cached
 from grokscope.runs.train import train
 from grokscope.sweeps import scheduler
 from grokscope.sweeps import sweep as sweeps
@@ -370,7 +371,7 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
 
 
 def nothing(experiments, store, keep_weights, report):
-    return [Outcome(e, summary={}, mark=[]) for e in experiments]
+    return [Outcome(e, Cached([], "", {})) for e in experiments]
 
 
 def deadly(experiments, store, keep_weights, report):
@@ -473,7 +474,7 @@ def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
 
     with open_workers(1) as workers:
         (outcome,) = Scheduler([BASE], Store(tmp_path), workers, train=busy_at_first).run()
-    assert outcome.summary == {}
+    assert outcome.entry is not None
     assert len(asked) == 4
 
 
@@ -739,3 +740,20 @@ def test_no_training_process_outlives_its_sweep(tmp_path, told):
         assert time.monotonic() - began < 10
         time.sleep(0.05)
     assert told == signal.SIGKILL or process.stderr.read().count(b"KeyboardInterrupt") == 1
+
+
+def test_cells_without_steps_are_spread_over_tasks_too(tmp_path):
+    """Their work is 0: a rate of infinitely many seconds a unit of work would make it no number."""
+    cells = [BASE.replace(steps=0, seed=seed) for seed in range(40)]
+    sizes = []
+
+    def counted(experiments, store, keep_weights, report):
+        sizes.append(len(experiments))
+        time.sleep(0.001)
+        return nothing(experiments, store, keep_weights, report)
+
+    with ThreadPoolExecutor(1) as threads:
+        workers = Workers(threads, 2, 0.1, is_local=True)
+        list(Scheduler(cells, Store(tmp_path), workers, train=counted).run())
+    assert sum(sizes) == 40
+    assert max(sizes) < 30

@@ -181,8 +181,11 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
                 f"`axes` must make at most {LARGEST:,} cells, got {self.size:,}. "
                 "Use fewer values, or several grids."
             )
-        for _ in self.cells():
-            pass
+        names = [digest(cell) if cell.is_counted else None for _, cell in self.cells()]
+        if None not in names:
+            object.__setattr__(
+                self, "digests", tuple(names)
+            )  # or the cells would all be made again
         return self
 
     @property

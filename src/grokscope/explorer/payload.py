@@ -18,7 +18,7 @@ from grokscope.plotting.wording import AXIS_LABELS, words_of
 from grokscope.runs.compact import pruning_curves, without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
-from grokscope.sweeps.diagram import FAILED, MISSING, PHASES, grid_of, has_plane
+from grokscope.sweeps.diagram import FAILED, MISSING, PHASES, corruption_of, grid_of, has_plane
 
 CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 
@@ -42,7 +42,6 @@ def overview(data: xr.Dataset) -> dict[str, object]:
         `MEASURES`, the last dimension fastest; None where it is missing. `plane` says whether gaps
         may be filled from the cells around them, `failed` lists cells that never are filled.
     """
-    grid = grid_of(data)
     names = [str(dim) for dim in data.status.dims]
     dimensions = [
         {
@@ -53,13 +52,13 @@ def overview(data: xr.Dataset) -> dict[str, object]:
         for name in names
     ]
     shape = data.status.shape
-    xi = np.array([e.corruption_fraction for _, e in grid.cells()])
+    xi = corruption_of(data).broadcast_like(data.status).transpose(*names)
     return {
         "title": ", ".join(_shared(data)),
         "dimensions": dimensions,
         "shape": list(shape),
         "plane": has_plane([data[name].values for name in names[:-1]]),
-        "corruption": xi.tolist(),
+        "corruption": xi.values.ravel().tolist(),
         "cells": {
             name: (_finite if name in DECISIVE else _rounded)(data[name].values)
             for name in MEASURES

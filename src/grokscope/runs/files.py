@@ -121,6 +121,17 @@ def read_sealed(path: Path) -> bytes:
     return content
 
 
+def seal_of(path: Path) -> str:
+    """The checksum of a sealed file, once it is checked; empty if the file is none, or damaged.
+
+    Files of equal checksums have the same content, wherever they lie.
+    """
+    try:
+        return hashlib.sha256(read_sealed(path)).hexdigest()
+    except (OSError, StoreError):
+        return ""
+
+
 def write_dataset(
     path: Path, dataset: xr.Dataset, encoding: Mapping[Hashable, dict[str, Any]] | None = None
 ) -> None:

@@ -20,7 +20,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.tasks import OwnTask
-from grokscope.runs.files import write_atomically
+from grokscope.runs.files import seal_of, write_atomically
 from grokscope.runs.run import Run, open_run, write_run
 from grokscope.runs.summaries import (
     Cached,
@@ -29,7 +29,6 @@ from grokscope.runs.summaries import (
     as_table,
     read_cache,
     signature,
-    summarize,
     varied_settings,
     write_cache,
 )
@@ -61,6 +60,9 @@ class Store:
     def __init__(self, path: str | Path, mend: bool = True) -> None:
         self.path = Path(path)
         self.mend = mend
+        self._summaries: dict[str, Cached] = {}  # remembered here, and in the folder's cache
+        self._cached: dict[str, Cached] = {}
+        self._cache_mark: Signature | None = None
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
@@ -136,27 +138,45 @@ class Store:
     ) -> dict[str, Summary]:
         """The summary of each run, by digest.
 
-        A run's file is opened only if neither `known` nor the cache has a summary of this very
-        file. Damaged files are treated as in `find`.
+        A run's file is opened only if neither `known`, nor this store before, nor the cache in
+        the folder has a summary of this very file or of one of equal content. Damaged files are
+        treated as in `find`.
 
         Args:
-            known: summaries just made, by digest, each after the signature of its file.
+            known: entries just made, by digest.
             wanted: the digests to return; by default all.
             advance: called for every run that was looked at, with 1 if it is wanted and 0 if not.
         """
-        stored = read_cache(self.path / SUMMARIES)
-        cache, fresh = stored | dict(known or {}), {}
+        self._read_cache()
+        cache, fresh = self._summaries | dict(known or {}), {}
         signatures = self._signatures()
         chosen = signatures if wanted is None else wanted
         for name, mark in signatures.items():
-            if name in cache and cache[name][0] == mark:
-                fresh[name] = cache[name]
+            entry = cache.get(name)
+            if entry is not None and entry.mark == mark:
+                fresh[name] = entry
+            elif entry is not None and entry.seal and entry.seal == seal_of(self.path_of(name)):
+                fresh[name] = entry._replace(mark=mark)
             elif name in chosen and (run := self.find(name)):
-                fresh[name] = (mark, summarize(run))
+                fresh[name] = Cached.of(run)
             advance(int(name in chosen))
-        if self.mend and fresh != stored:
+        self._summaries = fresh
+        if self.mend and fresh != self._cached:
             write_cache(self.path / SUMMARIES, fresh)
-        return {name: summary for name, (_, summary) in fresh.items() if name in chosen}
+            self._cached, self._cache_mark = fresh, self._mark_of_cache()
+        return {name: entry.summary for name, entry in fresh.items() if name in chosen}
+
+    def _read_cache(self) -> None:
+        """Read the folder's cache, if another process has written it since the last time."""
+        if (mark := self._mark_of_cache()) != self._cache_mark:
+            self._cached = read_cache(self.path / SUMMARIES)
+            self._summaries, self._cache_mark = self._summaries | self._cached, mark
+
+    def _mark_of_cache(self) -> Signature | None:
+        try:
+            return signature(self.path / SUMMARIES)
+        except OSError:
+            return None
 
     def table(self) -> pd.DataFrame:
         """A row for each run, the oldest first; `summaries.as_table` explains the columns.

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,20 +15,37 @@ import pandas as pd
 from grokscope.errors import StoreError
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES
-from grokscope.runs.files import read_sealed, write_sealed
+from grokscope.runs.files import read_sealed, seal_of, write_sealed
 from grokscope.runs.run import Run
 
 IPR_BINS = 40
 """Bins from 0 to 1 in every histogram of IPR."""
-VERSION = 4
+VERSION = 5
 
 Summary = dict[str, Any]
 
 Signature = list[int]
 """Inode, size and time of change of a file; another whenever the file is replaced."""
 
-Cached = tuple[Signature, Summary]
-"""A run's summary, after the signature of the file it was made from."""
+
+class Cached(NamedTuple):
+    """A run's summary, and the file that it was made from.
+
+    Attributes:
+        mark: the file's signature.
+        seal: its checksum, by which it is known again where it has another signature, as a copy.
+        summary: of its run.
+    """
+
+    mark: Signature
+    seal: str
+    summary: Summary
+
+    @classmethod
+    def of(cls, run: Run) -> Cached:
+        """The entry of a stored run."""
+        assert run.path is not None
+        return cls(signature(run.path), seal_of(run.path), summarize(run))
 
 
 def summarize(run: Run) -> Summary:
@@ -111,7 +128,7 @@ def read_cache(path: Path) -> dict[str, Cached]:
         return {}
     if document["version"] != VERSION or document.get("measures") != [*MEASURES]:
         return {}
-    return {name: (mark, summary) for name, (mark, summary) in document["runs"].items()}
+    return {name: Cached(*entry) for name, entry in document["runs"].items()}
 
 
 def write_cache(path: Path, runs: dict[str, Cached]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -186,7 +187,18 @@ def grid_of(dataset: xr.Dataset) -> Grid:
             "`dataset` must be what a sweep returns or exports, got one without a grid. "
             "Use `grokscope phases STORE --export FILE.nc` to make one."
         )
-    return Grid.from_toml(dataset.attrs["grid"])
+    return _grid_in(dataset.attrs["grid"])
+
+
+@lru_cache(maxsize=16)  # all cells are checked: at 20,000 that takes seconds
+def _grid_in(document: str) -> Grid:
+    return Grid.from_toml(document)
+
+
+def corruption_of(dataset: xr.Dataset) -> xr.DataArray:
+    """The corruption fraction of every cell, of the dimensions that it depends on."""
+    base = grid_of(dataset).base.corruption_fraction
+    return xr.DataArray(dataset.coords.get("corruption_fraction", base))
 
 
 def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
@@ -198,12 +210,9 @@ def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
     [[-1], [-1]]
     """
     dataset = _by_seed(dataset)
-    corruption = dataset.coords.get(
-        "corruption_fraction", grid_of(dataset).base.corruption_fraction
-    )
     arrays = xr.broadcast(
         dataset.train_accuracy, dataset.test_accuracy, dataset.peak_test_accuracy,
-        xr.DataArray(corruption),
+        corruption_of(dataset),
     )  # fmt: skip
     like = dataset.status
     train, test, peak, xi = (array.transpose(*like.dims).values for array in arrays)

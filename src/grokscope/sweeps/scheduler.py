@@ -20,6 +20,12 @@ from grokscope.training.loop import ensemble_key, ensemble_size, seconds_per_wor
 
 POLL_SECONDS = 0.5
 
+CACHE_SECONDS = 60.0
+"""How often the summaries of what has ended are cached, for those who look at a running sweep."""
+
+CACHE_SHARE = 50.0
+"""In a large store less often: the time between is at least so many times what caching takes."""
+
 
 class OutOfTime(BaseException):
     """Raised in the middle of a training when the time limit of its sweep is reached.
@@ -182,7 +188,9 @@ class Scheduler:
 
     def _estimated_seconds(self, cell: Experiment) -> float:
         """What a cell takes, going by those that have ended; infinite if none has."""
-        rate = self._timed_seconds / self._timed_work if self._timed_work else math.inf
+        if not self._timed_seconds:
+            return math.inf
+        rate = self._timed_seconds / self._timed_work if self._timed_work else 0.0  # of no steps
         return CELL_SECONDS + rate * work(cell)
 
     def _joins_ensemble(self, cell: Experiment, cells: Sequence[Experiment]) -> bool:
@@ -286,15 +294,20 @@ def train_all(scheduler: Scheduler) -> dict[str, str]:
     """
     store = scheduler.store
     known, failed = {}, {}
+    cached, spent = time.monotonic(), 0.0
     try:
         for outcome in scheduler.run():
             name = digest(outcome.experiment)
             if outcome.failure is not None:
                 failed[name] = outcome.failure
                 store.record_failure(outcome.experiment, outcome.failure)
-            elif outcome.summary is not None and outcome.mark is not None:
-                known[name] = (outcome.mark, outcome.summary)
+            elif outcome.entry is not None:
+                known[name] = outcome.entry
                 store.forget_failure(outcome.experiment)
+            if time.monotonic() > cached + max(CACHE_SECONDS, CACHE_SHARE * spent):
+                cached = time.monotonic()
+                store.summaries(known, wanted=known)
+                spent = time.monotonic() - cached
     finally:
         store.summaries(known, wanted=known)  # which keeps them for the next time
     return failed

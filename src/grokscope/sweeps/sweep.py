@@ -302,9 +302,12 @@ def failed_cells(data: xr.Dataset, store: str | Path | Store) -> dict[str, str]:
     >>> failed_cells(data, "no store")
     {}
     """
+    places = list(map(tuple, np.argwhere(data.status.values == FAILED).tolist()))
+    if not places:
+        return {}
     grid, reasons = grid_of(data), Store.of(store).failures()
     failed = {}
-    for index in map(tuple, np.argwhere(data.status.values == FAILED).tolist()):
+    for index in places:
         settings = ", ".join(f"{name} = {v}" for name, v in grid.settings(index).items())
         failed[settings] = reasons.get(digest(grid.cell(index)), "unknown")
     return failed

@@ -13,7 +13,7 @@ from grokscope.experiment.own_code import allow_code
 from grokscope.runs.compact import without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
-from grokscope.runs.summaries import Signature, Summary, signature, summarize
+from grokscope.runs.summaries import Cached
 from grokscope.runs.train import train_ensemble
 from grokscope.sweeps.executors import Report
 from grokscope.training.cost import work
@@ -25,21 +25,19 @@ class Outcome(NamedTuple):
 
     Attributes:
         experiment: the cell.
-        summary: of its run, if there is one.
-        mark: the signature of the run's file.
-        failure: why it failed, if it did. Without this and a summary, another process is
+        entry: of its run in the store's cache, if there is one.
+        failure: why it failed, if it did. Without this and an entry, another process is
             training the cell.
     """
 
     experiment: Experiment
-    summary: Summary | None = None
-    mark: Signature | None = None
+    entry: Cached | None = None
     failure: str | None = None
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether another process is training the cell."""
-        return self.summary is None and self.failure is None
+        return self.entry is None and self.failure is None
 
 
 Train = Callable[[Sequence[Experiment], str, bool, Report], list[Outcome]]
@@ -122,8 +120,7 @@ def _save(run: Run, store: Store) -> Run:
 
 
 def _finished(run: Run) -> Outcome:
-    assert run.path is not None
-    return Outcome(run.experiment, summarize(run), signature(run.path))
+    return Outcome(run.experiment, Cached.of(run))
 
 
 def run_task(
