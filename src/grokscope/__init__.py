@@ -4,6 +4,9 @@ The public names stand in `__init__.pyi`; each is imported when it is first used
 `import grokscope` is quick.
 """
 
+from importlib.metadata import version
+
 import lazy_loader
 
+__version__ = version("grokscope")
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -34,3 +34,5 @@ from .session import sweep as sweep
 from .session import train as train
 from .sweeps.archive import export as export
 from .sweeps.sweep import train_missing as train_missing
+
+__version__: str

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -23,6 +25,7 @@ from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
 from grokscope.explorer.page import page
 from grokscope.explorer.payload import details, overview
+from grokscope.explorer.serve import listen
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
 from grokscope.plotting.diagram import UNEVEN
@@ -188,6 +191,14 @@ def test_hover_click_pin_compare_and_share(open_page, trained, tmp_path):
     tab.evaluate("location.hash = '#x=nonsense&pins=999.-1.1.5&generalizes=7&at.q=2&seed=x'")
     until(tab, "state.pins.length === 2")
     assert tab.evaluate("state.pins") == [1, 5]
+
+
+def test_a_tap_pins_and_the_next_one_unpins(open_page, tmp_path):
+    tab = open_page(written(tmp_path, sweep(1, missing=0)), has_touch=True)
+    for n_pinned in (1, 0, 1):
+        tab.touchscreen.tap(*center(tab, 1, 1))
+        tab.wait_for_timeout(600)
+        assert tab.evaluate("state.pins.length") == n_pinned
 
 
 def test_any_two_axes_and_sliders_for_the_rest(open_page, tmp_path):
@@ -406,6 +417,38 @@ def test_no_other_host_s_name_is_answered_on_any_loopback_address(host):
             assert connection.getresponse().status == status
             connection.close()
         server.shutdown()
+
+
+def test_a_proxy_s_name_is_answered_if_it_is_allowed(trained):
+    with listen(open_source(trained[0]), allowed=["hub.example"]) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name, status in (("hub.example", 200), ("hub.example:443", 200), ("evil.example", 403)):
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+            connection.request("GET", "/", headers={"Host": name})
+            assert connection.getresponse().status == status
+            connection.close()
+        server.shutdown()
+
+
+def test_a_dropped_connection_prints_nothing(capfd):
+    """A browser that leaves the page drops its requests."""
+    asked = threading.Event()
+
+    def slow(cell):
+        asked.set()
+        time.sleep(0.3)
+        return {"text": "x" * 10_000_000}
+
+    with make_server("page", dict, slow) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connection = socket.create_connection(("127.0.0.1", server.server_port))
+        connection.sendall(b"GET /cell/0 HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        asked.wait()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()  # which resets it
+        time.sleep(1.0)
+        server.shutdown()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_it_serves_its_store_and_nothing_else(serve, trained):

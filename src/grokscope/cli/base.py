@@ -72,6 +72,15 @@ Every = Annotated[
 ]
 
 
+def _version(wanted: bool | None) -> None:
+    """Print the version, and end."""
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"grokscope {version('grokscope')}")
+        raise typer.Exit
+
+
 COMPLETED: dict[str, Callable[[], TyperCommand]] = {}
 """By the name of a command, what makes it with all its options."""
 
@@ -96,6 +105,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool | None,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = None,
+) -> None:
+    pass
 
 
 def main(arguments: list[str] | None = None) -> None:

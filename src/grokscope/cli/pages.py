@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,9 +20,6 @@ from grokscope.cli.base import (
     option_number,
 )
 from grokscope.cli.sweeps import requested_grid
-
-if TYPE_CHECKING:
-    pass
 
 LAST_PORT = 65535
 
@@ -41,6 +38,13 @@ def explore(
         str, typer.Option(help="Address to serve at; another lets other machines read the sweep.")
     ] = "127.0.0.1",
     port: Annotated[int, option_number("Port (default a free one).", least=0, most=LAST_PORT)] = 0,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of this machine that requests may have, as behind a proxy; may be repeated.",
+            metavar="NAME",
+        ),
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     as_json: Json = False,
 ) -> None:
@@ -61,7 +65,7 @@ def explore(
         written = {"page": str(export), "cells": n_cells, "bytes": export.stat().st_size}
         print(json.dumps(written) if as_json else f"page     {export}")
         return
-    server = serve.listen(opened, host, port)
+    server = serve.listen(opened, host, port, allow_host or ())
     address = serve.show(server, host, browser)
     print(json.dumps({"address": address}) if as_json else f"page     {address}", flush=True)
     if not as_json:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grokscope.cli.base import (
+    FAILED,
     RUNS,
     Code,
     Every,
@@ -172,6 +173,8 @@ def sweep(
             executor=executor,
         )  # fmt: skip
     _print_status(data, store, as_json)
+    if bool((data.status == sweeps.FAILED).any()):
+        raise typer.Exit(FAILED)
 
 
 def _print_estimate(data: xr.Dataset, cost: Estimate, as_json: bool) -> None:

@@ -74,7 +74,9 @@ def _axes(axes: object) -> object:
 
 
 def _groups(groups: object) -> object:
-    return tuple(map(tuple, groups)) if isinstance(groups, list | tuple) else groups
+    if not isinstance(groups, list | tuple):
+        return groups
+    return tuple(tuple(group) if isinstance(group, list) else group for group in groups)
 
 
 def _counts(counts: object) -> object:

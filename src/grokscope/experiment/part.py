@@ -202,6 +202,20 @@ def kind_name(kind: type[Part], part: str) -> str:
     return field.default if field else part
 
 
+MEANT = {
+    "lr": "learning_rate",
+    "wd": "weight_decay",
+    "dp": "dropout",
+    "bs": "batch_size",
+    "p": "modulus",
+    "N": "width",
+    "alpha": "train_fraction",
+    "xi": "corruption_fraction",
+    "epochs": "steps",
+}
+"""What settings are called elsewhere, and here."""
+
+
 def unknown(name: str, known: set[str]) -> str:
     """What to say of a setting that is not there: where it belongs, or what is meant."""
     for part, kinds in PARTS.items():
@@ -210,9 +224,13 @@ def unknown(name: str, known: set[str]) -> str:
             return f"`{name}` is a setting of settle, which is off. Set settle to true beside it."
         if owners and part != "seeds":
             return f"`{name}` is a setting of another {part}. Choose {part} {' or '.join(owners)}."
-    close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5) or sorted(known)
+    if MEANT.get(name) in known:
+        close = [MEANT[name]]
+    else:
+        close = difflib.get_close_matches(name, sorted(known), n=3, cutoff=0.5)
     listed = ", ".join(f"`{candidate}`" for candidate in close)
-    return f"`{name}` is not a setting of this experiment. Did you mean {listed}?"
+    remedy = f"Did you mean {listed}?" if close else "`grokscope train --help` lists the settings."
+    return f"`{name}` is not a setting of this experiment. {remedy}"
 
 
 def _explain(part: type[Part], error: ValidationError) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,8 @@ def measure_codes(value: object) -> object:
         value = [] if value is None else [value]
     if not isinstance(value, list | tuple):
         return value
-    return tuple(identified("measures", item) for item in value) or None
+    known = (identified("measures", item) if names_code(item) else item for item in value)
+    return tuple(known) or None
 
 
 def settled_or_not(value: object) -> object:
@@ -75,7 +77,7 @@ def replaced(document: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]
         if document[part].get("name") == "own":
             value = alike(leaf, value, present)
         elif type(value) is int and isinstance(present, float):
-            value = float(value)
+            value = float(value) if abs(value) < 1e300 else math.inf  # which will be refused
         document[part] = {**document[part], leaf: value}
         changed.add((part, leaf))
     if any(part == "task" and leaf not in COUNTED_SETTINGS for part, leaf in changed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Container
 from http.server import ThreadingHTTPServer
 
 from grokscope.errors import ConfigError
@@ -25,13 +26,16 @@ def whole_page(source: Source) -> tuple[str, int]:
     return page(overview(data), cells), len(cells)
 
 
-def listen(source: Source, host: str = LOOPBACK, port: int = 0) -> ThreadingHTTPServer:
+def listen(
+    source: Source, host: str = LOOPBACK, port: int = 0, allowed: Container[str] = ()
+) -> ThreadingHTTPServer:
     """A server of the page, which listens; the caller runs and closes it.
 
     Args:
         source: what it shows.
         host: address to listen at.
         port: 0 for a free one.
+        allowed: other names that requests may have for this machine, as behind a proxy.
 
     Raises:
         ConfigError: if it cannot listen there.
@@ -44,7 +48,9 @@ def listen(source: Source, host: str = LOOPBACK, port: int = 0) -> ThreadingHTTP
     if not host:
         raise ConfigError("`host` must be an address, got none. Use 127.0.0.1.")
     try:
-        return make_server(page(), lambda: overview(source.dataset()), cell_details, host, port)
+        return make_server(
+            page(), lambda: overview(source.dataset()), cell_details, host, port, allowed
+        )
     except OSError as error:
         raise ConfigError(
             f"`host` and `port` must be an address and a port to serve at, got {host}:{port} "

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Container
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from typing import Any
 
 from grokscope.errors import ConfigError, StoreError
 
@@ -15,12 +17,20 @@ LOOPBACK = "127.0.0.1"
 CELL = re.compile(r"/cell/([0-9]{1,9})")
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: object) -> None:
+        """Print an error, unless a browser has left: it drops its requests."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def make_server(
     page: str,
     overview: Callable[[], dict[str, object]],
     cell: Callable[[int], dict[str, object] | None],
     host: str = LOOPBACK,
     port: int = 0,
+    allowed: Container[str] = (),
 ) -> ThreadingHTTPServer:
     """A server of `/`, `/overview` and `/cell/N`, which the caller runs and closes.
 
@@ -33,6 +43,7 @@ def make_server(
         cell: makes what `/cell/N` answers; None for a cell that was not trained.
         host: address to listen at.
         port: port to listen at; 0 for a free one.
+        allowed: other names that requests may have for this machine, as behind a proxy.
 
     Raises:
         OSError: if it cannot listen there.
@@ -40,15 +51,16 @@ def make_server(
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            name = (self.headers.get("Host") or "").rpartition(":")[0] or self.headers.get("Host")
-            if is_local and name not in (LOOPBACK, "localhost", host):
+            asked = self.headers.get("Host") or ""
+            name = asked.rpartition(":")[0] or asked
+            if is_local and not (name in (LOOPBACK, "localhost", host) or name in allowed):
                 self.send_error(403)
             elif self.path == "/":
                 self._answer(page, "text/html; charset=utf-8")
             elif self.path == "/overview":
                 self._answer_with(overview)
-            elif asked := CELL.fullmatch(self.path):
-                self._answer_with(lambda: cell(int(asked[1])))
+            elif cell_of := CELL.fullmatch(self.path):
+                self._answer_with(lambda: cell(int(cell_of[1])))
             else:
                 self.send_error(404)
 
@@ -72,6 +84,6 @@ def make_server(
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    server = ThreadingHTTPServer((host, port), Handler)
+    server = _Server((host, port), Handler)
     is_local = ip_address(str(server.server_address[0])).is_loopback
     return server

@@ -2,6 +2,10 @@
 
 const POLL = 3000; // milliseconds
 
+// A tap arrives as two clicks, the browser's and one that Plotly adds: the second would unpin.
+const ECHO_MS = 400;
+let last = { where: null, time: -Infinity };
+
 function showOverview(found) {
   data = found;
   document.title = `grokscope: ${data.title}`;
@@ -36,7 +40,13 @@ async function start() {
   redraw();
   const plot = $("diagrams");
   plot.addEventListener("mousemove", (event) => { const place = placeAt(event); if (place) $("cell").textContent = describe(place); });
-  plot.addEventListener("click", (event) => { const place = placeAt(event); if (place) { cursor = place; pinPlace(place); } });
+  plot.addEventListener("click", (event) => {
+    const place = placeAt(event), where = JSON.stringify(place);
+    if (!place || where === last.where && event.timeStamp - last.time < ECHO_MS) return;
+    last = { where, time: event.timeStamp };
+    cursor = place;
+    pinPlace(place);
+  });
   plot.addEventListener("keydown", (event) => {
     if (event.key.startsWith("Arrow")) moveCursor(event.key);
     else if (event.key === "Enter" && cursor) pinPlace(cursor);

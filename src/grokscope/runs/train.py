@@ -22,6 +22,7 @@ from grokscope.runs.files import require_writable
 from grokscope.runs.record import as_dataset
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
+from grokscope.training.compile import require_environment
 from grokscope.training.loop import train_steps
 from grokscope.training.networks import model_shapes
 
@@ -90,6 +91,7 @@ def train_ensemble(
     """
     if not experiments:
         return []
+    require_environment()
     began = time.monotonic()
     experiments = list(map(complete, experiments))
     for experiment in experiments:

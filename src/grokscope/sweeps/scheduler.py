@@ -214,7 +214,7 @@ class Scheduler:
         """What a task returned; nothing if it was lost and its cells are to be tried again."""
         try:
             outcomes, seconds = future.result()
-        except OSError:
+        except (OSError, WorkerError):
             raise  # training never raises it: a file of the store could not be read or written
         except CancelledError:
             raise WorkerError(

@@ -38,6 +38,7 @@ from grokscope.sweeps.diagram import (
 from grokscope.sweeps.executors import Workers, n_cores, open_workers
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Scheduler, Show, train_all
+from grokscope.training.compile import require_environment
 from grokscope.training.cost import CELL_SECONDS, work
 from grokscope.training.loop import seconds_per_work
 from grokscope.training.networks import model_shapes, n_weights
@@ -70,6 +71,7 @@ def train_missing(
     runs = {experiment: store.find(experiment) for experiment in dict.fromkeys(experiments)}
     missing = [e for e, run in runs.items() if run is None or not run.has_weights]
     if missing:
+        require_environment()
         require_writable(store.path, "store")
         with work_bar(progress) as show, open_workers(len(missing), workers) as opened:
             failed = train_all(Scheduler(missing, store, opened, keep_weights=True, show=show))
@@ -258,6 +260,7 @@ def _require_possible(
             "`refine` must have two axes to refine along, the last two, of ascending numbers, got "
             f"{list(grid.axes)}. Sweep the whole grid, or put such axes last."
         )
+    require_environment()
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
     require_free_axes(grid)

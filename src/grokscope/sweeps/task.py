@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from itertools import groupby
 from typing import NamedTuple
 
+from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
 from grokscope.runs.compact import without_weights
@@ -16,6 +17,7 @@ from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached
 from grokscope.runs.train import train_ensemble
 from grokscope.sweeps.executors import Report
+from grokscope.training.compile import require_environment
 from grokscope.training.cost import work
 from grokscope.training.loop import ensemble_key, ensemble_size
 
@@ -134,7 +136,15 @@ def run_task(
     """What an executor is given: outcomes, and how many seconds they took where they ran.
 
     `code` are the folders from which own code may be run there.
+
+    Raises:
+        OSError: if a run cannot be read or written.
+        WorkerError: if nothing can be trained there.
     """
     allow_code(*code)
+    try:
+        require_environment()
+    except ConfigError as error:  # which is no fault of the cells, and may hold here alone
+        raise WorkerError(str(error)) from None
     began = time.perf_counter()
     return train(cells, store, keep_weights, report), time.perf_counter() - began

@@ -20,6 +20,8 @@ import platformdirs
 from jax._src.xla_bridge import backends_are_initialized  # JAX has no public name for it
 from jax.experimental.compilation_cache import compilation_cache
 
+from grokscope.errors import ConfigError
+
 R = TypeVar("R")
 
 Options = Mapping[str, bool | int | str]
@@ -30,6 +32,13 @@ CPU_OPTIONS: Options = {
     "xla_cpu_prefer_vector_width": 512,  # the optimiser's pass at batch size 64: 289, not 308 µs
 }
 """Tuning of the CPU compiler; other backends ignore it."""
+
+UNFIT = {
+    "jax_enable_x64": "networks train in float32",
+    "jax_debug_nans": "a run that diverges is a result, and is recorded as one",
+    "jax_debug_infs": "a run that diverges is a result, and is recorded as one",
+}
+"""Settings of JAX that training must not have, and why."""
 
 THREADS = 1
 """Threads of a training process: two processes of one thread each, on two cores, train almost
@@ -100,6 +109,28 @@ def configure(
 def compilation() -> Compilation:
     """How this process compiles; `configure` with its defaults if nothing is chosen yet."""
     return _chosen or configure()
+
+
+def require_environment() -> None:
+    """Refuse settings of JAX, of the environment or the program, that no network can train under.
+
+    They are the fault of no experiment, and the same one may train elsewhere.
+
+    Raises:
+        ConfigError: naming the variable.
+    """
+    for name, words in UNFIT.items():
+        if jax.config.values[name]:
+            raise ConfigError(f"`{name.upper()}` must be off: {words}. Unset it.")
+    try:
+        compilation()
+    except (RuntimeError, AssertionError) as error:
+        wanted = jax.config.values["jax_platforms"]
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ConfigError(
+            f"`JAX_PLATFORMS` must name a device that is there, got {wanted!r} ({reason}). "
+            "Unset it."
+        ) from None
 
 
 def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:

@@ -140,7 +140,7 @@ def ensemble_key(experiment: Experiment) -> tuple:
     shape = experiment.model.model_dump(exclude={"dropout"})
     return (
         static_settings(experiment),
-        tuple(experiment.schedule),
+        (experiment.steps, experiment.measure_every),
         (*shape.values(), experiment.n_inputs, experiment.n_labels),
     )
 
