@@ -24,6 +24,28 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+class _Answering(BaseHTTPRequestHandler):
+    def _answer_with(self, make: Callable[[], object]) -> None:
+        try:
+            found, status = make(), 200
+        except (ConfigError, StoreError, OSError) as error:
+            found, status = {"error": str(error)}, 503
+        self._answer(json.dumps(found, allow_nan=False), "application/json", status)
+
+    def _answer(self, text: str, kind: str, status: int = 200) -> None:
+        content = text.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 def make_server(
     page: str,
     overview: Callable[[], dict[str, object]],
@@ -49,7 +71,7 @@ def make_server(
         OSError: if it cannot listen there.
     """
 
-    class Handler(BaseHTTPRequestHandler):
+    class Handler(_Answering):
         def do_GET(self) -> None:
             asked = self.headers.get("Host") or ""
             name = asked.rpartition(":")[0] or asked
@@ -63,26 +85,6 @@ def make_server(
                 self._answer_with(lambda: cell(int(cell_of[1])))
             else:
                 self.send_error(404)
-
-        def _answer_with(self, make: Callable[[], object]) -> None:
-            try:
-                found, status = make(), 200
-            except (ConfigError, StoreError, OSError) as error:
-                found, status = {"error": str(error)}, 503
-            self._answer(json.dumps(found, allow_nan=False), "application/json", status)
-
-        def _answer(self, text: str, kind: str, status: int = 200) -> None:
-            content = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(content)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
 
     server = _Server((host, port), Handler)
     is_local = ip_address(str(server.server_address[0])).is_loopback
