@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
 
-test: .venv/test  ## the default test suite: five to ten minutes on two cores
+test: .venv/test  ## the default test suite: five to fifteen minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 slow: .venv/test  ## the tests that train for minutes

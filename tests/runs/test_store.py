@@ -392,3 +392,56 @@ def test_a_copied_store_is_not_read_again(tmp_path, run, monkeypatch):
     (tmp_path / "copy" / f"{run.digest}.nc").write_bytes(store.save(other).path.read_bytes())
     with pytest.warns(UserWarning, match="must hold the run of its name"):
         assert copy.summaries() == {}  # of other content, and so read
+
+
+def test_a_damaged_grid_is_told_left_out_and_written_again(tmp_path):
+    store = Store(tmp_path)
+    grid = Grid(EXPERIMENT, axes={"weight_decay": [0, 5]})
+    store.record_grid(grid)
+    (path,) = (tmp_path / ".grids").iterdir()
+    path.write_bytes(path.read_bytes().replace(b"5", b"6", 1))
+    store_module._read_grid.cache_clear()
+    with pytest.warns(UserWarning, match="must have the content that its name is a hash of"):
+        assert store.grids() == []
+    store.record_grid(grid)
+    assert store.grids() == [grid]
+
+
+def test_a_store_that_can_only_be_read_shows_what_is_whole(tmp_path, run, monkeypatch):
+    store = Store(tmp_path)
+    store.save(run)
+    other = store.save(train(EXPERIMENT.replace(seed=1), progress=False))
+    other.path.write_bytes(other.path.read_bytes()[:-9])
+
+    def refused(path, target):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.warns(UserWarning, match="must be a file of grokscope"):
+        assert set(store.summaries()) == {run.digest}
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, run, monkeypatch):
+    store = Store(tmp_path)
+    path = store.save(run).path
+
+    def refused(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(store_module, "_open", refused)
+    with pytest.warns(UserWarning, match=f"Permission denied.*{run.digest}"):
+        assert store.summaries() == {}
+    assert path.exists()
+
+
+def test_what_a_kill_left_is_removed_after_a_day(tmp_path, run):
+    store = Store(tmp_path)
+    store.save(run)
+    names = [".0123456789ab-0123456789abcdef", ".figure3a-fedcba9876543210", ".mine-not"]
+    now = store_module.time.time()
+    for name, age in zip(names, (90_000, 10, 90_000), strict=True):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (now - age, now - age))
+    store.record_grid(Grid(EXPERIMENT, axes={}))
+    assert [(tmp_path / name).exists() for name in names] == [False, True, True]
+    assert store.find(EXPERIMENT) is not None

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -35,6 +36,12 @@ from grokscope.runs.summaries import (
 
 RUN_FILE = re.compile(r"([0-9a-f]{64})\.nc")
 """A digest. Files of other names that lie in a store are not its own, and are left alone."""
+
+TEMPORARY = re.compile(r"\..{1,12}-[0-9a-f]{16}")
+"""What `write_atomically` calls a file until it is whole."""
+
+LEFTOVER_SECONDS = 24 * 3600
+"""Age at which a temporary file is nobody's any more."""
 
 FAILED = ".failed"
 LOCKS = ".claims"
@@ -91,11 +98,10 @@ class Store:
             return None
         try:
             return _open(path)
-        except StoreError as error:
-            if not self.mend:
-                warnings.warn(str(error), stacklevel=2)
-            elif aside := _set_aside(path, found):
-                warnings.warn(f"{error} It was set aside as `{aside.name}`.", stacklevel=2)
+        except (StoreError, PermissionError) as error:
+            aside = _set_aside(path, found) if self.mend and isinstance(error, StoreError) else None
+            what = f" It was set aside as `{aside.name}`." if aside else ""
+            warnings.warn(f"{error}{what}", stacklevel=2)
             return None
 
     def save(self, run: Run) -> Run:
@@ -249,9 +255,10 @@ class Store:
         Raises:
             OSError: if the note cannot be written.
         """
+        self._remove_leftovers()
         document = grid.to_toml().encode()
-        path = self.path / GRIDS / f"{hashlib.sha256(document).hexdigest()[:16]}.toml"
-        if path.exists():
+        path = self.path / GRIDS / _grid_name(document)
+        if path.is_file() and path.read_bytes() == document:
             os.utime(path)  # the latest grid says what a user's data are now
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -265,8 +272,12 @@ class Store:
         """The grids in the order in which they were last trained."""
         found = [(path.stat().st_mtime_ns, path) for path in (self.path / GRIDS).glob("*.toml")]
         for _, path in sorted(found):
-            with suppress(ConfigError, OSError):  # written by another version, or by hand
+            try:
                 yield _read_grid(path)
+            except StoreError as error:
+                warnings.warn(str(error), stacklevel=2)
+            except (ConfigError, OSError):  # written by another version
+                continue
 
     def counted(self, grid: Grid) -> Grid:
         """A grid whose data are a user's own, with what the latest sweeps here say of them."""
@@ -298,6 +309,14 @@ class Store:
         )
 
     # Files
+
+    def _remove_leftovers(self) -> None:
+        """Remove the temporary files of processes that were killed a day ago or before."""
+        oldest = time.time() - LEFTOVER_SECONDS
+        for path in (*self.path.glob(".*-*"), *(self.path / GRIDS).glob(".*-*")):
+            with suppress(OSError):
+                if TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < oldest:
+                    path.unlink()
 
     def _signatures(self) -> dict[str, Signature]:
         """The signature of each run's file, by digest."""
@@ -333,10 +352,21 @@ def _set_aside(path: Path, found: os.stat_result) -> Path | None:
         number += 1
     try:
         return path.rename(aside) if os.path.samestat(path.stat(), found) else None
-    except FileNotFoundError:
+    except OSError:  # it is gone, or the store can only be read
         return None
 
 
 @lru_cache(maxsize=32)  # the explorer asks at every poll; the file's name is a hash of its content
 def _read_grid(path: Path) -> Grid:
-    return Grid.from_toml(path)
+    content = path.read_bytes()
+    if _grid_name(content) != path.name:
+        raise StoreError(
+            f"`{path}` must have the content that its name is a hash of, got another: it was "
+            "damaged or edited. It is left out; the next sweep writes it again."
+        )
+    return Grid.from_toml(content.decode())
+
+
+def _grid_name(document: bytes) -> str:
+    """What a recorded grid's file is called: a hash of its content, which so is checked too."""
+    return f"{hashlib.sha256(document).hexdigest()[:16]}.toml"
