@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ def listen() -> None:
     """
     global _is_told
     _is_told = False
+    sys.unraisablehook = _print_unless_told
     for number in SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _tell)
@@ -29,6 +31,12 @@ def _tell(number: int, frame: FrameType | None) -> None:
     global _is_told
     _is_told = True
     raise KeyboardInterrupt
+
+
+def _print_unless_told(dropped: sys.UnraisableHookArgs) -> None:
+    """Say nothing of an interrupt that got lost: `check` acts on it."""
+    if dropped.exc_type is not KeyboardInterrupt:
+        sys.__unraisablehook__(dropped)
 
 
 def check() -> None:
