@@ -10,14 +10,13 @@ from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.pruning import pruning_curve, pruning_order
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
 from grokscope.runs.compact import COUNTS
-from grokscope.runs.run import Run
+from grokscope.runs.run import Run, require_finished
 
 EVIDENCE = {
     "confidence": "how little probability the network gives the label (softmax of its logits)",
@@ -58,12 +57,7 @@ def audit(run: Run) -> xr.Dataset:
     Raises:
         ConfigError: if the run diverged or was stored without weights.
     """
-    require_kind("run", run, Run, "Train the experiment, or open its run.")
-    if run.failed_at is not None:
-        raise ConfigError(
-            f"`run` must have finished to be audited, got one that diverged at step "
-            f"{run.failed_at}. Use a smaller learning rate."
-        )
+    require_finished(run, "audited")
     network, dataset = run.network, run.data
     n = dataset.n_train
     given = dataset.given_labels[:n]

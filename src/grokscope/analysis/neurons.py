@@ -8,13 +8,12 @@ from jaxtyping import Float
 from scipy.signal import find_peaks
 from scipy.stats import gaussian_kde
 
-from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.removal import removal_effects
 from grokscope.measures.spectrum import power_share, residue_order
 from grokscope.models.network import named_arrays
-from grokscope.runs.run import Run
+from grokscope.runs.run import Run, require_finished
 
 GRID = np.linspace(0, 1, 201)
 """Where the density of IPR is looked at."""
@@ -43,12 +42,7 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
     >>> neuron_table(run).columns.tolist()  # doctest: +NORMALIZE_WHITESPACE
     ['ipr', 'frequency', 'share', 'norm', 'group', 'test_accuracy', 'corrupted_accuracy']
     """
-    require_kind("run", run, Run, "Train the experiment, or open its run.")
-    if run.failed_at is not None:
-        raise ConfigError(
-            f"`run` must have finished, got one that diverged at step {run.failed_at}. "
-            "Use a smaller learning rate."
-        )
+    require_finished(run, "looked at neuron by neuron")
     network = run.network
     layer = layer_named(network, layer)
     units = network.layers[layer]

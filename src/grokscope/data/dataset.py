@@ -14,8 +14,6 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import OwnCode, call
 from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask, counted, hash_of, own_arrays
 
-OF_RUN = "Use run.experiment of a run."
-
 
 @dataclass(frozen=True)
 class Dataset:
@@ -139,7 +137,7 @@ def complete(experiment: Experiment) -> Experiment:
     >>> complete(Experiment()) == Experiment()
     True
     """
-    require_kind("experiment", experiment, Experiment, OF_RUN)
+    require_kind("experiment", experiment, Experiment, "Use run.experiment of a run.")
     task = experiment.task
     if experiment.is_complete or not isinstance(task, OwnTask):
         return experiment

@@ -184,10 +184,8 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
                 "Use fewer values, or several grids."
             )
         names = [digest(cell) if cell.is_counted else None for _, cell in self.cells()]
-        if None not in names:
-            object.__setattr__(
-                self, "digests", tuple(names)
-            )  # or the cells would all be made again
+        if None not in names:  # what `digests` would make all cells again for
+            object.__setattr__(self, "digests", tuple(names))
         return self
 
     @property

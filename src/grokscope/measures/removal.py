@@ -8,14 +8,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
+from grokscope.measures.pruning import TILE
 from grokscope.measures.scores import evaluate, first_largest
 from grokscope.measures.table import scores
 from grokscope.models.network import Network
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tiled
-
-TILE = 128
-"""Examples whose logits are kept in cache while units are removed."""
 
 ACCURACIES = ("test_accuracy", "corrupted_accuracy")
 

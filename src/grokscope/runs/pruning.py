@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Num
 
-from grokscope.errors import ConfigError, require_kind
+from grokscope.errors import ConfigError
 from grokscope.measures.pruning import (
     ENDS,
     ORDERS,
@@ -20,7 +20,7 @@ from grokscope.measures.pruning import (
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
 from grokscope.runs.compact import COUNTS, side_by_side
-from grokscope.runs.run import Run
+from grokscope.runs.run import Run, require_finished
 
 By = str | Num[np.ndarray, "unit"] | Callable[[Run], Num[np.ndarray, "unit"]]
 """A name in `ORDERS`, a number for each unit, or a function of the run that returns them."""
@@ -59,12 +59,7 @@ def prune(
     >>> prune(run, by="norm", stride=4).pruned.values.tolist()
     [0, 4, 8, 12, 16]
     """
-    require_kind("run", run, Run, "Train the experiment, or open its run.")
-    if run.failed_at is not None:
-        raise ConfigError(
-            f"`run` must have finished to be pruned, got one that diverged at step "
-            f"{run.failed_at}. Use a smaller learning rate."
-        )
+    require_finished(run, "pruned")
     if stride is not None and stride < 1:
         raise ConfigError(f"`stride` must be at least 1, got {stride}. Leave it out.")
     network, dataset = run.network, run.data

@@ -201,6 +201,24 @@ class Run:
         ).item()
 
 
+def require_finished(run: Run, purpose: str) -> None:
+    """Refuse what is no run, and a run that diverged, before its network is looked at.
+
+    Args:
+        run: what was given.
+        purpose: what is to be done with it, as in "pruned".
+
+    Raises:
+        ConfigError: if it is either.
+    """
+    require_kind("run", run, Run, "Train the experiment, or open its run.")
+    if run.failed_at is not None:
+        raise ConfigError(
+            f"`run` must have finished to be {purpose}, got one that diverged at step "
+            f"{run.failed_at}. Use a smaller learning rate."
+        )
+
+
 def write_run(run: Run, path: Path) -> None:
     """Write a run to a file, whole or not at all.
 
