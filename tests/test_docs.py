@@ -3,6 +3,7 @@
 import base64
 import inspect
 import os
+import pkgutil
 import re
 import shlex
 import signal
@@ -172,3 +173,34 @@ def test_the_page_on_figures_names_every_figure():
     page = (DOCS / "how-to" / "draw-figures.md").read_text("utf-8")
     rows = re.findall(r"^\| ([\d, ]+|forgetting) \|", page, re.M)
     assert {name.strip() for row in rows for name in row.split(",")} == set(map(str, figures()))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *DOCS.parent.glob("*.md")], ids=lambda page: page.name)
+def test_every_link_has_a_text(page):
+    """A site fills in a missing one from the linked page's title; a file shows nothing."""
+    assert not re.search(r"\[\s*\]\(|\{(doc|ref|any|download)\}", page.read_text("utf-8"))
+
+
+REFERENCE = (DOCS / "reference.md").read_text("utf-8")
+NAMED = re.compile(r"`\.?([\w.]+)`")
+
+
+def test_the_reference_lists_every_public_name_and_no_other():
+    rows = re.findall(r"^\| (`gs\..*?) \|", REFERENCE, re.M)
+    listed = [name for row in rows for name in NAMED.findall(row) if name.startswith("gs.")]
+    assert sorted(name.removeprefix("gs.") for name in listed) == dir(grokscope)
+
+
+def test_the_names_that_the_reference_lists_of_submodules_exist():
+    tables = re.findall(
+        r"^\| `gs\.\w+` \(`(grokscope[\w.]*)`\) \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", REFERENCE, re.M
+    )
+    assert len(tables) == sum(inspect.ismodule(getattr(grokscope, n)) for n in dir(grokscope))
+    for module, rows in tables:
+        for row in rows.splitlines():
+            for name in NAMED.findall(row.split("|")[1]):
+                assert callable(pkgutil.resolve_name(f"{module}.{name}")), name
+
+
+def test_the_reference_lists_every_command():
+    assert re.findall(r"^\| `grokscope (\w+)` \|", REFERENCE, re.M) == list(COMMANDS)
