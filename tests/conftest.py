@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 import grokscope
+from grokscope.training.compile import configure
 
 WITHOUT_ARRAYS = {"experiment"}
 """Which pydantic checks, and which are called a hundred thousand times."""
@@ -19,6 +20,8 @@ settings.register_profile(
     "beside other work", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("beside other work")
+
+configure()  # before a test's own arrays start JAX with every core, which gives other bits
 
 MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__main__"}
 install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "checked.checked")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 import grokscope
 from grokscope import Experiment, Grid
@@ -29,10 +30,11 @@ from grokscope.explorer.serve import listen
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
 from grokscope.plotting.diagram import UNEVEN
+from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.summaries import IPR_BINS
-from grokscope.sweeps.diagram import as_dataset, phase_diagram
+from grokscope.sweeps.diagram import as_dataset, boundaries, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
 OURS = ("file:", "data:", "blob:", "http://127.0.0.1")
@@ -100,6 +102,10 @@ def trained(tmp_path_factory):
     return store, grid
 
 
+LINES = "(id => ($(id).data || []).filter((line) => !line.showlegend).length)"
+"""How many lines a chart has, without its key."""
+
+
 def until(tab, condition):
     """Wait for a condition; Playwright's own way is kept out by the page's security policy."""
     ends = time.monotonic() + 60
@@ -142,6 +148,14 @@ def test_its_phases_are_the_package_s_for_any_thresholds(open_page, tmp_path, se
         alone = phase_diagram(data.isel(seed=[1]))
         assert tab.evaluate("diagram.codes") == alone.phase.values.ravel().tolist()
         assert tab.locator("output").filter(has_text="1").count()
+        found = [(b.position, b.low, b.high) for b in boundaries(data)]
+        tab.keyboard.press("[")
+        tab.keyboard.press("[")
+        drawn = tab.evaluate("boundaries().map((b) => [b.middle, b.low, b.high])")
+        np.testing.assert_allclose(drawn, [row for row in found if np.isfinite(row[1])], atol=1e-9)
+        share = np.sort(np.nan_to_num(phase_diagram(data).frequency.values), axis=-1)[..., -2]
+        shown = tab.evaluate("diagram.second.map((one) => (one ? one.share : 0))")
+        np.testing.assert_allclose(shown, share.ravel(), atol=1e-9)
     assert UNKNOWN in tab.evaluate("diagram.codes")
 
 
@@ -163,7 +177,7 @@ def test_hover_click_pin_compare_and_share(open_page, trained, tmp_path):
     store, grid = trained
     source = open_source(store)
     cells = {cell: details(source.run(cell)) for cell in range(grid.size)}
-    tab = open_page(written(tmp_path, source.dataset(), cells))
+    tab = open_page(written(tmp_path, source.dataset(), cells) + "#pins=none")
     run = source.run(3)  # wd 0, α .7, ξ .3
     tab.mouse.move(*center(tab, 1, 1))
     words = tab.locator("#cell").text_content()
@@ -174,14 +188,14 @@ def test_hover_click_pin_compare_and_share(open_page, trained, tmp_path):
     tab.mouse.click(*center(tab, 1, 1))
     tab.mouse.click(*center(tab, 0, 0, panel=1))
     until(tab, "document.querySelectorAll('#pins button').length === 2")
-    until(tab, "$('curves').data && $('curves').data.length === 6")
+    until(tab, f"{LINES}('curves') === 6")
     until(tab, "$('norms')._fullLayout")
     for chart in ("curves", "ipr", "pruning", "norms"):
         frame, drawn = f"$('{chart}').parentElement.clientWidth", f"$('{chart}')._fullLayout.width"
         assert tab.evaluate(f"{drawn} <= {frame}"), chart
     drawn = tab.evaluate("$('curves').data[1].y")
     np.testing.assert_allclose(drawn, run.dataset.test_accuracy, atol=5e-4)
-    assert tab.evaluate("$('pruning').data.length") == 8
+    assert tab.evaluate(f"{LINES}('pruning')") == 8
     assert tab.evaluate("$('ipr').data[0].y.reduce((a, b) => a + b)") == 12
     shared = open_page(tab.url)
     until(shared, "document.querySelectorAll('#pins button').length === 2")
@@ -222,7 +236,7 @@ def test_the_keyboard_alone_will_do(open_page, trained, tmp_path):
     store, grid = trained
     source = open_source(store)
     cells = {cell: details(source.run(cell)) for cell in range(grid.size)}
-    tab = open_page(written(tmp_path, source.dataset(), cells))
+    tab = open_page(written(tmp_path, source.dataset(), cells) + "#pins=none")
     tab.locator("#diagrams").focus()
     for key in ("ArrowUp", "ArrowUp", "ArrowRight", "ArrowRight"):
         tab.keyboard.press(key)
@@ -260,6 +274,20 @@ def test_colours_follow_the_reader_s_scheme(open_page, tmp_path, scheme):
     )
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_nothing_keeps_out_who_cannot_see_or_point(open_page, trained, tmp_path, scheme, width):
+    """By axe-core's rules, with everything that the page can show."""
+    source = open_source(trained[0])
+    cells = {cell: details(source.run(cell)) for cell in range(8)}
+    address = written(tmp_path, source.dataset(), cells)
+    tab = open_page(address, color_scheme=scheme, bypass_csp=True)
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.locator("summary").click()
+    found = Axe().run(tab).response["violations"]
+    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+
+
 def test_strings_from_a_file_are_text(open_page, trained, tmp_path):
     hostile = "</script><img src=x onerror=alert(1)><b>"
     source = open_source(trained[0])
@@ -285,8 +313,8 @@ def serve():
     servers = []
 
     def start(source):
-        def cell(index):
-            run = source.run(index)
+        def cell(sweep, index):
+            run = source.run(index, sweep)
             return None if run is None else details(run)
 
         server = make_server(page(), lambda: overview(source.dataset()), cell)
@@ -310,7 +338,7 @@ def test_a_served_page_follows_a_sweep_that_runs(open_page, serve, tmp_path):
     grokscope.sweep(grid, tmp_path, workers=1, progress=False)
     until(tab, "$('state').textContent.startsWith('4 of 4')")
     tab.mouse.click(*center(tab, 1, 1))
-    until(tab, "$('curves').data && $('curves').data.length === 3")
+    until(tab, f"{LINES}('curves') === 3")
 
 
 def test_where_no_grid_is_named_the_page_grows_with_its_store(open_page, serve, tmp_path):
@@ -339,7 +367,7 @@ def test_what_the_server_cannot_read_is_said_and_the_page_stays(serve, trained, 
     assert refused.value.code == 503
     assert json.loads(refused.value.read()) == {"error": "`source` must hold one sweep, got two."}
     with pytest.raises(urllib.error.HTTPError) as unknown:
-        urllib.request.urlopen(f"{address}cell/{'9' * 5000}")
+        urllib.request.urlopen(f"{address}cell/0123456789abcdef/{'9' * 5000}")
     assert unknown.value.code == 404
 
 
@@ -409,7 +437,7 @@ def test_what_cannot_be_shown_is_refused(tmp_path):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
 def test_no_other_host_s_name_is_answered_on_any_loopback_address(host):
-    with make_server("page", dict, lambda cell: None, host) as server:
+    with make_server("page", dict, lambda sweep, cell: None, host) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for name, status in (("evil.example", 403), (host, 200)):
             connection = http.client.HTTPConnection(host, server.server_port)
@@ -434,7 +462,7 @@ def test_a_dropped_connection_prints_nothing(capfd):
     """A browser that leaves the page drops its requests."""
     asked = threading.Event()
 
-    def slow(cell):
+    def slow(sweep, cell):
         asked.set()
         time.sleep(0.3)
         return {"text": "x" * 10_000_000}
@@ -442,7 +470,7 @@ def test_a_dropped_connection_prints_nothing(capfd):
     with make_server("page", dict, slow) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         connection = socket.create_connection(("127.0.0.1", server.server_port))
-        connection.sendall(b"GET /cell/0 HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        connection.sendall(b"GET /cell/0123456789abcdef/0 HTTP/1.0\r\nHost: localhost\r\n\r\n")
         asked.wait()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()  # which resets it
@@ -462,10 +490,13 @@ def test_it_serves_its_store_and_nothing_else(serve, trained):
         except urllib.error.HTTPError as error:
             return error.code, b""
 
-    assert json.loads(status("overview")[1])["shape"] == [2, 2, 2, 1]
-    assert json.loads(status("cell/0")[1])["steps"] == [0, 10, 20, 30]
-    assert json.loads(status("cell/99")[1]) is None
-    for path in ("../pyproject.toml", "%2e%2e/etc/passwd", "cell/-1", "cell/x", "overview/x"):
+    shown = json.loads(status("overview")[1])
+    assert shown["shape"] == [2, 2, 2, 1]
+    cell = f"cell/{shown['sweep']}"
+    assert json.loads(status(f"{cell}/0")[1])["steps"] == [0, 10, 20, 30]
+    assert json.loads(status(f"{cell}/99")[1]) is None
+    assert json.loads(status("cell/0123456789abcdef/0")[1]) is None, "of another sweep"
+    for path in ("../pyproject.toml", "%2e%2e/etc/passwd", "cell/0", f"{cell}/-1", "overview/x"):
         assert status(path)[0] == 404
     assert status("overview", "evil.example:80")[0] == 403
     assert status("overview", "localhost:80")[0] == 200
@@ -496,6 +527,48 @@ def test_the_command_writes_a_page_or_serves_until_it_is_told(trained, tmp_path,
         assert json.loads(answer.read())["missing"] == 0
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
+
+
+def test_no_pin_has_the_colour_of_a_phase(open_page, tmp_path):
+    tab = open_page(written(tmp_path, sweep(1)))
+    pins = set(tab.evaluate("PIN_COLORS"))
+    assert len(pins) == 6
+    assert not pins & set(PHASE_COLORS.values())
+
+
+def test_a_first_look_shows_two_cells_of_different_phases(open_page, trained, tmp_path):
+    source = open_source(trained[0])
+    cells = {cell: details(source.run(cell)) for cell in range(8)}
+    tab = open_page(written(tmp_path, source.dataset(), cells))
+    shown = tab.evaluate("state.pins.map((cell) => codes[cell])")
+    assert len(shown) == tab.locator("#pins button").count()
+    assert len(set(shown)) == min(2, len(set(tab.evaluate("codes"))))
+    for button in tab.locator("#pins button").all():
+        button.click()
+    assert tab.url.endswith("pins=none")
+    again = open_page(tab.url)
+    assert again.locator("#pins button").count() == 0, "as the reader left it"
+
+
+def test_another_sweep_on_the_same_port_is_not_taken_for_the_first(open_page, trained, tmp_path):
+    source, axes = open_source(trained[0]), {"weight_decay": [0, 5], "train_fraction": [0.5, 0.7]}
+    other = Grid(
+        base=trained[1].base.replace(steps=20), axes=axes | {"corruption_fraction": [0, 0.3]}
+    )
+    grokscope.sweep(other, tmp_path / "runs", workers=1, progress=False)
+    second = open_source(tmp_path / "runs")
+    served = [source]
+    shown = source._replace(
+        dataset=lambda: served[0].dataset(), run=lambda *args: served[0].run(*args)
+    )
+    with listen(shown) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        tab = open_page(f"http://127.0.0.1:{server.server_port}/#pins=none")
+        served[0] = second
+        assert tab.evaluate("detailsOf(3)") is None
+        until(tab, "data.title.includes('20 steps')")
+        assert tab.evaluate("detailsOf(3).then((d) => d.digest)") == second.run(3).digest
+        server.shutdown()
 
 
 def test_figures_and_page_draw_uneven_values_alike():

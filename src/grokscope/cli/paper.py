@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -150,18 +149,29 @@ def report(
     store: Store = RUNS,
     results: Exports = RESULTS,
     train_sweeps: TrainSweeps = True,
+    figures: Annotated[
+        str | None, typer.Option(help="Only these, as in 1,3,6, and no statements.", metavar="LIST")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would train.")] = False,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
     """Write one HTML file with every figure and every statement's verdict, and how each was made.
 
-    Example: [bold]grokscope report --out report.html[/bold]
+    Example: [bold]grokscope report --figures 1,3,6 --out report.html[/bold]
     """
-    from grokscope.paper.page import report as write_report
+    from grokscope.paper import page
+    from grokscope.paper.figures import number_of
     from grokscope.runs.files import require_file
 
     require_file(out, "out", PAGES)
-    found = write_report(out, scale, store, _exports(results), workers, _to_stderr, train_sweeps)
+    only = None if figures is None else [number_of(name) for name in figures.split(",")]
+    folder = _exports(results)
+    if dry_run:
+        plan = page.plan(only, scale, store, folder, train_sweeps, workers)
+        print(json.dumps(plan._asdict()) if as_json else page.planned(plan))
+        return
+    found = page.report(out, scale, store, folder, workers, _to_stderr, train_sweeps, only)
     verdicts = {name: str(finding.verdict) for name, finding in found.items()}
     print(json.dumps({"report": str(out), "verdicts": verdicts}) if as_json else f"report   {out}")
 
@@ -193,17 +203,17 @@ def _as_json(name: str, claim: Claim, finding: Finding) -> dict[str, object]:
 
 
 def _print(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> None:
-    from grokscope.paper.statements import Verdict
+    from grokscope.paper.statements import Verdict, total_seconds
     from grokscope.plotting.wording import format_time
 
     console().print(_table(claims, found))
     counts = [
         f"{sum(f.verdict == verdict for f in found.values())} {verdict}" for verdict in Verdict
     ]
-    cost = format_time(math.fsum(finding.seconds for finding in found.values()))
+    cost = format_time(total_seconds(found))
     print(
-        f"{', '.join(counts)} · cost: time on one core to train what each uses, shared or not,"
-        f" {cost} in all · intervals: 95 %, over what n counts"
+        f"{', '.join(counts)} · cost: time on one core to train what each uses, {cost} in all,"
+        " where what several use counts once · intervals: 95 %, over what n counts"
     )
 
 

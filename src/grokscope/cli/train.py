@@ -103,16 +103,10 @@ def _with_options(options: list[inspect.Parameter]) -> Callable[..., None]:
 def setting_options() -> list[inspect.Parameter]:
     """An option for every setting of an experiment and of every kind of its parts."""
     from grokscope.experiment.experiment import Experiment
-    from grokscope.experiment.part import PARTS, Own, kind_name
+    from grokscope.experiment.fields import setting_fields
+    from grokscope.experiment.part import PARTS, kind_name
 
-    kinds = {"Experiment": Experiment}
-    kinds |= {kind.__name__: kind for kinds in PARTS.values() for kind in kinds}
-    owners: dict[str, dict[str, FieldInfo]] = {}
-    for kind, part in kinds.items():
-        for name, field in part.model_fields.items():
-            if name != "name" and name not in PARTS and not issubclass(part, Own):
-                owners.setdefault(name, {})[kind] = field
-    options = [_option_of(name, fields) for name, fields in owners.items()]
+    options = [_option_of(name, fields) for name, fields in setting_fields().items()]
     settle = Experiment.model_fields["settle"].description
     options.append(_option("settle", str, str(settle), "VALUE"))
     for part in ("task", "model", "optimizer"):

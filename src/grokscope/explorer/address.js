@@ -28,8 +28,8 @@ function fromAddress() {
   const seed = Number.parseInt(given.get("seed"), 10);
   if (seed >= 0 && seed < seedCount()) found.seed = seed;
   const size = data.shape.reduce((a, b) => a * b, 1);
-  found.pins = (given.get("pins") || "").split(".").map(Number)
-    .filter((cell, i, all) => Number.isInteger(cell) && cell >= 0 && cell < size && all.indexOf(cell) === i && given.get("pins"))
+  found.pins = (given.get("pins") || "none").split(".").map(Number)
+    .filter((cell, i, all) => Number.isInteger(cell) && cell >= 0 && cell < size && all.indexOf(cell) === i)
     .slice(0, PIN_COLORS.length);
   return found;
 }
@@ -40,6 +40,6 @@ function toAddress() {
   for (const [name, index] of Object.entries(state.at)) if (index) words.set(`at.${name}`, index);
   for (const [name, value] of Object.entries(state.thresholds)) if (value !== THRESHOLDS[name].value) words.set(name, value);
   if (state.seed !== usual.seed) words.set("seed", state.seed === null ? "all" : state.seed);
-  if (state.pins.length) words.set("pins", state.pins.join("."));
+  words.set("pins", state.pins.join(".") || "none");
   history.replaceState(null, "", `#${words}`);
 }

@@ -1,18 +1,19 @@
 // Axes, sliders, pins, keys, and what can be saved.
 
-function labelled(text, control, output) {
+function labelled(text, control, output, meaning = "") {
   const label = document.createElement("label");
+  label.title = meaning;
   label.append(text, control, ...(output ? [output] : []));
   return label;
 }
 
-function slider(text, { min, max, step, value, show, set, id }) {
+function slider(text, { min, max, step, value, show, set, id, meaning }) {
   const input = document.createElement("input"), output = document.createElement("output");
   Object.assign(input, { type: "range", min, max, step, value, id });
   const say = () => { output.textContent = show(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); };
   say();
   input.addEventListener("input", () => { say(); set(Number(input.value)); });
-  return labelled(text, input, output);
+  return labelled(text, input, output, meaning);
 }
 
 function drawControls() {
@@ -35,14 +36,14 @@ function drawControls() {
       drawControls();
       update();
     });
-    return labelled(text, select);
+    return labelled(text, select, null, state[axis] ? data.dimensions[dimension(state[axis])].meaning : "");
   };
   const axes = [choose("x", "across")];
   if (names.length > 1) axes.push(choose("y", "up"));
   if (names.length > 2) axes.push(choose("panels", "panels", true));
   $("axes").replaceChildren($("axes").firstElementChild, ...axes);
   const rest = names.filter((name) => ![state.x, state.y, state.panels].includes(name)).map((name) => slider(data.dimensions[dimension(name)].label, {
-    min: 0, max: data.shape[dimension(name)] - 1, step: 1, value: state.at[name], id: `at-${name}`,
+    min: 0, max: data.shape[dimension(name)] - 1, step: 1, value: state.at[name], id: `at-${name}`, meaning: data.dimensions[dimension(name)].meaning,
     show: (i) => String(values(name)[i]), set: (i) => { state.at[name] = i; update(); },
   }));
   const seeds = seedCount();
@@ -55,8 +56,8 @@ function drawControls() {
   const reset = document.createElement("button");
   Object.assign(reset, { type: "button", textContent: "reset", id: "reset" });
   reset.addEventListener("click", () => { state.thresholds = defaults().thresholds; drawControls(); update(); });
-  $("thresholds").replaceChildren($("thresholds").firstElementChild, ...Object.entries(THRESHOLDS).map(([name, { label }]) => slider(label, {
-    min: 0, max: 1, step: 0.01, value: state.thresholds[name], id: name, show: (v) => v.toFixed(2),
+  $("thresholds").replaceChildren($("thresholds").firstElementChild, ...Object.entries(THRESHOLDS).map(([name, { label, meaning }]) => slider(label, {
+    min: 0, max: 1, step: 0.01, value: state.thresholds[name], id: name, meaning, show: (v) => v.toFixed(2),
     set: (v) => { state.thresholds[name] = v; update(); },
   })), reset);
   if (focused && $(focused)) $(focused).focus();
@@ -106,7 +107,7 @@ function save(id, kind) {
   const plot = $(id);
   if (kind !== "csv") { Plotly.downloadImage(plot, { format: kind, filename: `grokscope-${id}`, width: 1000, height: id === "diagrams" ? plot.clientHeight : 500, scale: kind === "png" ? 2 : 1 }); return; }
   const quote = (v) => (v === null || v === undefined ? "" : /[",\n]/.test(v) ? `"${String(v).replace(/"/g, '""')}"` : v);
-  const rows = id === "diagrams" ? diagramTable() : [["series", "x", "y"], ...plot.data.flatMap((t) => t.x.map((x, i) => [t.name, x, t.y[i]]))];
+  const rows = id === "diagrams" ? diagramTable() : [["series", "x", "y"], ...plot.data.filter((t) => !t.showlegend).flatMap((t) => t.x.map((x, i) => [t.name, x, t.y[i]]))];
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\n")], { type: "text/csv" }));
   link.download = `grokscope-${id}.csv`;

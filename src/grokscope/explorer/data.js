@@ -6,11 +6,11 @@
 const $ = (id) => document.getElementById(id);
 const LETTERS = "ABCDEFGHIJ";
 const DASHES = ["solid", "dash", "dot", "dashdot"];
-const PIN_COLORS = ["#E69F00", "#0072B2", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"];
+const PIN_COLORS = ["#2A9D5C", "#E0529C", "#9A9A1C", "#12A5A5", "#A0703C", "#8A78E0"]; // no phase's
 
 let data = null; // the overview
 let codes = null; // a phase code for each cell and seed
-let diagram = null; // {codes, inferred} for each cell
+let diagram = null; // {codes, inferred, second} for each cell
 let state = null;
 let cursor = null; // a cell: its place along every dimension
 let details = new Map(); // of the sweep as it is: a new one when it has grown
@@ -31,7 +31,7 @@ async function detailsOf(cell) {
       unpacked = unpacked || ($("cells").textContent.trim() ? packedCells() : Promise.resolve({}));
       known.set(cell, (await unpacked)[cell] || null);
     } else {
-      const found = await asked(`cell/${cell}`);
+      const found = await asked(`cell/${data.sweep}/${cell}`);
       if (!found) return null; // it may be trained later
       known.set(cell, found);
     }

@@ -31,8 +31,13 @@ function positions(name) { // numbers where they ascend nearly evenly, else 0, 1
     && Math.max(...gaps) <= UNEVEN * Math.min(...gaps);
   return scale && all.length > 1 ? all : all.map((_, i) => i);
 }
+const TICKS = 6; // at most so many stand along an axis to scale, each at a cell
 function ticks(name) {
-  return positions(name) === values(name) ? {} : { tickvals: positions(name), ticktext: values(name).map(plain) };
+  const at = positions(name), step = at === values(name) ? Math.ceil(at.length / TICKS) : 1;
+  const kept = at.map((_, i) => i).filter((i) => i % step === 0);
+  const gap = at.length > 1 ? at[1] - at[0] : 1, lastGap = at.length > 1 ? at.at(-1) - at.at(-2) : 1;
+  const range = [at[0] - gap / 2, at.at(-1) + lastGap / 2]; // to the edges of its cells
+  return { tickvals: kept.map((i) => at[i]), ticktext: kept.map((i) => plain(values(name)[i])), range, showgrid: false, zeroline: false };
 }
 
 function placeOf(panel, row, column) {
@@ -66,55 +71,101 @@ function describe(place) {
     + ` · corrupted ${percent(mean("corrupted_accuracy"))}${ipr === null ? "" : ` · mean IPR ${ipr.toFixed(2)}`}`;
 }
 
+// Where the panels stand: pixels of the whole, and each panel's share of it.
+function arrangement() {
+  const n = panelCount(), room = $("diagrams").clientWidth, narrow = room < 560, across = Math.min(n, narrow ? 2 : 4);
+  const down = Math.ceil(n / across), width = Math.min(room, 80 + 420 * across); // a map alone is not stretched
+  const tall = Math.max(narrow ? 190 : 250, Math.min(0.75 * (width - 80) / across, 330));
+  const gap = 0.045, between = 60 / (down * tall - 16); // 60 pixels between rows of panels
+  const share = { width: (1 - gap * (across - 1)) / across, height: (1 - between * (down - 1)) / down };
+  const margin = { l: 55, r: 10, t: 30, b: 46 }, height = 60 + down * tall;
+  const pixels = [share.width * (width - margin.l - margin.r), share.height * (height - margin.t - margin.b)];
+  const domain = (panel) => {
+    const left = (panel % across) * (share.width + gap), top = 1 - Math.floor(panel / across) * (share.height + between);
+    return { x: [left, left + share.width], y: [Math.max(top - share.height, 0), top] };
+  };
+  return { across, width, height, margin, domain, pixels };
+}
+
+const axisKey = (panel) => (panel ? panel + 1 : "");
+const panelOf = (place) => (state.panels ? place[dimension(state.panels)] : 0);
+const isShown = (place) => place.every((index, d) => [state.x, state.y, state.panels].includes(data.dimensions[d].name) || state.at[data.dimensions[d].name] === index);
+const spot = (place) => ({ // where a place lies in its panel
+  x: positions(state.x)[place[dimension(state.x)]], y: state.y ? positions(state.y)[place[dimension(state.y)]] : 0,
+});
+
+// A panel's cells, and on them, where seeds differ, a square with the second phase's share of the area.
+function cellTraces(panel, scale, codeCount, pixels) {
+  const rows = rowCount(), columns = data.shape[dimension(state.x)], z = [], others = [];
+  for (let row = 0; row < rows; row++) {
+    z.push([...Array(columns).keys()].map((column) => {
+      const place = placeOf(panel, row, column), index = flat([...place, 0]) / seedCount();
+      if (diagram.second[index]) others.push({ ...diagram.second[index], ...spot(place) });
+      return diagram.codes[index] === UNKNOWN ? null : 2 * diagram.codes[index] + diagram.inferred[index];
+    }));
+  }
+  const axes = { xaxis: `x${axisKey(panel)}`, yaxis: `y${axisKey(panel)}` }, side = Math.min(pixels[0] / columns, pixels[1] / rows);
+  const heat = {
+    type: "heatmap", x: positions(state.x), y: state.y ? positions(state.y) : [0], z, zmin: -0.5, zmax: codeCount - 0.5,
+    colorscale: scale, showscale: false, xgap: 0.5, ygap: 0.5, hoverinfo: "none", ...axes,
+  };
+  const squares = {
+    type: "scatter", mode: "markers", hoverinfo: "skip", x: others.map(({ x }) => x), y: others.map(({ y }) => y), ...axes,
+    marker: { symbol: "square", opacity: 1, size: others.map(({ share }) => Math.sqrt(share) * side), color: others.map(({ code }) => data.phases[code].color), line: { color: "#fff", width: 0.5 } },
+  };
+  return others.length ? [heat, squares] : [heat];
+}
+
+// The intervals of boundaries over seeds, where the last axis runs across and is to scale.
+function boundaryTraces() {
+  const last = data.dimensions[data.dimensions.length - 2].name, panels = new Map();
+  if (state.x !== last || positions(last) !== values(last)) return [];
+  for (const { first, middle, low, high } of boundaries()) {
+    const place = placeOfCell(first * seedCount()), { y } = spot(place);
+    if (!isShown(place)) continue;
+    if (!panels.has(panelOf(place))) panels.set(panelOf(place), { x: [], y: [] });
+    const lines = panels.get(panelOf(place));
+    lines.x.push(low, middle, high, null);
+    lines.y.push(y, y, y, null);
+  }
+  return [...panels].flatMap(([panel, { x, y }]) => [["#fff", 3.5], ["#000", 1.5]].map(([color, width]) => ({
+    type: "scatter", mode: "lines+markers", x, y, line: { color, width }, hoverinfo: "skip", connectgaps: false,
+    marker: { symbol: "line-ns-open", size: x.map((_, i) => (i % 4 === 1 ? 7 : 0)), color, line: { width } },
+    xaxis: `x${axisKey(panel)}`, yaxis: `y${axisKey(panel)}`,
+  })));
+}
+
+function markTrace(place, text, color) {
+  const { x, y } = spot(place), key = axisKey(panelOf(place));
+  return {
+    type: "scatter", mode: text ? "markers+text" : "markers", x: [x], y: [y], text: [text], textfont: { color: "#000", size: 11 },
+    marker: { size: text ? 16 : 13, symbol: text ? "circle" : "square-open", color, line: { color: text ? "#fff" : color, width: text ? 1 : 3 } },
+    hoverinfo: "skip", xaxis: `x${key}`, yaxis: `y${key}`,
+  };
+}
+
 function drawDiagrams() {
-  const n = panelCount(), rows = rowCount(), columns = data.shape[dimension(state.x)];
-  const narrow = $("diagrams").clientWidth < 560, across = narrow ? Math.min(n, 2) : Math.min(n, 4);
-  const down = Math.ceil(n / across), traces = [], annotations = [];
-  const tall = narrow ? 190 : 250, between = 60 / (down * tall - 16); // 60 pixels between rows of panels
-  const shown = layout({ height: 60 + down * tall, margin: { l: 55, r: 10, t: 30, b: 46 } });
+  const n = panelCount(), { across, width, height, margin, domain, pixels } = arrangement();
+  const shown = layout({ width, height, margin, dragmode: false, annotations: [] });
   shown.plot_bgcolor = UNTRAINED; // in both schemes, so that no phase looks like it
   const colors = data.phases.flatMap(({ color }) => [color, mix(color, data.pale)]);
   const scale = colors.flatMap((color, i) => [[i / colors.length, color], [(i + 1) / colors.length, color]]);
+  const titleOf = (name) => ({ text: name ? plain(data.dimensions[dimension(name)].label) : "" });
   for (let panel = 0; panel < n; panel++) {
-    const z = [], key = panel ? panel + 1 : "";
-    for (let row = 0; row < rows; row++) {
-      z.push([...Array(columns).keys()].map((column) => {
-        const index = flat([...placeOf(panel, row, column), 0]) / seedCount();
-        return diagram.codes[index] === UNKNOWN ? null : 2 * diagram.codes[index] + diagram.inferred[index];
-      }));
-    }
-    const y = state.y ? positions(state.y) : [0];
-    traces.push({
-      type: "heatmap", x: positions(state.x), y, z, zmin: -0.5, zmax: colors.length - 0.5, colorscale: scale,
-      showscale: false, xgap: 0.5, ygap: 0.5, hoverinfo: "none", xaxis: `x${key}`, yaxis: `y${key}`,
-    });
-    const column = panel % across, row = Math.floor(panel / across), gap = 0.045;
-    const width = (1 - gap * (across - 1)) / across, height = (1 - between * (down - 1)) / down;
-    const left = column * (width + gap), top = 1 - row * (height + between);
-    shown[`xaxis${key}`] = axisOf({ domain: [left, left + width], anchor: `y${key}`, title: { text: panel + across < n ? "" : plain(data.dimensions[dimension(state.x)].label) }, ...ticks(state.x) });
-    shown[`yaxis${key}`] = axisOf({
-      domain: [Math.max(top - height, 0), top], anchor: `x${key}`, showticklabels: !column,
-      title: { text: column || !state.y ? "" : plain(data.dimensions[dimension(state.y)].label) }, ...(state.y ? ticks(state.y) : { visible: false }),
-    });
-    if (state.panels) {
-      const d = data.dimensions[dimension(state.panels)];
-      annotations.push({ text: plain(`${d.label} = ${d.values[panel]}`), xref: "paper", yref: "paper", x: left + width / 2, y: top, xanchor: "center", yanchor: "bottom", showarrow: false });
-    }
+    const key = axisKey(panel), { x, y } = domain(panel), isLeft = panel % across === 0, isLowest = panel + across >= n;
+    shown[`xaxis${key}`] = axisOf({ domain: x, anchor: `y${key}`, title: titleOf(isLowest && state.x), ...ticks(state.x) });
+    shown[`yaxis${key}`] = axisOf({ domain: y, anchor: `x${key}`, showticklabels: isLeft, title: titleOf(isLeft && state.y), ...(state.y ? ticks(state.y) : { visible: false }) });
+    if (!state.panels) continue;
+    const { label, values: all } = data.dimensions[dimension(state.panels)];
+    shown.annotations.push({ text: plain(`${label} = ${all[panel]}`), xref: "paper", yref: "paper", x: mean(x), y: y[1], xanchor: "center", yanchor: "bottom", showarrow: false });
   }
-  const mark = (place, text, color) => {
-    const panel = state.panels ? place[dimension(state.panels)] : 0, key = panel ? panel + 1 : "";
-    const hidden = data.dimensions.slice(0, -1).some(({ name }, d) => ![state.x, state.y, state.panels].includes(name) && state.at[name] !== place[d]);
-    if (hidden) return;
-    traces.push({
-      type: "scatter", mode: text ? "markers+text" : "markers", x: [positions(state.x)[place[dimension(state.x)]]],
-      y: [state.y ? positions(state.y)[place[dimension(state.y)]] : 0], text: [text], textfont: { color: "#000", size: 11 },
-      marker: { size: text ? 16 : 13, symbol: text ? "circle" : "square-open", color, line: { color: text ? "#fff" : color, width: text ? 1 : 3 } },
-      hoverinfo: "skip", xaxis: `x${key}`, yaxis: `y${key}`,
-    });
-  };
-  state.pins.forEach((cell, i) => mark(placeOfCell(cell), LETTERS[i], PIN_COLORS[i]));
-  if (cursor && document.activeElement === $("diagrams")) mark(cursor, "", css("--ink"));
-  Plotly.react($("diagrams"), traces, { ...shown, annotations, dragmode: false }, CONFIG);
+  const pins = state.pins.map((cell, i) => [placeOfCell(cell), LETTERS[i], PIN_COLORS[i]]);
+  const marks = cursor && document.activeElement === $("diagrams") ? [...pins, [cursor, "", css("--ink")]] : pins;
+  Plotly.react($("diagrams"), [
+    ...[...Array(n).keys()].flatMap((panel) => cellTraces(panel, scale, colors.length, pixels)),
+    ...boundaryTraces(),
+    ...marks.filter(([place]) => isShown(place)).map((mark) => markTrace(...mark)),
+  ], shown, { ...CONFIG, responsive: false });
 }
 
 function placeOfCell(cell) {
@@ -140,19 +191,36 @@ function placeAt(event) {
 
 function drawLegend() {
   const present = new Set(diagram.codes);
-  const entry = (color, text) => {
+  const entry = (color, text, meaning = "") => {
     const item = document.createElement("span"), swatch = document.createElement("span");
     swatch.className = "swatch";
     swatch.style.background = color;
+    item.title = meaning;
     item.append(swatch, text);
     return item;
   };
-  const entries = data.phases.flatMap(({ name, color }, code) => (present.has(code) ? [entry(color, name)] : []));
-  if (diagram.inferred.some(Boolean)) {
-    entries.push(entry(`linear-gradient(90deg, #888888 50%, ${mix("#888888", data.pale)} 50%)`, "paler: inferred"));
-  }
+  const grey = "#888888";
+  const entries = data.phases.flatMap(({ name, color, meaning }, code) => (present.has(code) ? [entry(color, name, meaning)] : []));
+  if (diagram.second.some(Boolean)) entries.push(entry(`linear-gradient(${grey}, ${grey}) center / 50% 50% no-repeat`, "square: other seeds"));
+  if (boundaryTraces().length) entries.push(entry("linear-gradient(#000, #000) center / 100% 2px no-repeat #fff", "boundary, 95 % over seeds"));
+  if (diagram.inferred.some(Boolean)) entries.push(entry(`linear-gradient(90deg, ${grey} 50%, ${mix(grey, data.pale)} 50%)`, "paler: inferred"));
   if (present.has(UNKNOWN)) entries.push(entry(UNTRAINED, "not trained"));
   $("legend").replaceChildren(...entries);
+}
+
+// What the words on the page mean, for those who cannot point at them.
+function drawGlossary() {
+  const words = [
+    ...data.phases.map(({ name, meaning }) => [name, meaning]),
+    ...data.dimensions.map(({ label, meaning }) => [label, meaning]),
+    ...Object.values(THRESHOLDS).map(({ label, meaning }) => [label, meaning]),
+    ...Object.entries(data.meanings),
+  ];
+  $("glossary").replaceChildren(...words.filter(([, meaning]) => meaning).flatMap((pair) => pair.map((text, i) => {
+    const item = document.createElement(i ? "dd" : "dt");
+    item.textContent = text;
+    return item;
+  })));
 }
 
 function update() {

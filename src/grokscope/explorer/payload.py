@@ -7,10 +7,13 @@ import math
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
+from scipy import stats
 
+from grokscope.experiment.fields import meaning
 from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
+from grokscope.explorer.source import sweep_id
 from grokscope.measures.spectrum import power_share
 from grokscope.measures.table import MEASURES
 from grokscope.plotting.palette import PALE, PHASE_COLORS
@@ -23,6 +26,8 @@ from grokscope.sweeps.diagram import FAILED, MISSING, PHASES, corruption_of, gri
 CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 
 PRUNED = CURVES[1:]
+
+EXPLAINED = (*CURVES, "mean_ipr")
 
 DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
 """Numbers that the page compares with thresholds, and that are therefore not rounded."""
@@ -41,19 +46,24 @@ def overview(data: xr.Dataset) -> dict[str, object]:
         A document for JSON: dimensions, and under `cells` a number for each cell by the names in
         `MEASURES`, the last dimension fastest; None where it is missing. `plane` says whether gaps
         may be filled from the cells around them, `failed` lists cells that never are filled.
+        `student` holds, for each number of seeds, how many standard deviations from their mean its
+        95 % interval reaches.
     """
     names = [str(dim) for dim in data.status.dims]
     dimensions = [
         {
             "name": name,
             "label": AXIS_LABELS.get(name, name),
+            "meaning": meaning(name),
             "values": [_word(value) for value in data[name].values.tolist()],
         }
         for name in names
     ]
     shape = data.status.shape
     xi = corruption_of(data).broadcast_like(data.status).transpose(*names)
+    counts = np.arange(2, shape[-1] + 1)
     return {
+        "sweep": sweep_id(data),
         "title": ", ".join(_shared(data)),
         "dimensions": dimensions,
         "shape": list(shape),
@@ -66,8 +76,13 @@ def overview(data: xr.Dataset) -> dict[str, object]:
         },
         "missing": int((data.status.values == MISSING).sum()),
         "failed": np.flatnonzero(data.status.values == FAILED).tolist(),
-        "phases": [{"name": phase.title, "color": PHASE_COLORS[phase]} for phase in PHASES],
+        "phases": [
+            {"name": phase.title, "color": PHASE_COLORS[phase], "meaning": phase.meaning}
+            for phase in PHASES
+        ],
+        "meanings": {MEASURES[name].title: MEASURES[name].description for name in EXPLAINED},
         "pale": PALE,
+        "student": [0, 0, *(stats.t.ppf(0.975, counts - 1) / np.sqrt(counts)).tolist()],
     }
 
 
@@ -82,6 +97,7 @@ def details(run: Run) -> dict[str, object]:
     data = run.dataset
     found: dict[str, object] = {
         "digest": run.digest,
+        "settled_at": run.settled_at,
         "steps": data.step.values.tolist(),
         "curves": {name: _rounded(data[name].values) for name in CURVES},
         "norms": {

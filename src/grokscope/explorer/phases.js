@@ -1,9 +1,9 @@
-// Phases, as phases.classify, diagram.most_frequent and refine.enclosed have them.
+// Phases, as phases.classify, diagram.most_frequent and boundaries, and refine.enclosed have them.
 
 const THRESHOLDS = {
-  generalizes: { label: "generalises from test accuracy", value: 0.9 },
-  memorizes: { label: "memorises from train accuracy", value: 0.9 },
-  slack: { label: "slack above 1 − ξ", value: 0.05 },
+  generalizes: { label: "generalises from test accuracy", value: 0.9, meaning: "least test accuracy of a network that has generalised" },
+  memorizes: { label: "memorises from train accuracy", value: 0.9, meaning: "least train accuracy, against the given labels, of a network that has memorised" },
+  slack: { label: "slack above 1 − ξ", value: 0.05, meaning: "room for guessing: below 1 − ξ + slack no wrong label counts as memorised" },
 };
 const UNKNOWN = -1;
 const COARSE = 4; // as in refine.COARSE
@@ -22,11 +22,11 @@ function classify(cell) {
   return peak[cell] >= generalizes ? 4 : 5;
 }
 
+// The most frequent phase of some seeds, and the second with its share of those trained.
 function mostFrequent(all) {
-  const counts = new Array(7).fill(0);
-  all.forEach((code) => code === UNKNOWN || counts[code]++);
-  const most = Math.max(...counts);
-  return most ? counts.indexOf(most) : UNKNOWN;
+  const known = all.filter((code) => code !== UNKNOWN), count = (code) => known.filter((other) => other === code).length;
+  const [first = UNKNOWN, second] = [...new Set(known)].sort((a, b) => count(b) - count(a) || a - b);
+  return { first, second: second === undefined ? null : { code: second, share: count(second) / known.length } };
 }
 
 function enclosed(panel, rows, columns) {
@@ -56,12 +56,12 @@ function enclosed(panel, rows, columns) {
 // A code for every place but the seed's: of one seed, or the most frequent of all.
 function makeDiagram() {
   const seeds = seedCount(), n = codes.length / seeds;
-  const trained = [...Array(n).keys()].map((i) => {
+  const each = [...Array(n).keys()].map((i) => {
     const own = codes.slice(i * seeds, (i + 1) * seeds);
-    return state.seed === null ? mostFrequent(own) : own[state.seed];
+    return mostFrequent(state.seed === null ? own : [own[state.seed]]);
   });
-  const shape = data.shape.slice(0, -1);
-  if (!data.plane) return { codes: trained, inferred: trained.map(() => false) };
+  const shape = data.shape.slice(0, -1), trained = each.map(({ first }) => first), second = each.map((one) => one.second);
+  if (!data.plane) return { codes: trained, inferred: trained.map(() => false), second };
   const [rows, columns] = shape.slice(-2), panels = [];
   for (let p = 0; p < n; p += rows * columns) panels.push(enclosed(trained.slice(p, p + rows * columns), rows, columns));
   const all = panels.flat();
@@ -69,5 +69,36 @@ function makeDiagram() {
     const i = Math.floor(cell / seeds), isOf = state.seed === null || cell % seeds === state.seed;
     if (isOf && trained[i] === UNKNOWN) all[i] = UNKNOWN;
   }
-  return { codes: all, inferred: all.map((code, i) => code !== UNKNOWN && trained[i] === UNKNOWN) };
+  return { codes: all, inferred: all.map((code, i) => code !== UNKNOWN && trained[i] === UNKNOWN), second };
+}
+
+const mean = (all) => all.reduce((a, b) => a + b, 0) / all.length;
+
+// Where to cut a seed's row so that fewest cells are misplaced; the middle of equal places.
+function cut(row, columns, before, after) {
+  if (!row.some((code) => code === before || code === after)) return null;
+  const edges = [columns[0], ...columns.slice(1).map((v, i) => (columns[i] + v) / 2), columns[columns.length - 1]];
+  const wrong = edges.map((_, i) => row.filter((code, j) => code === (j < i ? after : before)).length);
+  return mean(edges.filter((_, i) => wrong[i] === Math.min(...wrong)));
+}
+
+// The boundaries along the last axis with their intervals over seeds; none for a single seed.
+function boundaries() {
+  const seeds = seedCount(), columns = data.dimensions[data.dimensions.length - 2].values, n = columns.length, found = [];
+  if (state.seed !== null || seeds < 2 || !columns.every((v) => typeof v === "number")) return found;
+  for (let start = 0; start < diagram.codes.length; start += n) {
+    const row = diagram.codes.slice(start, start + n), ends = [...row.keys()].filter((i) => i + 1 < n && row[i] !== row[i + 1]);
+    const each = [...Array(seeds).keys()].map((seed) => row.map((code, i) => (diagram.inferred[start + i] ? code : codes[(start + i) * seeds + seed])));
+    ends.forEach((end, number) => {
+      const before = row[end], after = row[end + 1];
+      if (before === UNKNOWN || after === UNKNOWN) return;
+      const between = [number ? ends[number - 1] + 1 : 0, number + 1 < ends.length ? ends[number + 1] + 1 : n];
+      const cuts = each.map((one) => cut(one.slice(...between), columns.slice(...between), before, after)).filter((v) => v !== null);
+      if (cuts.length < 2) return;
+      const middle = mean(cuts), deviation = Math.sqrt(cuts.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (cuts.length - 1));
+      const reach = Math.max(data.student[cuts.length] * deviation, Math.abs(columns[end + 1] - columns[end]) / 2);
+      found.push({ first: start, middle, low: Math.max(middle - reach, Math.min(...columns)), high: Math.min(middle + reach, Math.max(...columns)) });
+    });
+  }
+  return found;
 }

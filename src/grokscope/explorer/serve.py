@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import Container
+from functools import lru_cache
 from http.server import ThreadingHTTPServer
 
 from grokscope.errors import ConfigError
@@ -12,6 +13,10 @@ from grokscope.explorer.payload import details, overview
 from grokscope.explorer.server import LOOPBACK, make_server
 from grokscope.explorer.source import Source
 from grokscope.progress import progress_bar
+
+
+class _UntrainedError(Exception):
+    """A cell has no run."""
 
 
 def whole_page(source: Source) -> tuple[str, int]:
@@ -41,9 +46,18 @@ def listen(
         ConfigError: if it cannot listen there.
     """
 
-    def cell_details(cell: int) -> dict[str, object] | None:
-        run = source.run(cell)
-        return None if run is None else details(run)
+    @lru_cache(maxsize=256)  # where the weights are stored, pruning takes a third of a second
+    def known(sweep: str, cell: int) -> dict[str, object]:
+        run = source.run(cell, sweep)
+        if run is None:
+            raise _UntrainedError  # which is not remembered: it may be trained later
+        return details(run)
+
+    def cell_details(sweep: str, cell: int) -> dict[str, object] | None:
+        try:
+            return known(sweep, cell)
+        except _UntrainedError:
+            return None
 
     if not host:
         raise ConfigError("`host` must be an address, got none. Use 127.0.0.1.")

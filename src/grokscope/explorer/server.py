@@ -14,7 +14,7 @@ from grokscope.errors import ConfigError, StoreError
 
 LOOPBACK = "127.0.0.1"
 
-CELL = re.compile(r"/cell/([0-9]{1,9})")
+CELL = re.compile(r"/cell/([0-9a-f]{16})/([0-9]{1,9})")
 
 
 class _Server(ThreadingHTTPServer):
@@ -49,12 +49,12 @@ class _Answering(BaseHTTPRequestHandler):
 def make_server(
     page: str,
     overview: Callable[[], dict[str, object]],
-    cell: Callable[[int], dict[str, object] | None],
+    cell: Callable[[str, int], dict[str, object] | None],
     host: str = LOOPBACK,
     port: int = 0,
     allowed: Container[str] = (),
 ) -> ThreadingHTTPServer:
-    """A server of `/`, `/overview` and `/cell/N`, which the caller runs and closes.
+    """A server of `/`, `/overview` and `/cell/SWEEP/N`, which the caller runs and closes.
 
     While it serves this machine only, it refuses requests that name another host, so that no page
     from elsewhere can read it. If a function fails, the answer has status 503 and the reason.
@@ -62,7 +62,8 @@ def make_server(
     Args:
         page: the page.
         overview: makes what `/overview` answers.
-        cell: makes what `/cell/N` answers; None for a cell that was not trained.
+        cell: makes what `/cell/SWEEP/N` answers; None for a cell that was not trained, or of a
+            sweep that is not served here.
         host: address to listen at.
         port: port to listen at; 0 for a free one.
         allowed: other names that requests may have for this machine, as behind a proxy.
@@ -82,7 +83,7 @@ def make_server(
             elif self.path == "/overview":
                 self._answer_with(overview)
             elif cell_of := CELL.fullmatch(self.path):
-                self._answer_with(lambda: cell(int(cell_of[1])))
+                self._answer_with(lambda: cell(cell_of[1], int(cell_of[2])))
             else:
                 self.send_error(404)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import xarray as xr
@@ -21,6 +22,14 @@ NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
 """Numbers that the page needs of every cell."""
 
 
+class RunOf(Protocol):
+    """Gives the run of a cell."""
+
+    def __call__(self, cell: int, sweep: str | None = None) -> Run | None:
+        """The run at a place in the grid, if `sweep` names the grid that is shown now; or None."""
+        ...
+
+
 class Source(NamedTuple):
     """A sweep that is read but never changed.
 
@@ -30,7 +39,12 @@ class Source(NamedTuple):
     """
 
     dataset: Callable[[], xr.Dataset]
-    run: Callable[[int], Run | None]
+    run: RunOf
+
+
+def sweep_id(data: xr.Dataset) -> str:
+    """A name of the sweep, which is another when its grid has grown."""
+    return hashlib.sha256(data.attrs["grid"].encode()).hexdigest()[:16]
 
 
 def open_source(source: Path, grid: Grid | None = None) -> Source:
@@ -53,8 +67,8 @@ def open_source(source: Path, grid: Grid | None = None) -> Source:
         )
     found = _with_axis(grid_of(data))
 
-    def archived(cell: int) -> Run | None:
-        index = _index(data, cell)
+    def archived(cell: int, sweep: str | None = None) -> Run | None:
+        index = _index(data, cell, sweep)
         if index is None or data.status.values[index] != DONE or "run_maker" not in data:
             return None
         return archived_run(data, found, index)
@@ -76,9 +90,9 @@ def _of_store(folder: Path, given: Grid | None) -> Source:
         seen = grid_of(data), data
         return data
 
-    def stored(cell: int) -> Run | None:
+    def stored(cell: int, sweep: str | None = None) -> Run | None:
         grid, data = seen
-        index = _index(data, cell)
+        index = _index(data, cell, sweep)
         return None if index is None else store.find(grid.cell(index))
 
     return Source(now, stored)
@@ -93,8 +107,8 @@ def _with_axis(grid: Grid) -> Grid:
     return grid
 
 
-def _index(data: xr.Dataset, cell: int) -> tuple[int, ...] | None:
-    """A cell's position along every dimension; None if there is no such cell."""
-    if cell >= data.status.size:
+def _index(data: xr.Dataset, cell: int, sweep: str | None) -> tuple[int, ...] | None:
+    """A cell's position along every dimension; None if there is no such cell in that sweep."""
+    if cell >= data.status.size or sweep not in (None, sweep_id(data)):
         return None
     return tuple(int(place) for place in np.unravel_index(cell, data.status.shape))

@@ -24,7 +24,7 @@ function redraw() {
 async function poll() {
   try {
     const found = await asked("overview"), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
-    const regrown = differs("dimensions"), changed = differs("cells"); // a grid that was not named grows with its sweep
+    const regrown = differs("sweep"), changed = differs("cells"); // a grid that was not named grows with its sweep; another may be served here now
     showOverview(found);
     if (regrown) { details = new Map(); state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
   } catch (error) {
@@ -33,11 +33,25 @@ async function poll() {
   setTimeout(poll, POLL);
 }
 
+// A cell of each of the two phases that say most, so that the page explains itself.
+async function pinExamples() {
+  const telling = [0, 2, 1, 3, 4, 5].map((code) => [...codes.keys()].filter((cell) => codes[cell] === code && isShown(placeOfCell(cell))));
+  const middles = telling.filter((cells) => cells.length).slice(0, 2).map((cells) => cells[cells.length >> 1]);
+  const found = await Promise.all(middles.map(detailsOf));
+  if (state.pins.length) return; // the reader was quicker
+  state.pins = middles.filter((_, i) => found[i]);
+  drawDiagrams();
+  toAddress();
+  await drawPinned();
+}
+
 async function start() {
+  const isFresh = location.hash.length < 2;
   $("controls").addEventListener("submit", (event) => event.preventDefault());
   showOverview(embedded || await asked("overview"));
   addSaveButtons();
   redraw();
+  drawGlossary();
   const plot = $("diagrams");
   plot.addEventListener("mousemove", (event) => { const place = placeAt(event); if (place) $("cell").textContent = describe(place); });
   plot.addEventListener("click", (event) => {
@@ -58,6 +72,7 @@ async function start() {
   window.addEventListener("hashchange", redraw);
   window.addEventListener("resize", drawDiagrams);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  if (isFresh) await pinExamples().catch(tell);
   document.body.dataset.ready = "yes";
   if (!embedded) setTimeout(poll, POLL);
 }

@@ -11,23 +11,24 @@ import numpy as np
 class Phase(StrEnum):
     """What a network did with the rule and with the wrong labels (Table 1), or that it diverged.
 
-    Each has a `letter`, by which it is shown where there is room for no more.
+    Each has a `letter`, by which it is shown where there is room for no more, and a `meaning`.
     """
 
     letter: str
+    meaning: str
 
-    COEXISTENCE = "coexistence", "C"
-    PARTIAL_INVERSION = "partial_inversion", "P"
-    FULL_INVERSION = "full_inversion", "F"
-    MEMORIZATION = "memorization", "M"
-    FORGETTING = "forgetting", "G"
-    CONFUSION = "confusion", "X"
-    DIVERGED = "diverged", "D"
+    COEXISTENCE = "coexistence", "C", "generalises, and memorises the wrong labels"
+    PARTIAL_INVERSION = "partial_inversion", "P", "generalises, and memorises some wrong labels"
+    FULL_INVERSION = "full_inversion", "F", "generalises, and memorises no wrong label"
+    MEMORIZATION = "memorization", "M", "memorises all labels, and does not generalise"
+    FORGETTING = "forgetting", "G", "generalised at some step, and no longer does"
+    CONFUSION = "confusion", "X", "neither generalises nor memorises, and never generalised"
+    DIVERGED = "diverged", "D", "its loss was no longer finite"
 
-    def __new__(cls, value: str, letter: str) -> Phase:
-        """A word with its letter."""
+    def __new__(cls, value: str, letter: str, meaning: str) -> Phase:
+        """A word with its letter and its meaning."""
         member = str.__new__(cls, value)
-        member._value_, member.letter = value, letter
+        member._value_, member.letter, member.meaning = value, letter, meaning
         return member
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
@@ -17,8 +17,9 @@ import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
 from grokscope.paper.figures import RunFigure, Scale, SweepFigure, figures
+from grokscope.paper.plan import Plan, plan
 from grokscope.paper.request import sweep_data
-from grokscope.paper.statements import Claim, Finding, Verdict, claims, verify
+from grokscope.paper.statements import Claim, Finding, Verdict, claims, total_seconds, verify
 from grokscope.plotting.style import Picture
 from grokscope.plotting.wording import format_time
 from grokscope.runs.files import write_atomically
@@ -75,8 +76,9 @@ def report(
     workers: int | None = None,
     show: Callable[[str], None] = lambda line: None,
     train_sweeps: bool = True,
+    only: Collection[int | str] | None = None,
 ) -> dict[str, Finding]:
-    """Write the report as one HTML file, whole or not at all.
+    """Write the report as one HTML file, which grows with each figure and is whole at any time.
 
     Args:
         path: the file.
@@ -87,6 +89,7 @@ def report(
         show: called with a line about what is done next.
         train_sweeps: whether sweeps that are not in `results` are trained; otherwise figures of
             them are left out, with what makes them.
+        only: numbers of the figures to show, without the statements; by default all, with them.
 
     Returns:
         The findings in it, by the claim's name.
@@ -94,11 +97,12 @@ def report(
     Raises:
         OSError: if the file cannot be written.
     """
-    show("claims")
-    found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
+    show(planned(plan(only, scale, store, results, train_sweeps, workers)))
+    everything = figures()
+    wanted = {number: everything[number] for number in everything if number in (only or everything)}
     sections = []
-    for number, figure in figures().items():
-        show(f"figure {number}")
+    for place, (number, figure) in enumerate(wanted.items(), 1):
+        show(f"figure {number}, {place} of {len(wanted)}")
         try:
             if isinstance(figure, RunFigure):
                 section = _of_runs(number, figure, scale, store, workers)
@@ -111,8 +115,24 @@ def report(
         except (ConfigError, StoreError) as error:  # what is whole is shown all the same
             section = Section(number, figure.title, None, f"cannot be shown: {error}")
         sections.append(section)
+        state = f"Being made: {place} of {len(wanted)} figures so far."
+        write_atomically(path, page(sections, {}, {}, state).encode())
+    found = {}
+    if only is None:
+        show("statements")
+        found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
     write_atomically(path, page(sections, claims(), found).encode())
     return found
+
+
+def planned(found: Plan) -> str:
+    """What is to be trained, and how long that takes, in words."""
+    if not found.networks and not found.sweeps:
+        return "nothing is left to train"
+    networks = "1 network" if found.networks == 1 else f"{found.networks} networks"
+    parts = [networks] if found.networks else []
+    parts += [f"{count} of {name}" for name, count in found.sweeps.items()]
+    return f"to train {', '.join(parts)}: about {format_time(found.seconds)}"
 
 
 def _png(picture: Picture) -> bytes:
@@ -154,40 +174,59 @@ def _of_sweeps(
 
 
 def page(
-    sections: list[Section], all_claims: Mapping[str, Claim], found: Mapping[str, Finding]
+    sections: list[Section],
+    all_claims: Mapping[str, Claim],
+    found: Mapping[str, Finding],
+    state: str = "",
 ) -> str:
-    """The report's HTML, which needs nothing else; every string in it is text."""
-    counts = ", ".join(
-        f"{sum(finding.verdict == verdict for finding in found.values())} {verdict}"
-        for verdict in Verdict
-    )
-    made = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    versions = {"grokscope": version("grokscope")} | environment()
-    cost = format_time(math.fsum(finding.seconds for finding in found.values()))
+    """The report's HTML, which needs nothing else; every string in it is text.
+
+    Args:
+        sections: its figures.
+        all_claims: every statement by name.
+        found: the findings to show, by the statement's name; none if there is no table.
+        state: what is still to come.
+    """
     names = "".join(f'<a href="#figure-{s.number}">{_name(s.number)}</a> ' for s in sections)
-    rows = "".join(_row(name, all_claims[name], finding) for name, finding in found.items())
+    names += '<a href="#claims">Statements</a> ' if found else ""
+    versions = {"grokscope": version("grokscope")} | environment()
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>To grok or not to grok: what was measured</title><style>{STYLE}</style></head><body>
+<main>
 <h1>To grok or not to grok: what was measured</h1>
-<p>The figures and statements of Doshi, Das, He and Gromov's paper, made anew by grokscope. Of
-{len(found)} statements: {escape(counts)}.</p>
-<p class="quiet">Made {escape(made)}. Intervals are 95 %, over what n counts: those over seeds say what
-other seeds would give; those over rows or cells of one diagram say how far a statement holds over
-the diagram. <code>grokscope verify --only NAME</code> checks one anew. The cost is time on one core to
-train what a statement uses, shared or not: {cost} in all.</p>
-<nav aria-label="Contents"><a href="#claims">Statements</a> {names}<a href="#versions">Versions</a></nav>
-<h2 id="claims">Statements</h2>
-<div class="table" tabindex="0" role="region" aria-label="Statements and verdicts"><table>
-<thead><tr><th scope="col">Statement</th><th scope="col">Measured</th><th scope="col">Estimate</th>
-<th scope="col">Holds if</th><th scope="col">Cost</th><th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>
+<p>The figures and statements of Doshi, Das, He and Gromov's paper, made anew by grokscope.</p>
+<p class="quiet">Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {escape(state)}</p>
+<nav aria-label="Contents">{names}<a href="#versions">Versions</a></nav>
 <h2>Figures</h2>
 {"".join(map(_figure, sections))}
+{_statements(all_claims, found) if found else ""}
 <h2 id="versions">Versions</h2>
 <p class="quiet">Of what made this page; every run file and exported sweep holds those it was made with.</p>
 <p class="quiet"><code>{escape(json.dumps(versions))}</code></p>
+</main>
 </body></html>
+"""
+
+
+def _statements(all_claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> str:
+    """The table of statements and verdicts."""
+    counts = ", ".join(
+        f"{sum(finding.verdict == verdict for finding in found.values())} {verdict}"
+        for verdict in Verdict
+    )
+    cost = format_time(total_seconds(found))
+    rows = "".join(_row(name, all_claims[name], finding) for name, finding in found.items())
+    return f"""<h2 id="claims">Statements</h2>
+<p>Of {len(found)} statements: {escape(counts)}.</p>
+<p class="quiet">Intervals are 95 %, over what n counts: those over seeds say what other seeds would
+give; those over rows or cells of one diagram say how far a statement holds over the diagram.
+<code>grokscope verify --only NAME</code> checks one anew. The cost is time on one core to train what a
+statement uses: {cost} in all, where what several use counts once.</p>
+<div class="table" tabindex="0" role="region" aria-label="Statements and verdicts"><table>
+<thead><tr><th scope="col">Statement</th><th scope="col">Measured</th><th scope="col">Estimate</th>
+<th scope="col">Holds if</th><th scope="col">Cost</th><th scope="col">Verdict</th></tr></thead><tbody>{rows}</tbody></table></div>
 """
 
 

@@ -38,14 +38,17 @@ def plot_audit(run: Run, found: xr.Dataset) -> style.Picture:
     """
     margins = [name for name in ("margin", "pruned_margin") if name in found]
     is_known = "is_wrong" in found
-    figure, (row,) = style.panels(1, is_known + len(margins), height=2.1)
-    for axes, name in zip(row, margins, strict=False):
-        _margins(axes, found, name)
-        axes.set_title(f"{NAMES[name]}: {phase_title(run)}")
-    row[0].set_ylabel("training examples")
-    row[0].legend()
+    n_panels = len(margins) + 2 * is_known  # one is for the key
+    figure, grid = style.panels(*((2, 2) if n_panels == 4 else (1, n_panels)), height=2.1)
+    axes = grid.ravel()
+    for panel, name in zip(axes, margins, strict=False):
+        _margins(panel, found, name)
+        panel.set(title=f"{NAMES[name]}: {phase_title(run)}", ylabel="training examples")
+        style.legend_above(panel, 2)
     if is_known:
-        _precision_and_recall(row[-1], found)
+        _precision_and_recall(axes[-2], found)
+        axes[-1].legend(*axes[-2].get_legend_handles_labels(), loc="center left", frameon=False)
+        axes[-1].axis("off")
     kept = f"{found.attrs['kept']} of {found.attrs['neurons']} neurons kept" if found.attrs else ""
     return style.finish(figure, small_print([run], kept))
 
@@ -69,7 +72,7 @@ def _precision_and_recall(axes: Axes, found: xr.Dataset) -> None:
     """Precision against recall of each kind of evidence, with its area under the ROC curve."""
     wrong = found.is_wrong.values
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1.02), ylim=(0, 1.05))
-    axes.set_title("of finding wrong labels")
+    axes.set_title("finding wrong labels")
     if not wrong.any():
         return
     for (name, label), (color, dashes) in zip(NAMES.items(), LOOKS, strict=True):
@@ -80,4 +83,3 @@ def _precision_and_recall(axes: Axes, found: xr.Dataset) -> None:
             auroc = quality(found[name].values, wrong)["auroc"]
             shown = f"{label}: AUROC {auroc:.3f}"
             axes.plot(hits / wrong.sum(), precision, color=color, ls=dashes, label=shown)
-    axes.legend(loc="lower left", fontsize=6)

@@ -50,7 +50,7 @@ def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
     figure, ((curves, histogram), (spectrum, logits)) = style.panels(2, 2, height=2.0)
     accuracy_panel(curves, run, title(run, [run]))
     curves.set_ylabel("accuracy")
-    curves.legend()
+    style.legend_above(curves, 3)
     dataset = run.data
     index = next(iter(corrupted_examples(dataset, 1).tolist()), 0)
     if has_spectra := len(run.neuron_ipr) > 0:
@@ -60,7 +60,7 @@ def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
     else:
         norm_panel(histogram, run)
         histogram.set(title="Frobenius norms of the weights", ylabel="norm")
-        histogram.legend(ncols=2)
+        style.legend_above(histogram, 3)
         example_panel(spectrum, dataset.inputs[index])
 
     values = np.asarray(run.network(jnp.asarray(dataset.inputs[index : index + 1])))[0]
@@ -68,9 +68,8 @@ def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
     where = f" ({', '.join(map(str, dataset.inputs[index]))})" if has_spectra else ""
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"
     logits.set(title=f"logits of a {kind} example{where}", xlabel="label", ylabel="logit")
-    logits.margins(y=0.35)
     logits.ticklabel_format(axis="y", scilimits=(-4, 4))
-    logits.legend(ncols=2, loc="upper center")
+    style.legend_above(logits, 2)
     return style.finish(figure, small_print([run]))
 
 
@@ -121,7 +120,7 @@ def spectrum_panel(axes: Axes, run: Run, chosen: Sequence[int]) -> None:
         ylabel="share of power",
     )
     if chosen:
-        axes.legend()
+        style.legend_above(axes, 2)
 
 
 def example_panel(axes: Axes, features: np.ndarray) -> None:

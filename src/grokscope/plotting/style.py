@@ -108,6 +108,16 @@ def legend(figure: Figure, handles: Sequence[Artist], handlelength: float | None
         figure.legend(handles=handles, loc=where, ncols=ncols, handlelength=handlelength)
 
 
+def legend_above(axes: Axes, columns: int) -> None:
+    """Put a panel's legend between its title and its frame, where it covers no curve."""
+    shown = axes.legend(
+        loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns, borderaxespad=0, borderpad=0.2,
+        frameon=False, handlelength=2, columnspacing=1,
+    )  # fmt: skip
+    lines = ceil(len(shown.get_texts()) / columns)
+    axes.set_title(axes.get_title(), pad=6 + 11 * lines)
+
+
 def finish(figure: Picture, small_print: str, axes: Axes | None = None) -> Picture:
     """Add the legend of `axes` above all panels, and the small print below them."""
     if axes is not None:

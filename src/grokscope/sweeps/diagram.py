@@ -333,16 +333,16 @@ def boundaries(
             window = slice(first, last + 1)
             cuts = [_cut(seed[window], columns[window], before, after) for seed in seeds]
             cuts = [cut for cut in cuts if cut is not None]
+            middle = np.mean(cuts) if cuts else columns[end : end + 2].mean()
             low = high = np.nan
             if len(cuts) > 1:
                 interval = mean_interval(np.array(cuts), confidence)
                 half = abs(columns[end + 1] - columns[end]) / 2
-                low = min(interval.low, interval.estimate - half)
-                high = max(interval.high, interval.estimate + half)
+                low = max(min(interval.low, middle - half), columns.min())
+                high = min(max(interval.high, middle + half), columns.max())
             where = dict(zip(names, place, strict=True))
-            between = PHASES[before], PHASES[after]
-            middle = float(np.mean(cuts)) if cuts else float(columns[end : end + 2].mean())
-            found.append(Boundary(where, *between, middle, float(low), float(high)))
+            numbers = (round(float(value), 12) for value in (middle, low, high))
+            found.append(Boundary(where, PHASES[before], PHASES[after], *numbers))
     return found
 
 

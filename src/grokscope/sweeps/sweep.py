@@ -343,8 +343,6 @@ def estimate(
 ) -> Estimate:
     """The cost of the cells that `sweep` would train with the same arguments, without refining.
 
-    Times a few steps of a cell of middling length on this machine.
-
     Args:
         grid: the sweep's grid.
         store: a folder of runs, which need not exist.
@@ -356,14 +354,23 @@ def estimate(
     """
     missing = np.argwhere(_untrained(data, keep_weights, retry_failed))[:limit]
     cells = [grid.cell(tuple(index)) for index in missing.tolist()]
-    seconds = 0.0
     each = RUN_BYTES
     if cells and keep_weights:
         each += 4 * n_weights(cells[0]) + 12 * cells[0].model.widest * len(cells[0].schedule)
-    if cells:
-        cells.sort(key=work)
-        processes = min(workers or n_cores(), len(cells))
-        rate = seconds_per_work(cells[len(cells) // 2])
-        seconds = (rate * sum(map(work, cells)) + CELL_SECONDS * len(cells)) / processes
+    seconds = seconds_to_train(cells, workers)
     there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
     return Estimate(len(cells), seconds, each * len(cells), shutil.disk_usage(there).free)
+
+
+def seconds_to_train(cells: Sequence[Experiment], workers: int | None = None) -> float:
+    """How long networks take if none settles early, by a few steps of one of middling length.
+
+    Args:
+        cells: their experiments.
+        workers: training processes; by default one for each core that this process may use.
+    """
+    if not cells:
+        return 0.0
+    middle = sorted(cells, key=work)[len(cells) // 2]
+    alone = seconds_per_work(middle) * sum(map(work, cells)) + CELL_SECONDS * len(cells)
+    return alone / min(workers or n_cores(), len(cells))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +39,11 @@ COPIES = 6
 OTHER_NUMBERS = 64
 """About how many numbers a measurement has besides one for each unit."""
 
-CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
-"""Where Linux says how much memory a container may use (cgroup v2)."""
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where Linux says what a control group, as of a container or a job, may use (version 2)."""
+
+OWN_CGROUP = Path("/proc/self/cgroup")
+"""Where it says which one this process is in."""
 
 
 def work(experiment: Experiment) -> float:
@@ -95,12 +100,24 @@ def tiled(array: np.ndarray, size: int) -> np.ndarray:
 
 
 def memory_bytes() -> int | None:
-    """Memory that this process may use, as machine and container grant it; None if unknown."""
+    """Memory that this process may use, as machine, container and SLURM grant it, if known."""
     if not hasattr(os, "sysconf"):
         return None  # not a Unix
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = CGROUP_LIMIT.read_text().strip() if CGROUP_LIMIT.exists() else "max"
-    return machine if limit == "max" else min(machine, int(limit))
+    granted = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_cgroup_limits()]
+    megabytes = os.environ.get("SLURM_MEM_PER_NODE", "")
+    if megabytes.isdecimal() and int(megabytes):
+        granted.append(int(megabytes) * 2**20)
+    return min(granted)
+
+
+def _cgroup_limits() -> Iterator[int]:
+    """The limits of this process's control group and of those that it lies in."""
+    own = OWN_CGROUP.read_text() if OWN_CGROUP.exists() else ""
+    found = re.search("^0::/(.*)$", own, re.MULTILINE)
+    folder = CGROUPS / found[1] if found else CGROUPS
+    for file in (group / "memory.max" for group in (folder, *folder.parents)):
+        if file.is_file() and (limit := file.read_text().strip()) != "max":
+            yield int(limit)
 
 
 def require_memory(experiment: Experiment) -> None:

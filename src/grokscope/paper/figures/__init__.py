@@ -165,12 +165,21 @@ def load(number: int | str) -> RunFigure | SweepFigure:
     >>> load(1).title
     'Training curves by weight decay'
     """
-    known = {str(name): figure for name, figure in figures().items()}
-    if str(number) not in known:
+    return figures()[number_of(number)]
+
+
+def number_of(name: int | str) -> int | str:
+    """A figure's number or name, which may be given in letters.
+
+    Raises:
+        ConfigError: if there is no such figure.
+    """
+    known = {str(number): number for number in figures()}
+    if str(name).strip() not in known:
         raise ConfigError(
-            f"`figure` must be one of {', '.join(known)}, got {number!r}. Use 1 to begin."
+            f"`figure` must be one of {', '.join(known)}, got {name!r}. Use 1 to begin."
         )
-    return known[str(number)]
+    return known[str(name).strip()]
 
 
 def figure_of(sweep: str) -> SweepFigure:

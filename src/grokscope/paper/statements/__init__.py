@@ -109,7 +109,7 @@ class Finding(NamedTuple):
         verdict: what the evidence says.
         interval: the statistic and its 95 % interval.
         n: how many values or trials were counted.
-        seconds: time on one core to train what was used.
+        costs: seconds on one core to train what was used, by the run's digest or the sweep's name.
         missing: what would be needed, if there is no evidence at all.
         coarse: names of sweeps of the quick scale that were used, with their other settings.
     """
@@ -117,9 +117,19 @@ class Finding(NamedTuple):
     verdict: Verdict
     interval: Interval
     n: int
-    seconds: float
+    costs: Mapping[str, float] = {}
     missing: str = ""
     coarse: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """Time on one core to train what was used."""
+        return math.fsum(self.costs.values())
+
+
+def total_seconds(found: Mapping[str, Finding]) -> float:
+    """Time on one core to train what all findings rest on, what they share counted once."""
+    return math.fsum(dict(cost for one in found.values() for cost in one.costs.items()).values())
 
 
 def claims() -> dict[str, Claim]:
@@ -164,14 +174,15 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
     lacking = [name for name in claim.sweeps if name not in evidence.sweeps]
     nothing = Interval(np.nan, np.nan, np.nan)
     if lacking:
-        return Finding(Verdict.UNDECIDED, nothing, 0, 0.0, f"sweep {' and '.join(lacking)}")
+        missing = f"sweep {' and '.join(lacking)}"
+        return Finding(Verdict.UNDECIDED, nothing, 0, missing=missing)
     try:
         sample = claim.measure(evidence)
     except ConfigError as error:
-        return Finding(Verdict.UNDECIDED, nothing, 0, 0.0, str(error))
-    runs = {run.digest: run for each in evidence.runs for run in each.values()}
-    seconds = math.fsum(float(run.dataset.attrs["seconds"]) for run in runs.values())
-    seconds += math.fsum(float(evidence.sweeps[name].seconds.sum()) for name in claim.sweeps)
+        return Finding(Verdict.UNDECIDED, nothing, 0, missing=str(error))
+    runs = [run for each in evidence.runs for run in each.values()]
+    costs = {run.digest: float(run.dataset.attrs["seconds"]) for run in runs}
+    costs |= {name: float(evidence.sweeps[name].seconds.sum()) for name in claim.sweeps}
     if isinstance(sample, Share):
         interval, n = share_interval(*sample), sample.trials
     else:
@@ -180,12 +191,12 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
         if claim.experiments and len(known) < len(values):
             without = f"{len(values) - len(known)} of {len(values)}"
             needed = f"a value of every network, which {without} lack"
-            return Finding(Verdict.UNDECIDED, nothing, 0, seconds, needed)
+            return Finding(Verdict.UNDECIDED, nothing, 0, costs, needed)
         interval, n = mean_interval(known), len(known)
         if isinstance(sample, Size):
             interval = _size(interval)
     coarse = tuple(evidence.coarse[name] for name in claim.sweeps if name in evidence.coarse)
-    return Finding(_verdict(interval, claim), interval, n, seconds, coarse=coarse)
+    return Finding(_verdict(interval, claim), interval, n, costs, coarse=coarse)
 
 
 def _size(interval: Interval) -> Interval:
