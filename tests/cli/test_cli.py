@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grokscope.cli import main
+from grokscope.cli.sweep_tables import print_status
 from grokscope.cli.train import setting_options
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
@@ -288,6 +289,15 @@ def test_a_folder_that_was_removed_is_told_in_one_line(here, capsys, monkeypatch
     gone.rmdir()
     assert call("train", *TINY) == 2
     assert capsys.readouterr() == ("", "grokscope: No such file or directory\n")
+
+
+def test_words_of_the_user_s_own_are_printed_as_they_are(capsys):
+    """Square brackets are markup to Rich, and words between colons pictures."""
+    data = collect(Grid(axes={"operation": ["addition", "multiplication"]}), "none")
+    print_status(data.assign_coords(operation=["[/]", "[bold]:smile:"]))
+    printed = capsys.readouterr().out
+    assert "[/]" in printed
+    assert "[bold]:smile:" in printed
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def refused(capsys, *arguments):
         ("zipped = [5]\n" + GRID, "zipped"),
         (GRID.replace("[base]", "[base]\nmeasures = [5]"), "measures"),
         (GRID.replace("[0, 1]", f"[0, {'9' * 310}]"), "weight_decay"),
+        (GRID + "[base.task]\nname = []\n", "task"),
         (GRID.replace("weight_decay", "corruption_fraction").replace("1]", f"{'9' * 310}]"), ""),
     ],
 )

@@ -717,12 +717,13 @@ def test_a_logger_is_called_at_every_measurement():
     assert json.dumps(lines)
 
 
-def test_an_error_in_own_code_is_one_line_that_says_where(tmp_path, monkeypatch, capsys):
-    (tmp_path / "mine.py").write_text("def bad(m, n):\n    raise KeyError('x')\n")
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.parametrize("raised", ["KeyError: 'x'", "SystemExit", "SystemExit: 3"])
+def test_an_error_in_own_code_is_one_line_that_says_where(raised, tmp_path, monkeypatch, capsys):
+    kind, _, argument = raised.partition(": ")
+    (tmp_path / "mine.py").write_text(f"def bad(m, n):\n    raise {kind}({argument})\n")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main(["train", "--operation", "mine:bad", "--modulus", "7", "--width", "8"])
     assert ended.value.code == 2
     said = capsys.readouterr().err
-    assert said == "grokscope: `mine.py`, line 2, raised KeyError: 'x'. Mend the file.\n"
+    assert said == f"grokscope: `mine.py`, line 2, raised {raised}. Mend the file.\n"

@@ -10,6 +10,7 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -478,6 +479,22 @@ def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
     assert len(asked) == 4
 
 
+def slow(experiments, store, keep_weights, report):
+    time.sleep(60)
+
+
+def test_a_pool_that_is_given_up_prints_nothing(tmp_path, caplog):
+    """Not even of tasks that it has not yet looked at, as when it is interrupted at once."""
+    cells = [cell for _, cell in GRID.cells()]
+    with local_pool(1) as workers:
+        many = replace(workers, n_tasks=12, task_seconds=0.0)
+        deadline = time.monotonic() + 2
+        given_up = Scheduler(cells, Store(tmp_path), many, train=slow, deadline=deadline)
+        assert list(given_up.run()) == []
+    assert given_up.n_left == 12
+    assert not caplog.records
+
+
 def test_a_script_needs_no_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
@@ -523,6 +540,42 @@ def test_a_cluster_that_loses_a_worker_gives_the_whole_dataset(cluster, whole, t
     assert (data.status == DONE).all()
     assert same(data, whole[1])
     assert same_runs(store, whole[0])
+
+
+CLUSTER = """
+import distributed, sys
+if __name__ == "__main__":
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True,
+                                       dashboard_address=None, silence_logs=50)
+    print(cluster.scheduler_address, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_scheduler_that_dies_is_told_in_one_line(tmp_path):
+    """Its processes have another current folder; still the runs come into the sweep's own."""
+    pytest.importorskip("distributed")
+    (tmp_path / "grid.toml").write_text(GRID.with_base(steps=2000).to_toml())
+    cluster = subprocess.Popen([sys.executable, "-c", CLUSTER], process_group=0, text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert cluster.stdout is not None
+    address = cluster.stdout.readline().strip()
+    command = f"-m grokscope sweep grid.toml --scheduler {address}".split()
+    asked = subprocess.Popen([sys.executable, *command], cwd=tmp_path, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    while asked.poll() is None and not list(tmp_path.glob("runs/*.nc")):
+        time.sleep(0.05)
+    os.killpg(cluster.pid, signal.SIGKILL)
+    cluster.communicate()
+    out, err = asked.communicate(timeout=60)
+    assert (asked.returncode, out) == (1, "")
+    assert err.count("\n") == 1
+    assert "lost its scheduler" in err
+
+
+def test_runs_that_land_in_another_store_are_told(tmp_path):
+    with open_workers(1) as workers, pytest.warns(UserWarning, match="1 networks were trained"):
+        scheduler.train_all(Scheduler([BASE], Store(tmp_path), workers, train=nothing))
 
 
 def test_an_unreachable_scheduler_is_refused_in_one_line(monkeypatch):

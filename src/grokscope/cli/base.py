@@ -128,14 +128,14 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(arguments or ["--help"], prog_name="grokscope", standalone_mode=False)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the latter by a user's own code
         _fail(*_explained(error))
     if code == INTERRUPTED:  # what Typer makes of a KeyboardInterrupt
         _fail("interrupted; finished runs are stored, the one in flight is not", INTERRUPTED)
     sys.exit(code or 0)
 
 
-def _explained(error: Exception) -> tuple[str, int]:
+def _explained(error: Exception | SystemExit) -> tuple[str, int]:
     """What to say of an error, and the exit code; any other error is raised again."""
     match error:
         case typer.TyperException():
@@ -156,11 +156,11 @@ def _explained(error: Exception) -> tuple[str, int]:
         case OSError():
             where = f"`{error.filename}` " if error.filename else ""
             return f"{where}{error.strerror or error}", BAD_INPUT
-    from grokscope.experiment.own_code import own_code_in
-
-    if (place := own_code_in(error)) is None:
+    own_code = sys.modules.get("grokscope.experiment.own_code")  # or none of it has run
+    if own_code is None or (place := own_code.own_code_in(error)) is None:
         raise error
-    return f"{place} raised {type(error).__name__}: {error}. Mend the file.", BAD_INPUT
+    told = f": {error}" if str(error) else ""
+    return f"{place} raised {type(error).__name__}{told}. Mend the file.", BAD_INPUT
 
 
 def _usage(error: typer.TyperException) -> str:

@@ -73,10 +73,13 @@ def print_run(run: Run, as_json: bool, **more: str) -> None:
 
 
 def console() -> Console:
-    """A console of at least 80 columns: a narrower terminal wraps lines and cuts no number."""
+    """A console of at least 80 columns: a narrower terminal wraps lines and cuts no number.
+
+    Square brackets and colons in words of the user's own are printed as they are.
+    """
     from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 120, markup=False, emoji=False)
     console.width = max(console.width, 80)
     return console
 

@@ -52,7 +52,7 @@ def _defaults(field: str, value: object) -> object:
         return kinds["own"](code=value).model_dump()
     if isinstance(value, Mapping) and kinds:
         kind = value.get("name", next(iter(kinds)))
-        known = kind in kinds and kind != "own"
+        known = isinstance(kind, str) and kind in kinds and kind != "own"
         return {**kinds[kind]().model_dump(), **value} if known else dict(value)
     return kinds[value]().model_dump() if isinstance(value, str) and value in kinds else value
 

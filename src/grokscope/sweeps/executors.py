@@ -6,6 +6,7 @@ it and says what it can do as the attributes of `Workers`.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import struct
@@ -269,14 +270,27 @@ def dask_executor(address: str) -> Iterator[Executor]:
             "`scheduler` must have Dask to talk to, got no such package. "
             "Install it with: pip install 'grokscope[dask]'."
         ) from None
+    with _silent("distributed.client"):
+        try:
+            resolve_address(address)  # a client refused for its address takes 40 s to end
+            client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ConfigError(
+                f"`scheduler` must be the address of a Dask scheduler that answers, got {address!r}"
+                f" ({reason}). Start one with: dask scheduler."
+            ) from None
+        with client:
+            yield client.get_executor(pure=False, retries=RETRIES)
+
+
+@contextmanager
+def _silent(name: str) -> Iterator[None]:
+    """Without what a logger says: Dask's prints tracebacks of a lost scheduler; we say it once."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
     try:
-        resolve_address(address)  # a client refused for its address takes 40 s to end
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(
-            f"`scheduler` must be the address of a Dask scheduler that answers, got {address!r} "
-            f"({reason}). Start one with: dask scheduler."
-        ) from None
-    with client:
-        yield client.get_executor(pure=False, retries=RETRIES)
+        yield
+    finally:
+        logger.setLevel(level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
@@ -105,7 +106,7 @@ class Scheduler:
     def run(self) -> Iterator[Outcome]:
         """Train every cell, or as many as the time limit allows.
 
-        However this ends, what was submitted and has not begun is cancelled.
+        However this ends, what was submitted elsewhere and has not begun is cancelled.
 
         Yields:
             What became of each cell.
@@ -125,8 +126,9 @@ class Scheduler:
         except OutOfTime:
             pass
         finally:
-            for future in self.running:
-                future.cancel()
+            if not self._workers.is_local:  # whose processes end anyway, and loky then has none
+                for future in self.running:  # to set results of futures that are cancelled
+                    future.cancel()
 
     def _goes_on(self) -> bool:
         """Whether there is something to do; waits a little where another process does it."""
@@ -146,7 +148,8 @@ class Scheduler:
                 return
             self._suspect_runs = self._workers.is_local and is_suspect
             task = Task(cells, self._workers.new_report(self._report_here))
-            store, code = str(self.store.path), allowed_folders()
+            # Absolute, since a process elsewhere has another current folder.
+            store, code = str(self.store.path.absolute()), allowed_folders()
             arguments = (self._train, cells, store, self._keep_weights, task.report, code)
             try:
                 future = self._workers.executor.submit(run_task, *arguments)
@@ -309,5 +312,11 @@ def train_all(scheduler: Scheduler) -> dict[str, str]:
                 store.summaries(known, wanted=known)
                 spent = time.monotonic() - cached
     finally:
-        store.summaries(known, wanted=known)  # which keeps them for the next time
+        found = store.summaries(known, wanted=known)  # which keeps them for the next time
+    if len(found) < len(known):
+        warnings.warn(
+            f"{len(known) - len(found):,} networks were trained whose runs are not in "
+            f"`{store.path}`: every process must see that folder under the same path.",
+            stacklevel=2,
+        )
     return failed
