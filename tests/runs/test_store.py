@@ -244,8 +244,10 @@ def test_a_failure_is_noted_until_it_is_forgotten_or_its_run_is_there(run, store
     store.save(run)
     assert store.failures() == {}
     store.path_of(EXPERIMENT).unlink()
-    next(store.path.glob("*.failed")).write_bytes(b"\xff")
-    assert store.failures() == {run.digest: "unknown: its record cannot be read"}
+    note = next(store.path.glob("*.failed"))
+    for damaged in (b"\xff", note.read_bytes().replace(b"memory", b"memorx")):
+        note.write_bytes(damaged)
+        assert store.failures() == {run.digest: "unknown: its record cannot be read"}
     store.forget_failure(EXPERIMENT)
     store.forget_failure(EXPERIMENT)
     assert store.failures() == {}
@@ -279,6 +281,13 @@ def test_of_several_the_largest_is_shown_and_what_lies_beside_all_is_said(store)
         store.grid()
     assert "got 6 that differ in corruption_fraction, train_fraction, seed" in str(error.value)
     assert str(error.value).endswith("Name the sweep with --grid.")
+
+
+def test_a_file_that_is_only_called_like_a_run_hides_no_sweep(store):
+    swept(GRID, store, limit=1)
+    (store.path / f"{'0' * 64}.nc").write_bytes(b"no run")
+    with pytest.warns(UserWarning, match="set aside"):
+        assert store.grid() == GRID
 
 
 def test_a_record_that_cannot_be_read_is_passed_over(store):

@@ -21,7 +21,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.tasks import OwnTask
-from grokscope.runs.files import seal_of, write_atomically
+from grokscope.runs.files import read_sealed, seal_of, write_atomically, write_sealed
 from grokscope.runs.run import Run, open_run, write_run
 from grokscope.runs.summaries import (
     Cached,
@@ -230,7 +230,7 @@ class Store:
         """
         document = {"experiment": json.loads(experiment.canonical_json()), "reason": reason}
         path = self.path_of(experiment).with_suffix(FAILED)
-        write_atomically(path, json.dumps(document, indent=1).encode())
+        write_sealed(path, json.dumps(document, indent=1).encode())
 
     def forget_failure(self, experiment: Experiment) -> None:
         """Remove the note of a failure, if there is one."""
@@ -242,8 +242,10 @@ class Store:
         for path in self.path.glob(f"*{FAILED}"):
             if not self.path_of(path.stem).exists():
                 try:
-                    reasons[path.stem] = str(json.loads(path.read_bytes())["reason"])
-                except (ValueError, KeyError, TypeError):
+                    reasons[path.stem] = str(json.loads(read_sealed(path))["reason"])
+                except FileNotFoundError:  # another process tries it again
+                    continue
+                except (OSError, StoreError, ValueError, KeyError, TypeError):
                     reasons[path.stem] = "unknown: its record cannot be read"
         return reasons
 
@@ -298,9 +300,11 @@ class Store:
                 f"`store` must be a folder of runs, got {str(self.path)!r} without any. "
                 "Use `grokscope sweep` to train some."
             )
-        for grid in self.grids():
-            if names <= set(grid.digests):
-                return grid
+        # A file that is damaged, or not what it is called, is no run.
+        for held in (names, self.summaries().keys()):
+            for grid in self.grids():
+                if held <= set(grid.digests):
+                    return grid
         varied = [name.rpartition(".")[2] for name in varied_settings(self.summaries())]
         differ = f" that differ in {', '.join(varied)}" if varied else ""
         raise ConfigError(
