@@ -24,7 +24,7 @@ docs: .venv/docs  ## the documentation as web pages, with the reference made fro
 	@echo "documentation  docs/_build/index.html"
 
 notebook: .venv/test  ## the tutorial as a notebook, run
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python docs/tutorial_notebook.py
+	$(BIN)/python docs/tutorial_notebook.py
 
 pictures: .venv/core  ## the documentation's diagrams, from the sweeps in results
 	$(BIN)/grokscope phases results/figure3a.nc --out docs/images/figure3a.png

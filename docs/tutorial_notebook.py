@@ -1,4 +1,7 @@
-"""The tutorial as a notebook, made from its page: `make notebook` runs it and keeps the outputs."""
+"""The tutorial as a notebook, made from its page: `make notebook` runs it and keeps the outputs.
+
+A shell's commands become the Python that stands in a comment before them.
+"""
 
 import base64
 import doctest
@@ -15,14 +18,18 @@ PAGE = Path(__file__).parent / "tutorial.md"
 NOTEBOOK = PAGE.with_suffix(".ipynb")
 
 FENCE = re.compile(
-    r"(?:<!-- (?P<mark>.*?) -->\n+)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S
+    r"(?:<!-- (?P<mark>(?:(?!-->).)*?)\s-->\n+)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.M | re.S
 )
-"""A block of a page; a mark before it says why the tests do not run it."""
+"""A block of a page; a mark before it says why tests do not run it, or what a notebook runs."""
+
+IN_NOTEBOOK = "in a notebook:\n"
+
+PICTURE = re.compile(r"(?:[^.:\n]+:\n\n)?!\[[^\]]*\]\(images/(\S+?)\)\n*")
+"""A picture and the sentence that names it."""
 
 BEGINNING = """\
 import os, tempfile
-os.chdir(tempfile.mkdtemp())  # what is trained and drawn here goes into a new folder
-os.environ |= {"COLUMNS": "110", "FORCE_COLOR": ""}  # plain text, wide enough for the tables"""
+os.chdir(tempfile.mkdtemp())  # what is trained here goes into a new folder"""
 
 
 class Block(NamedTuple):
@@ -36,6 +43,12 @@ class Block(NamedTuple):
     def is_run(self) -> bool:
         """Whether its commands are run by the tests."""
         return self.kind == "console" and not self.mark.startswith("not run: ")
+
+    @property
+    def in_notebook(self) -> list[str]:
+        """The cells that a notebook has in place of its commands."""
+        is_said = self.mark.startswith(IN_NOTEBOOK)
+        return self.mark.removeprefix(IN_NOTEBOOK).split("\n\n") if is_said else []
 
     @property
     def file(self) -> str | None:
@@ -63,15 +76,15 @@ def _block(match: re.Match[str]) -> Block:
 def as_notebook(text: str) -> nbformat.NotebookNode:
     """A page as a notebook: commands, files and doctests become cells that run."""
     cells = [v4.new_code_cell(BEGINNING)]
-    end = 0
+    end, draws = 0, False  # a cell draws the pictures that the page has after it
     for match in FENCE.finditer(text):
         block = _block(match)
         code = list(_code(block))
         if code:
-            cells += _prose(text[end : match.start()])
+            cells += _prose(text[end : match.start()], draws)
             cells += map(v4.new_code_cell, code)
-            end = match.end()
-    cells += _prose(text[end:])
+            end, draws = match.end(), bool(block.in_notebook)
+    cells += _prose(text[end:], draws)
     for index, cell in enumerate(cells):
         cell.id = f"cell-{index}"  # random ones would differ every time
     spec = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -82,8 +95,8 @@ def _code(block: Block) -> Iterator[str]:
     """The code cells that a block becomes; none if it is only to be read."""
     if block.file:
         yield f"%%writefile {block.file}\n{block.body.rstrip()}"
-    elif block.is_run:
-        yield "\n".join(["%%sh", *block.commands])
+    elif block.in_notebook:
+        yield from (cell.strip() for cell in block.in_notebook)
     elif block.kind == "pycon":
         sources: list[str] = []
         for example in doctest.DocTestParser().get_examples(block.body):
@@ -95,13 +108,13 @@ def _code(block: Block) -> Iterator[str]:
             yield "".join(sources).rstrip()
 
 
-def _prose(text: str) -> list[nbformat.NotebookNode]:
-    """A Markdown cell, if there is anything to read; links without words show their page.
+def _prose(text: str, without_pictures: bool) -> list[nbformat.NotebookNode]:
+    """A Markdown cell, if there is anything to read.
 
     Its pictures are within it, so that the notebook may be taken elsewhere.
     """
-    text = re.sub(r"\[\]\((\S+?)\)", r"[\1](\1)", text.strip())
-    text = re.sub(r"\nIt is a notebook too: .*", "", text)
+    text = re.sub(r"\nIt is a notebook too: .*", "", text.strip())
+    text = PICTURE.sub("", text) if without_pictures else text
     attached = {
         name: {"image/png": base64.b64encode((PAGE.parent / "images" / name).read_bytes()).decode()}
         for name in re.findall(r"\]\(images/(\S+?)\)", text)

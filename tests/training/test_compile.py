@@ -116,3 +116,22 @@ def test_a_compiled_function_follows_what_is_configured(monkeypatch):
     monkeypatch.setattr(compiling, "_chosen", compiling.compilation()._replace(options={}))
     assert repeated(jnp.float32(2), times=3) == 6
     assert traced == [3, 3], "once for each set of options"
+
+
+def test_a_shape_too_many_makes_room_by_forgetting_what_was_compiled(monkeypatch):
+    monkeypatch.setattr(compiling, "_shapes", set())
+    traced = []
+
+    @compiling.compiled()
+    def doubled(x):
+        traced.append(x.shape)
+        return 2 * x
+
+    for shape in range(compiling.KEPT_SHAPES):
+        compiling.make_room(shape)
+        doubled(jnp.ones(3))
+    assert len(traced) == 1
+    compiling.make_room(0)
+    compiling.make_room(compiling.KEPT_SHAPES)
+    doubled(jnp.ones(3))
+    assert len(traced) == 2, "compiled anew"

@@ -17,7 +17,7 @@ from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached
 from grokscope.runs.train import train_ensemble
 from grokscope.sweeps.executors import Report
-from grokscope.training.compile import require_environment
+from grokscope.training.compile import make_room, require_environment
 from grokscope.training.cost import work
 from grokscope.training.loop import ensemble_key, ensemble_size
 
@@ -68,7 +68,8 @@ def train_cells(
         done += part
         report(done)
 
-    for _, same_shape in groupby(experiments, ensemble_key):
+    for shape, same_shape in groupby(experiments, ensemble_key):
+        make_room(shape)
         members = list(same_shape)
         for start in range(0, len(members), ensemble_size()):
             batch = members[start : start + ensemble_size()]

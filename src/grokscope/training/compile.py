@@ -10,7 +10,7 @@ import hashlib
 import os
 import platform
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from functools import cache, wraps
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -43,6 +43,12 @@ UNFIT = {
 THREADS = 1
 """Threads of a training process: two processes of one thread each, on two cores, train almost
 twice as many networks as one process of two threads."""
+
+
+KEPT_SHAPES = 24
+"""Shapes of networks whose compiled blocks a process keeps in memory, 10 MB each (measured)."""
+
+_shapes: set[Hashable] = set()
 
 
 class Compilation(NamedTuple):
@@ -131,6 +137,20 @@ def require_environment() -> None:
             f"`JAX_PLATFORMS` must name a device that is there, got {wanted!r} ({reason}). "
             "Unset it."
         ) from None
+
+
+def make_room(shape: Hashable) -> None:
+    """Forget all compiled blocks before those of a shape that would be one too many.
+
+    They are read from the folder of compiled blocks when they are needed again.
+
+    Args:
+        shape: an `ensemble_key`.
+    """
+    if shape not in _shapes and len(_shapes) >= KEPT_SHAPES:
+        jax.clear_caches()
+        _shapes.clear()
+    _shapes.add(shape)
 
 
 def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
