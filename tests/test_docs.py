@@ -2,7 +2,6 @@
 
 import base64
 import inspect
-import os
 import pkgutil
 import re
 import shlex
