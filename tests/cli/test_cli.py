@@ -158,6 +158,7 @@ BAD = [
     "figure 1 --out .",
     "figure 1 --out bad.toml/a.png",
     "sweep figure3a --every 0",
+    "sweep smal.toml",
     "status figure3a --every half",
     "phases . --every 2",
     "nonsense",

@@ -153,6 +153,8 @@ def _explained(error: Exception | SystemExit) -> tuple[str, int]:
         case OSError(errno=errno.ENOSPC):
             message = "No space left on device. What is stored is whole: make room, and ask again"
             return message, BAD_INPUT
+        case FileNotFoundError() if error.filename:
+            return f"`{error.filename}` must be a file, got no such one. Check its name.", BAD_INPUT
         case OSError():
             where = f"`{error.filename}` " if error.filename else ""
             return f"{where}{error.strerror or error}", BAD_INPUT

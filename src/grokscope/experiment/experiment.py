@@ -61,7 +61,7 @@ class Experiment(Part):
     >>> Experiment(train_fraction=1.5)
     Traceback (most recent call last):
     grokscope.errors.ConfigError: `train_fraction` must lie strictly between 0 and 1, got 1.5. \
-Use 0.5 to train on half of the pairs.
+Use 0.5 to train on half of the examples.
     """
 
     schema_version: ClassVar[int] = SCHEMA
@@ -70,8 +70,8 @@ Use 0.5 to train on half of the pairs.
     train_fraction: Annotated[
         Number,
         Field(gt=0, lt=1),
-        Rule("must lie strictly between 0 and 1", "Use 0.5 to train on half of the pairs."),
-    ] = Field(default=0.5, description="α, the share of all pairs used for training")
+        Rule("must lie strictly between 0 and 1", "Use 0.5 to train on half of the examples."),
+    ] = Field(default=0.5, description="α, the share of all examples used for training")
     corruption_fraction: Annotated[
         Number,
         Field(ge=0, le=1),

@@ -106,7 +106,7 @@ class Grid(Part):
     >>> Grid(axes={"train_fraction": [0.5, 1.5]})
     Traceback (most recent call last):
     grokscope.errors.ConfigError: train_fraction = 1.5, seed = 0: `train_fraction` must lie \
-strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the pairs.
+strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the examples.
     """
 
     base: Experiment = Field(default=Experiment(), description="what all cells share")

@@ -148,6 +148,7 @@ def load_grid(source: str | Path) -> Grid:
     >>> load_grid("figure3a").sizes
     {'weight_decay': 4, 'train_fraction': 17, 'corruption_fraction': 19, 'seed': 1}
     """
-    if str(source) not in GRIDS and Path(source).is_file():
-        return Grid.from_toml(Path(source))
+    path = Path(source)
+    if str(source) not in GRIDS and (path.is_file() or path.suffix == ".toml"):
+        return Grid.from_toml(path)
     return grid(str(source))
