@@ -49,6 +49,13 @@ def test_boxed_term_is_the_modular_delta():
     assert np.abs(near - delta).max() <= 97 / 1000
 
 
+def test_the_analytic_network_has_half_as_many_frequencies_as_residues():
+    """Real weights of frequency k and p - k are the same up to phase (footnote 5)."""
+    U = np.asarray(analytic_network(97, 1940).U)
+    strongest = np.abs(np.fft.rfft(U, axis=0)).argmax(axis=0)
+    assert len(np.unique(strongest)) == 49  # ⌈97 / 2⌉
+
+
 def test_terms_sum_to_the_logits_and_others_vanish_as_width_grows():
     pairs = PAIRS[::97]
     sizes = []

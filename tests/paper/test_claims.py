@@ -1,12 +1,12 @@
 """The claims: each is whole, and judged by its interval alone."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from grokscope.analysis.statistics import Interval
 from grokscope.cli import main
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
@@ -18,16 +18,19 @@ from grokscope.paper.figures import figure_of
 from grokscope.paper.grids import GRIDS, load_grid
 from grokscope.paper.statements import (
     Claim,
-    Evidence,
-    Share,
-    Size,
+    Finding,
+    Seed,
     Verdict,
     chosen,
     claims,
-    diagrams,
+    counted,
     experiments_of,
+    families,
     judge,
+    pruning,
+    remain,
     statistics,
+    sweep_statistics,
     verify,
 )
 from grokscope.runs.files import write_dataset
@@ -39,61 +42,125 @@ ALL = claims()
 SWEPT = {name: claim for name, claim in ALL.items() if claim.sweeps}
 
 
-def made_up(sample, bound=0.5, side="above"):
-    return Claim("1", "It holds.", "a number", bound, side, "why", lambda evidence: sample)
+def made_up(values, bound=0.5, side="above", **options):
+    """A claim whose statistic has these values, one for each seed."""
+    given = iter(values)
+    return Claim(
+        "1", "It holds.", "a number", bound, side, "why", lambda seed: next(given), **options
+    )
+
+
+def judged(values, side="above", **options):
+    return judge(made_up(values, side=side, **options), [{}] * len(values))
 
 
 @pytest.mark.parametrize(
-    ("sample", "side", "verdict"),
+    ("values", "side", "verdict"),
     [
         ([0.8, 0.9, 0.85], "above", Verdict.SUPPORTED),
         ([0.8, 0.9, 0.85], "below", Verdict.CONTRADICTED),
         ([0.1, 0.12, 0.11], "above", Verdict.CONTRADICTED),
         ([0.1, 0.9, 0.6], "above", Verdict.UNDECIDED),
-        ([0.9], "above", Verdict.UNDECIDED),
+        ([0.9], "above", Verdict.ONE_SEED),
+        ([0.1], "above", Verdict.ONE_SEED),
+        ([True], "above", Verdict.ONE_SEED),
         ([np.nan, 0.9, np.nan], "above", Verdict.UNDECIDED),
         ([], "above", Verdict.UNDECIDED),
         ([0.5, 0.5], "above", Verdict.UNDECIDED),
         ([0.5, 0.5], "below", Verdict.UNDECIDED),
-        (Size([0.8, -0.7, 0.6, -0.9]), "below", Verdict.UNDECIDED),
-        (Size([0.1, -0.2, 0.1, -0.1]), "below", Verdict.SUPPORTED),
-        (Size([-0.8, -0.9, -0.85]), "above", Verdict.SUPPORTED),
-        (Size([-0.8, -0.9, -0.85]), "below", Verdict.CONTRADICTED),
-        (Share(4, 4), "above", Verdict.SUPPORTED),
-        (Share(3, 3), "above", Verdict.UNDECIDED),
-        (Share(0, 4), "above", Verdict.CONTRADICTED),
-        (Share(0, 0), "above", Verdict.UNDECIDED),
+        ([True] * 4, "above", Verdict.SUPPORTED),
+        ([True] * 3, "above", Verdict.UNDECIDED),
+        ([False] * 4, "above", Verdict.CONTRADICTED),
     ],
 )
-def test_a_verdict_follows_from_the_whole_interval(sample, side, verdict):
-    assert judge(made_up(sample, side=side), Evidence([], {})).verdict == verdict
+def test_a_verdict_follows_from_the_whole_interval_over_seeds(values, side, verdict):
+    assert judged(values, side).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("values", "side", "verdict"),
+    [
+        ([0.8, -0.7, 0.6, -0.9], "below", Verdict.UNDECIDED),
+        ([0.1, -0.2, 0.1, -0.1], "below", Verdict.SUPPORTED),
+        ([-0.8, -0.9, -0.85], "above", Verdict.SUPPORTED),
+        ([-0.8, -0.9, -0.85], "below", Verdict.CONTRADICTED),
+    ],
+)
+def test_a_size_is_judged_by_its_distance_from_zero(values, side, verdict):
+    assert judged(values, side, is_size=True).verdict == verdict
+
+
+def test_one_seed_has_an_estimate_and_no_interval():
+    for value in (0.9, True):
+        finding = judged([value])
+        assert (finding.interval.estimate, finding.n) == (value, 1)
+        assert np.isnan([finding.interval.low, finding.interval.high, finding.p]).all()
+
+
+def test_what_was_tried_at_settings_of_our_choosing_cannot_contradict():
+    assert judged([0.1, 0.12, 0.11], chosen="rate").verdict == Verdict.NOT_REPRODUCED
+    assert judged([0.8, 0.9, 0.85], chosen="rate").verdict == Verdict.SUPPORTED
 
 
 def test_a_claim_whose_sweep_is_missing_is_undecided_and_says_so():
-    claim = ALL["sublinear"]
-    finding = judge(claim, Evidence([], {}))
+    finding = judge(ALL["sublinear"])
     assert (finding.verdict, finding.missing) == (Verdict.UNDECIDED, "sweep figure32")
 
 
 def test_a_size_is_that_of_the_mean_and_not_a_mean_of_sizes():
-    interval = judge(made_up(Size([0.3, -0.3, 0.2, -0.2])), Evidence([], {})).interval
+    interval = judged([0.3, -0.3, 0.2, -0.2], is_size=True).interval
     assert (interval.estimate, interval.low) == (0, 0)
-    up, down = (judge(made_up(Size([s * 2, s * 3])), Evidence([], {})) for s in (1, -1))
+    up, down = (judged([sign * 2, sign * 3], is_size=True) for sign in (1, -1))
     assert up.interval == down.interval
 
 
-def test_networks_without_a_value_leave_a_claim_undecided():
-    claim = replace(made_up([2.0, 2.1, np.nan, np.nan]), experiments={"run": Experiment()})
-    finding = judge(claim, Evidence([], {}))
+def test_seeds_without_a_value_leave_a_claim_undecided():
+    finding = judged([2.0, 2.1, np.nan, np.nan])
     assert finding.verdict == Verdict.UNDECIDED
-    assert finding.missing == "a value of every network, which 2 of 4 lack"
+    assert finding.missing == "a value of every seed, which 2 of 4 lack"
+
+
+def test_controls_are_judged_with_the_claim():
+    given = iter([0.2, 0.3])
+    controls = {"by size": lambda seed: next(given)}
+    finding = judged([0.8, 0.9], controls=controls)
+    assert finding.controls["by size"].estimate == pytest.approx(0.25)
+
+
+def test_every_pruning_claim_has_its_controls():
+    pruned = [claim for name, claim in ALL.items() if name.startswith("prune-")]
+    assert len(pruned) == 10
+    for claim in pruned:
+        assert set(claim.controls) == {"at random", *pruning.ORDERS}
+    assert pruning.N_RANDOM >= 50
+
+
+def test_families_share_their_networks_and_holm_counts_them_once():
+    members = families(ALL)
+    assert members["corrects"] == members["two-stages"] == members["full-inversion"]
+    assert members["two-stages"] != members["bimodal"]
+    claims_ = {name: made_up([], sweeps=("a",)) for name in "xy"} | {"z": made_up([])}
+    nothing = Interval(1.0, 1.0, 1.0)
+
+    def standing(*p):
+        found = {
+            name: Finding(Verdict.SUPPORTED, nothing, 4, p=one)
+            for name, one in zip("xyz", p, strict=True)
+        }
+        return remain(claims_, found)
+
+    assert standing(0.01, 0.9, 0.04) == 2  # .02 ≤ .025, .04 ≤ .05
+    assert standing(0.02, 0.9, 0.04) == 0  # .04 > .025
+    assert standing(np.nan, np.nan, 0.04) == 1
+    counts = counted(claims_, {"x": Finding(Verdict.ONE_SEED, nothing, 1)})
+    assert "1 one seed (1 families)" in counts
 
 
 def test_sweeps_without_a_finished_run_decide_nothing(tmp_path):
     empty = {name: collect(load_grid(name).every(8), tmp_path) for name in GRIDS}
     for name, claim in SWEPT.items():
         sweeps = {one: empty[one] for one in claim.sweeps}
-        assert judge(claim, Evidence([], sweeps)).verdict == Verdict.UNDECIDED, name
+        assert judge(claim, sweeps=sweeps).verdict == Verdict.UNDECIDED, name
 
 
 def test_a_damaged_export_is_told_and_the_other_claims_are_judged(tmp_path):
@@ -116,7 +183,7 @@ def test_there_are_as_many_claims_as_the_readme_says_and_each_is_whole():
         assert claim.statistic
         assert claim.why
         assert set(claim.sweeps) <= set(GRIDS), name
-        assert claim.experiments or claim.sweeps or name.startswith("analytic"), name
+        assert claim.experiments or claim.sweeps, name
         assert np.isfinite(claim.bound)
 
 
@@ -136,31 +203,29 @@ def runs(coexisting, memorizing):
 def of(name, run):
     """What a claim's statistic is of one run, whatever it calls it."""
     claim = ALL[name]
-    return claim.measure(Evidence([dict.fromkeys(claim.experiments, run)], {}))
+    return claim.measure(Seed(dict.fromkeys(claim.experiments, run), {}))
 
 
 def test_statistics_tell_coexistence_from_memorization(runs):
     """On networks of known phases: what the claims are about is there, or is not."""
     both, memory = runs["run"], runs["memory"]
-    assert of("coexistence", both) == Share(1, 1)
-    assert of("coexistence", memory) == Share(0, 1)
-    assert statistics.in_phase(Phase.MEMORIZATION)(Evidence([{"run": memory}], {})) == Share(1, 1)
-    (apart,), (not_apart,) = of("prune-low", both), of("prune-low", memory)
-    assert apart > 0.6 > 0.2 > not_apart
-    (both_peaks,), (one_peak,) = of("two-peaks", both), of("two-peaks", memory)
-    assert both_peaks > 0.6 > 0.2 > one_peak
-    assert of("bimodal", both) == Share(1, 1)
-    assert of("ipr-decay", both) == [0]  # of the same run twice
+    assert of("coexistence", both) is True
+    assert of("coexistence", memory) is False
+    assert statistics.in_phase(Phase.MEMORIZATION)(Seed({"run": memory}, {})) is True
+    assert of("prune-low", both) > 0.6 > 0.2 > of("prune-low", memory)
+    assert of("two-peaks", both) > 0.6 > 0.2 > of("two-peaks", memory)
+    assert of("bimodal", both) is True
+    assert of("ipr-decay", both) == 0  # of the same run twice
 
 
 def test_what_never_generalised_forgets_nothing_and_groks_not(runs):
     both, memory = runs["run"], runs["memory"]
-    assert of("relu-keeps", both)[0] < 0.1
-    assert np.isnan(of("relu-keeps", memory)).all()
-    assert of("grokking", both)[0] > 1
-    assert np.isnan(of("grokking", memory)).all()
-    empty = made_up(of("grokking", memory))
-    assert judge(empty, Evidence([], {})).verdict == Verdict.UNDECIDED
+    assert of("relu-keeps", both) < 0.1
+    assert np.isnan(of("relu-keeps", memory))
+    assert of("only-grokked-forgets", memory) < 0.1
+    assert np.isnan(of("only-grokked-forgets", both))
+    assert of("grokking", both) > 1
+    assert np.isnan(of("grokking", memory))
 
 
 @pytest.mark.parametrize("name", SWEPT)
@@ -171,15 +236,19 @@ def test_claims_of_sweeps_are_judged_whatever_the_sweep_has(name):
     for sweep_name in SWEPT[name].sweeps:
         data = as_dataset_of(figure_of(sweep_name).grids_at("quick")[sweep_name], rng)
         sweeps[sweep_name] = data
-    found = judge(SWEPT[name], Evidence([], sweeps))
-    assert found.missing.startswith("sweep") if name.startswith("wide") else not found.missing
+    found = judge(SWEPT[name], sweeps=sweeps)
+    if name.startswith("wide"):
+        assert found.missing.startswith("sweep")
+    else:  # by chance there may be nothing to measure
+        assert not found.missing or found.missing.startswith("a value of every seed")
 
 
 def as_dataset_of(grid, rng):
     """A sweep's dataset with random results."""
     summary = lambda: {  # noqa: E731
         **dict.fromkeys(MEASURES, 1.0), "failed_at": None, "settled_at": None,
-        "train_accuracy": rng.random(), "test_accuracy": rng.random(), "peak_test_accuracy": 1.0,
+        "train_accuracy": rng.random(), "test_accuracy": rng.random(),
+        "peak_test_accuracy": float(rng.choice([0.5, 1.0])),
         "corrupted_accuracy": rng.random(), "neurons_required": float(rng.integers(1, 99)),
         "norm": {}, "own": {}, "ipr_counts": {"first": rng.integers(0, 9, IPR_BINS).tolist(),
                                               "last": rng.integers(0, 9, IPR_BINS).tolist()},
@@ -191,8 +260,8 @@ def test_no_difference_is_no_growth():
     """The same diagram twice supports no claim that one has more."""
     grid = figure_of("figure3a").grids_at("quick")["figure3a"]
     data = as_dataset_of(grid, np.random.default_rng(1))
-    found = judge(ALL["relu-needs-more"], Evidence([], {"figure3a": data, "figure27": data}))
-    assert found.verdict == Verdict.UNDECIDED
+    found = judge(ALL["relu-needs-more"], sweeps={"figure3a": data, "figure27": data})
+    assert (found.verdict, found.interval.estimate) == (Verdict.ONE_SEED, 0)
 
 
 def test_pruning_statistics_by_their_definition(runs):
@@ -200,42 +269,58 @@ def test_pruning_statistics_by_their_definition(runs):
     network, data = run.network, run.data
     curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), "mse", stride=10)
     most = float((curve.corrupted_accuracy - curve.test_accuracy).max())
-    assert of("prune-high", run) == [pytest.approx(most, abs=1e-6)]
+    assert of("prune-high", run) == pytest.approx(most, abs=1e-6)
+
+
+def made_small(tmp_path, axes, **options):
+    base = Experiment(steps=20).replace(modulus=11, width=8)
+    grid = Grid(base=base, axes=axes, **options)
+    return sweep(grid, tmp_path, workers=1, progress=False)
 
 
 def test_statistics_of_sweeps_by_counting(tmp_path):
-    base = Experiment(steps=20).replace(modulus=11, width=8)
     axes = {
         "weight_decay": [0, 5, 20],
         "train_fraction": [0.5, 0.7],
         "corruption_fraction": [0, 0.3],
     }
-    data = sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
-    found = diagrams.codes(data)
+    data = made_small(tmp_path, axes)
+    found = sweep_statistics.codes(data)
     names = list(Phase)
     phases = [names[code] for code in found.values.ravel()]
     for phase in Phase:
-        assert diagrams.share(found, (phase,)) == Share(phases.count(phase), 12)
-    rows = diagrams.by_row(found, (names[found.values[0, 0, 0]],))
+        assert sweep_statistics.share(found, (phase,)) == phases.count(phase) / 12
+    rows = sweep_statistics.by_row(found, (names[found.values[0, 0, 0]],))
     by_hand = (found.values == found.values[0, 0, 0]).mean(axis=(0, 2))
     np.testing.assert_allclose(rows, by_hand)
-    assert ALL["multiplication"].measure(
-        Evidence([], {"figure3a": data, "figure31": data})
-    ) == Share(12, 12)
+    assert ALL["multiplication"].measure(Seed({}, {"figure3a": data, "figure31": data})) == 1
 
 
 def test_diagrams_of_different_grids_are_compared_where_both_have_cells(tmp_path):
-    base = Experiment(steps=20).replace(modulus=11, width=8)
+    decays = {"weight_decay": [0, 5]}
     fine = {"train_fraction": [0.3, 0.5, 0.7], "corruption_fraction": [0, 0.1, 0.3]}
     coarse = {"train_fraction": [0.3, 0.7], "corruption_fraction": [0, 0.3]}
-    sweeps = [
-        sweep(Grid(base=base, axes={"weight_decay": [0, 5], **axes}), tmp_path, workers=1)
-        for axes in (fine, coarse)
-    ]
-    evidence = Evidence([], dict(zip(("figure3a", "figure27"), sweeps, strict=True)))
-    assert ALL["relu-needs-more"].measure(evidence) == [0, 0]  # of the same cells
-    evidence = Evidence([], dict(zip(("figure3a", "figure31"), sweeps, strict=True)))
-    assert ALL["multiplication"].measure(evidence) == Share(8, 8)
+    sweeps = [made_small(tmp_path, decays | axes) for axes in (fine, coarse)]
+    both = Seed({}, dict(zip(("figure3a", "figure27"), sweeps, strict=True)))
+    assert ALL["relu-needs-more"].measure(both) == 0  # of the same cells
+    both = Seed({}, dict(zip(("figure3a", "figure31"), sweeps, strict=True)))
+    assert ALL["multiplication"].measure(both) == 1
+
+
+def test_a_sweep_of_several_seeds_has_a_value_for_each(tmp_path):
+    axes = {"train_fraction": [0.3, 0.7], "corruption_fraction": [0, 0.3]}
+    three, two = (made_small(tmp_path, axes, seeds=seeds) for seeds in ([0, 1, 2], [1, 2, 5]))
+    seen = []
+
+    def measure(seed):
+        seen.append([data.seed.values.tolist() for data in seed.sweeps.values()])
+        return float(seed.sweeps["figure3a"].train_accuracy.mean())
+
+    claim = Claim("1", "It is.", "x", 0, "above", "why", measure, sweeps=("figure3a", "figure27"))
+    found = judge(claim, sweeps={"figure3a": three, "figure27": two})
+    assert (found.n, seen) == (2, [[[1], [1]], [[2], [2]]])
+    of_each = three.train_accuracy.sel(seed=[1, 2]).mean(["train_fraction", "corruption_fraction"])
+    assert found.interval.estimate == pytest.approx(float(of_each.mean()))
 
 
 def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatch):
@@ -246,7 +331,7 @@ def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatc
     monkeypatch.setattr(SweepFigure, "grids_at", lambda figure, scale: {figure.grids[0]: tiny})
     assert quick_name("figure32") == "figure32"
     claim = Claim("1", "It trains.", "width", 5, "above", "why",
-                  lambda e: e.sweeps["figure32"].width.values.tolist(),
+                  lambda seed: float(seed.sweeps["figure32"].width.mean()),
                   sweeps=("figure32",))  # fmt: skip
     monkeypatch.setattr(package, "claims", lambda: {"one": claim})
     said = []
@@ -282,12 +367,11 @@ def test_the_command_prints_a_table_or_json_and_its_exit_code_says_it(
     import grokscope.paper.statements as package
 
     monkeypatch.chdir(tmp_path)
-    for claim in ("analytic-delta", "sublinear"):
-        with pytest.raises(SystemExit) as ended:
-            main(["verify", "--only", claim, "--no-sweeps"])
-        assert not ended.value.code
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "--only", "sublinear", "--no-sweeps"])
+    assert not ended.value.code
     assert "figure32" in capsys.readouterr().out
-    monkeypatch.setattr(package, "claims", lambda: {"wrong": made_up([0.1, 0.1])})
+    monkeypatch.setattr(package, "claims", lambda: {"wrong": made_up([0.1] * 4)})
     with pytest.raises(SystemExit) as ended:
         main(["verify", "--json"])
     assert ended.value.code == 3

@@ -20,19 +20,19 @@ from grokscope.paper.statements import Claim, Verdict, claims
 HOSTILE = "<script>alert(1)</script>"
 
 
-def a_claim(sample, says="It holds."):
-    return Claim("1", says, "a number", 0.5, "above", "why", lambda evidence: sample)
+def a_claim(value, says="It holds."):
+    return Claim("1", says, "a number", 0.5, "above", "why", lambda seed: value)
 
 
 def test_strings_are_text_and_every_picture_has_words():
-    found = {"x": package.judge(a_claim([0.9, 0.9]), package.Evidence([], {}))}
+    found = {"x": package.judge(a_claim(0.9), [{}] * 2)}
     sections = [Section(1, HOSTILE, b"\x89PNG", HOSTILE), Section("forgetting", "b", None, "how")]
-    text = page(sections, {"x": a_claim([], HOSTILE)}, found)
+    text = page(sections, {"x": a_claim(0.9, HOSTILE)}, found)
     assert "<script" not in text
     assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", text))
     assert not re.findall(r"(?:src|href)=\"(?!data:|#)", text)  # nothing from elsewhere
     assert "Not made yet." in text
-    assert "1 supported, 0 contradicted" in text
+    assert "1 supported (1 families)" in text
 
 
 @pytest.mark.parametrize("width", [1200, 760, 390])
@@ -60,7 +60,7 @@ def small(monkeypatch):
     """The real command with few figures and claims, of small networks."""
     tiny = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
     curves = RunFigure("Curves", (tiny,), load(1).plot)
-    some = {"one": a_claim([0.1, 0.1]), "sublinear": claims()["sublinear"]}
+    some = {"one": a_claim(0.1), "sublinear": claims()["sublinear"]}
     for changed in (module, planning):
         monkeypatch.setattr(changed, "figures", lambda: {1: curves, 10: load(10)})
         monkeypatch.setattr(changed, "claims", lambda: some)
@@ -123,7 +123,7 @@ def test_what_several_statements_share_costs_once():
         for name, costs in {"a": {"figure3a": 100.0}, "b": {"figure3a": 100.0, "run": 7.0}}.items()
     }
     assert package.total_seconds(found) == 107
-    text = page([], claims() | dict.fromkeys("ab", a_claim([])), found)
+    text = page([], claims() | dict.fromkeys("ab", a_claim(0.9)), found)
     assert "107 s in all" in text
 
 

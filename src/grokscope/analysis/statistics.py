@@ -111,3 +111,40 @@ def share_interval(hits: int, trials: int, confidence: float = 0.95) -> Interval
         return Interval(np.nan, np.nan, np.nan)
     ends = stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
     return Interval(hits / trials, float(ends.low), float(ends.high))
+
+
+def mean_p(values: Float[np.ndarray, "sample"], bound: float) -> float:
+    """Student's two-sided p of a mean; NaN of fewer than two values, 0 if all lie off the bound
+    and are equal.
+
+    >>> round(mean_p(np.array([1.0, 2.0, 3.0]), 0.0), 3)
+    0.074
+    """
+    if len(values) < 2:
+        return np.nan
+    if np.ptp(values) == 0:
+        return float(values[0] == bound)
+    return float(stats.ttest_1samp(values, bound).pvalue)  # type: ignore[attr-defined]
+
+
+def share_p(hits: int, trials: int, bound: float) -> float:
+    """The two-sided p of a share by the score test, whose interval is Wilson's; NaN of no trials.
+
+    >>> round(share_p(4, 4, 0.5), 3)
+    0.046
+    """
+    if not trials:
+        return np.nan
+    error = np.sqrt(bound * (1 - bound) / trials)
+    return float(2 * stats.norm.sf(abs(hits / trials - bound) / error))
+
+
+def holm(p: Sequence[float], level: float = 0.05) -> int:
+    """How many of several tests Holm's method rejects: the chance of any false one is the level.
+
+    >>> holm([0.01, 0.04, 0.03, 0.005])
+    2
+    """
+    ordered = np.sort(np.asarray(p, float))
+    passes = ordered <= level / np.arange(len(ordered), 0, -1)
+    return int(np.argmin([*passes, False]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ from grokscope.errors import ConfigError
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from grokscope.analysis.statistics import Interval
     from grokscope.paper.statements import Claim, Finding
 
 RESULTS = Path("results")
@@ -124,7 +126,7 @@ def verify(
 
     Example: [bold]grokscope verify --only coexistence --only prune-low[/bold]
     """
-    from grokscope.paper.statements import Verdict, chosen, verify
+    from grokscope.paper.statements import Verdict, chosen, families, verify
 
     claims = chosen(only or [])
     found = verify(
@@ -132,7 +134,10 @@ def verify(
         train_sweeps=train_sweeps, show=_to_stderr,
     )  # fmt: skip
     if as_json:
-        listed = [_as_json(name, claim, found[name]) for name, claim in claims.items()]
+        members = families(claims)
+        listed = [
+            _as_json(name, claim, found[name], members[name]) for name, claim in claims.items()
+        ]
         print(json.dumps(jsonable({"claims": listed})))
     else:
         _print(claims, found)
@@ -191,11 +196,13 @@ def _to_stderr(line: str) -> None:
     print(f"grokscope: {line}", file=sys.stderr)
 
 
-def _as_json(name: str, claim: Claim, finding: Finding) -> dict[str, object]:
+def _as_json(name: str, claim: Claim, finding: Finding, family: str) -> dict[str, object]:
     return {
         "name": name, "section": claim.section, "says": claim.says,
         "statistic": claim.statistic, "bound": claim.bound, "side": claim.side,
-        "why": claim.why, "verdict": str(finding.verdict), "n": finding.n, "unit": claim.unit,
+        "why": claim.why, "verdict": str(finding.verdict), "n": finding.n, "family": family,
+        "p": finding.p, "chosen": claim.chosen,
+        "controls": {name: each._asdict() for name, each in finding.controls.items()},
         "estimate": finding.interval.estimate, "low": finding.interval.low,
         "high": finding.interval.high, "seconds": finding.seconds,
         "missing": finding.missing, "coarse": list(finding.coarse),
@@ -203,17 +210,15 @@ def _as_json(name: str, claim: Claim, finding: Finding) -> dict[str, object]:
 
 
 def _print(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> None:
-    from grokscope.paper.statements import Verdict, total_seconds
+    from grokscope.paper.statements import counted, total_seconds
     from grokscope.plotting.wording import format_time
 
     console().print(_table(claims, found))
-    counts = [
-        f"{sum(f.verdict == verdict for f in found.values())} {verdict}" for verdict in Verdict
-    ]
     cost = format_time(total_seconds(found))
+    print(counted(claims, found))
     print(
-        f"{', '.join(counts)} · cost: time on one core to train what each uses, {cost} in all,"
-        " where what several use counts once · intervals: 95 %, over what n counts"
+        f"cost: time on one core to train what each uses, {cost} in all, where what several use"
+        " counts once · intervals: 95 %, over n seeds"
     )
 
 
@@ -222,10 +227,11 @@ def _table(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    from grokscope.paper.statements import Verdict
+    from grokscope.paper.statements import Verdict, families
     from grokscope.plotting.wording import format_time
 
-    looks = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red", Verdict.UNDECIDED: "dim"}
+    looks = {Verdict.SUPPORTED: "green", Verdict.CONTRADICTED: "bold red"}
+    members = families(claims)
     table = Table(box=None, pad_edge=False)
     for name in (
         "claim", "statement and what is measured", "estimate", "holds", "n", "cost", "verdict",
@@ -236,8 +242,12 @@ def _table(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> Table:
         finding = found[name]
         words = Text(f"{claim.says} ({claim.section})\n")
         words.append(f"{claim.statistic}", "dim")
-        low, high = finding.interval.low, finding.interval.high
-        estimate = f"{finding.interval.estimate:.3g}\n[{low:.3g}, {high:.3g}]"
+        for control, interval in finding.controls.items():
+            words.append(f"\n{control}: {_number(interval)}", "dim")
+        if members[name] != name:
+            words.append(f"\nsame networks as {members[name]}", "dim")
+        if claim.chosen:
+            words.append(f"\nchosen here: {claim.chosen}", "dim")
         sign = ">" if claim.side == "above" else "<"
         because = " and ".join(f"coarse {name}" for name in finding.coarse)
         because = f"needs {finding.missing}" if finding.missing else because
@@ -245,10 +255,16 @@ def _table(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> Table:
         table.add_row(
             name,
             words,
-            Text(estimate) if finding.n else "-",
+            Text(_number(finding.interval).replace(" [", "\n[")) if finding.n else "-",
             f"{sign} {claim.bound:g}",
-            f"{finding.n:,}\n{claim.unit}" if finding.n else "-",
+            f"{finding.n}" if finding.n else "-",
             format_time(finding.seconds) if finding.seconds else "-",
-            Text(verdict, looks[finding.verdict]),
+            Text(verdict, looks.get(finding.verdict, "dim")),
         )
     return table
+
+
+def _number(interval: Interval) -> str:
+    """An estimate with its interval, if it has one."""
+    ends = f" [{interval.low:.3g}, {interval.high:.3g}]" if math.isfinite(interval.low) else ""
+    return f"{interval.estimate:.3g}{ends}"

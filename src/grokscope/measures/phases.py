@@ -37,6 +37,12 @@ class Phase(StrEnum):
         return self.value.replace("_", " ").title()
 
 
+GENERALIZED = (Phase.COEXISTENCE, Phase.PARTIAL_INVERSION, Phase.FULL_INVERSION)
+"""The phases of networks that have learned the rule."""
+
+INVERTED = GENERALIZED[1:]
+"""Those that have not memorised all wrong labels."""
+
 Numbers = float | int | Sequence[float | int] | np.ndarray
 
 

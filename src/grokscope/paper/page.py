@@ -13,13 +13,22 @@ from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
 from grokscope.paper.figures import RunFigure, Scale, SweepFigure, figures
 from grokscope.paper.plan import Plan, plan
 from grokscope.paper.request import sweep_data
-from grokscope.paper.statements import Claim, Finding, Verdict, claims, total_seconds, verify
+from grokscope.paper.statements import (
+    Claim,
+    Finding,
+    claims,
+    counted,
+    families,
+    total_seconds,
+    verify,
+)
 from grokscope.plotting.style import Picture
 from grokscope.plotting.wording import format_time
 from grokscope.runs.files import write_atomically
@@ -42,7 +51,7 @@ nav a { margin-right: .8rem; white-space: nowrap; } a { color: inherit; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 td:first-child { min-width: 14rem; } .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .verdict { font-weight: 600; }
-.supported::before { content: "✓\\a0"; } .contradicted::before { content: "✗\\a0"; } .undecided::before { content: "?\\a0"; }
+.supported::before { content: "✓\\a0"; } .contradicted::before { content: "✗\\a0"; }
 code { font-size: .9em; overflow-wrap: anywhere; }
 @media (max-width: 62rem) {
   thead { display: none; } tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
@@ -212,17 +221,17 @@ def page(
 
 def _statements(all_claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> str:
     """The table of statements and verdicts."""
-    counts = ", ".join(
-        f"{sum(finding.verdict == verdict for finding in found.values())} {verdict}"
-        for verdict in Verdict
-    )
+    counts = counted(all_claims, found)
     cost = format_time(total_seconds(found))
-    rows = "".join(_row(name, all_claims[name], finding) for name, finding in found.items())
+    members = families(all_claims)
+    rows = "".join(
+        _row(name, all_claims[name], finding, members[name]) for name, finding in found.items()
+    )
     return f"""<h2 id="claims">Statements</h2>
-<p>Of {len(found)} statements: {escape(counts)}.</p>
-<p class="quiet">Intervals are 95 %, over what n counts: those over seeds say what other seeds would
-give; those over rows or cells of one diagram say how far a statement holds over the diagram.
-<code>grokscope verify --only NAME</code> checks one anew. The cost is time on one core to train what a
+<p>{escape(counts)}</p>
+<p class="quiet">Intervals are 95 %, over seeds: rows and cells of one diagram are no sample. Where there
+is one seed there is no verdict. What was trained at settings that the paper does not give cannot
+contradict it. Controls stand beside the estimate. <code>grokscope verify --only NAME</code> checks one anew. The cost is time on one core to train what a
 statement uses: {cost} in all, where what several use counts once.</p>
 <div class="table" tabindex="0" role="region" aria-label="Statements and verdicts"><table>
 <thead><tr><th scope="col">Statement</th><th scope="col">Measured</th><th scope="col">Estimate</th>
@@ -246,22 +255,28 @@ def _figure(section: Section) -> str:
     )
 
 
-def _row(name: str, claim: Claim, finding: Finding) -> str:
+def _row(name: str, claim: Claim, finding: Finding, family: str) -> str:
+    with_ = "" if family == name else f"; same networks as {family}"
     low, high = finding.interval.low, finding.interval.high
-    estimate = f"{finding.interval.estimate:.3g} [{low:.3g}, {high:.3g}]"
-    basis = f"n = {finding.n:,} {claim.unit}"
+    estimate = f"{finding.interval.estimate:.3g}"
+    estimate += f" [{low:.3g}, {high:.3g}]" if np.isfinite(low) else ""
+    basis = "one seed" if finding.n == 1 else f"{finding.n} seeds"
     if finding.missing:
         estimate, basis = "", f"needs {finding.missing}"
     elif not finding.n:
         estimate, basis = "", "nothing to judge by"
     elif finding.coarse:
         basis += f", coarse {' and '.join(finding.coarse)}"
+    basis += "".join(
+        f"; {name} {control.estimate:.3g}" for name, control in finding.controls.items()
+    )
+    basis += f"; chosen here: {claim.chosen}" if claim.chosen else ""
     holds = f"{'>' if claim.side == 'above' else '<'} {claim.bound:g}"
     cost = format_time(finding.seconds) if finding.seconds else "none"
     kind = finding.verdict.name.lower()
     return (
         f'<tr id="claim-{escape(name)}"><td>{escape(claim.says)} <span class="quiet">'
-        f"({escape(claim.section)}; {escape(name)})</span></td>"
+        f"({escape(claim.section)}; {escape(name)}{escape(with_)})</span></td>"
         f'<td data-label="measured">{escape(claim.statistic)}</td>'
         f'<td data-label="estimate"><span class="number">{escape(estimate)}</span> '
         f'<span class="quiet">{escape(basis)}</span></td>'

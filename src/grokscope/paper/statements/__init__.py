@@ -1,4 +1,4 @@
-"""The paper's statements as checks: what each says, what is measured, and the verdict."""
+"""The paper's statements as checks: what each says, what is measured, and the verdict over seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from typing import Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
-from grokscope.analysis.statistics import Interval, mean_interval, share_interval
+from grokscope.analysis.statistics import (
+    Interval,
+    holm,
+    mean_interval,
+    mean_p,
+    share_interval,
+    share_p,
+)
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name
@@ -31,62 +38,52 @@ class Verdict(StrEnum):
 
     SUPPORTED = "supported"
     CONTRADICTED = "contradicted"
+    NOT_REPRODUCED = "not reproduced at our setting"
+    ONE_SEED = "one seed"
     UNDECIDED = "not enough evidence"
 
 
-class Share(NamedTuple):
-    """How many of how many."""
-
-    hits: int
-    trials: int
-
-
-class Size(NamedTuple):
-    """Values of either sign, judged by how far their mean is from zero.
-
-    The mean of their absolute values would be above zero by chance alone.
-    """
-
-    values: Sequence[float]
-
-
-class Evidence(NamedTuple):
-    """What a claim is judged by.
+class Seed(NamedTuple):
+    """What a claim's statistic is of: everything that was trained with one seed.
 
     Attributes:
-        runs: the runs of the claim's experiments by name, a dictionary for each seed.
-        sweeps: the datasets of its sweeps, by name.
-        coarse: what to call the sweeps that are of the quick scale, by name.
+        runs: the runs of the claim's experiments, by name.
+        sweeps: the datasets of its sweeps by name, whose dimension `seed` has this one alone.
     """
 
-    runs: Sequence[Mapping[str, Run]]
+    runs: Mapping[str, Run]
     sweeps: Mapping[str, xr.Dataset]
-    coarse: Mapping[str, str] = {}
 
 
-Measure = Callable[[Evidence], Sequence[float] | Share | Size]
-"""A statistic: a value for each network or cell, a share of them, or a size."""
+Measure = Callable[[Seed], float | bool]
+"""A statistic: a number, or whether something is so."""
 
 
 @dataclass(frozen=True)
 class Claim:
     """One statement of the paper.
 
-    It holds if the statistic lies beyond the bound. A statistic on the bound is no evidence: no
-    difference at all does not show a growth.
+    It holds if the statistic lies beyond the bound, by its interval over seeds: rows and cells of
+    one seed's diagram have labels and nested training sets in common and are no sample. A statistic
+    on the bound is no evidence: no difference at all does not show a growth.
 
     Attributes:
         section: where the paper states it.
         says: the statement, in our words.
         statistic: what is measured, in words.
-        bound: the threshold, chosen before looking.
+        bound: the threshold, chosen before looking; for what is so or not, of the share of seeds.
         side: on which side of the bound the statement holds.
         why: why this bound.
         measure: the statistic.
         experiments: what it needs trained with `SEEDS` seeds, by the names that `measure` uses.
         sweeps: names of sweeps that it needs.
         all_steps: whether the quick scale keeps all of the paper's steps.
-        unit: what each value, or each trial of a share, is one of.
+        is_size: whether the statistic may have either sign, and is judged by the distance of its
+            mean from zero: the mean of its absolute values would be above zero by chance alone.
+        chosen: settings that the paper does not give and that were chosen here, if any. Networks
+            of such settings alone cannot contradict the paper.
+        controls: statistics of the same kind by another order or without what the statement is
+            about, by name: what is left of it is the difference.
     """
 
     section: str
@@ -99,7 +96,9 @@ class Claim:
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     sweeps: tuple[str, ...] = ()
     all_steps: bool = False
-    unit: str = "seeds"
+    is_size: bool = False
+    chosen: str = ""
+    controls: Mapping[str, Measure] = field(default_factory=dict)
 
 
 class Finding(NamedTuple):
@@ -107,11 +106,13 @@ class Finding(NamedTuple):
 
     Attributes:
         verdict: what the evidence says.
-        interval: the statistic and its 95 % interval.
-        n: how many values or trials were counted.
+        interval: the statistic's mean over seeds and its 95 % interval.
+        n: how many seeds were counted.
         costs: seconds on one core to train what was used, by the run's digest or the sweep's name.
         missing: what would be needed, if there is no evidence at all.
         coarse: names of sweeps of the quick scale that were used, with their other settings.
+        p: the probability of a mean as far from the bound if it lay on the bound; NaN if unknown.
+        controls: the same of the claim's controls.
     """
 
     verdict: Verdict
@@ -120,6 +121,8 @@ class Finding(NamedTuple):
     costs: Mapping[str, float] = {}
     missing: str = ""
     coarse: tuple[str, ...] = ()
+    p: float = np.nan
+    controls: Mapping[str, Interval] = {}
 
     @property
     def seconds(self) -> float:
@@ -132,11 +135,54 @@ def total_seconds(found: Mapping[str, Finding]) -> float:
     return math.fsum(dict(cost for one in found.values() for cost in one.costs.items()).values())
 
 
+def families(claims: Mapping[str, Claim]) -> dict[str, str]:
+    """The family of each claim: the name of the first one that is about the same networks."""
+    first: dict[tuple[frozenset[Experiment], frozenset[str]], str] = {}
+    return {
+        name: first.setdefault(
+            (frozenset(claim.experiments.values()), frozenset(claim.sweeps)), name
+        )
+        for name, claim in claims.items()
+    }
+
+
+def counted(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> str:
+    """How many statements and families have each verdict, and what many tests leave of them.
+
+    Args:
+        claims: every statement by name.
+        found: the findings, by the statement's name.
+    """
+    members = families({name: claims[name] for name in found})
+    words = [
+        f"{len(names)} {verdict} ({len({members[name] for name in names})} families)"
+        for verdict in Verdict
+        if (names := [name for name, finding in found.items() if finding.verdict == verdict])
+    ]
+    whole = f"Of {len(found)} statements in {len(set(members.values()))} families of networks: "
+    left = f" Holm's method at 5 % over families leaves {remain(claims, found)} standing."
+    return f"{whole}{', '.join(words)}.{left}"
+
+
+def remain(claims: Mapping[str, Claim], found: Mapping[str, Finding], level: float = 0.05) -> int:
+    """How many families have a verdict that many tests at once leave standing.
+
+    A family's p is its smallest, times its claims (Bonferroni); over families Holm's method holds
+    the chance of any false verdict below the level.
+    """
+    members = families({name: claims[name] for name in found})
+    tested: dict[str, list[float]] = {}
+    for name, finding in found.items():
+        if np.isfinite(finding.p):
+            tested.setdefault(members[name], []).append(finding.p)
+    return holm([min(1.0, len(p) * min(p)) for p in tested.values()], level)
+
+
 def claims() -> dict[str, Claim]:
     """All claims by name, in the paper's order."""
-    from grokscope.paper.statements import analytic, architectures, diagrams, layers, networks
+    from grokscope.paper.statements import architectures, diagrams, layers, networks, pruning
 
-    files = (networks, analytic, layers, diagrams, architectures)
+    files = (networks, pruning, layers, diagrams, architectures)
     return {name: claim for file in files for name, claim in file.CLAIMS.items()}
 
 
@@ -163,40 +209,81 @@ def experiments_of(claim: Claim, scale: Scale, seed: int) -> dict[str, Experimen
     return {name: e.replace(steps=min(e.steps, QUICK_STEPS)) for name, e in found.items()}
 
 
-def judge(claim: Claim, evidence: Evidence) -> Finding:
-    """Judge a claim by the side of the bound on which the whole 95 % interval lies.
+def judge(
+    claim: Claim,
+    runs: Sequence[Mapping[str, Run]] = (),
+    sweeps: Mapping[str, xr.Dataset] | None = None,
+    coarse: Mapping[str, str] | None = None,
+) -> Finding:
+    """Judge a claim by the side of the bound on which the whole 95 % interval over seeds lies.
 
-    The interval is Wilson's for a share and Student's for values; the latter has no width if all
-    values are equal. The claim is undecided if a sweep is missing or lacks the compared values, if
-    nothing can be measured, or if any trained network has no value: dropping such networks would
-    bias the sample.
+    The interval is Wilson's for what is so or not, and Student's for numbers; the latter has no
+    width if all are equal. One seed has no interval. The claim is undecided if a sweep is missing
+    or lacks what is compared, or if any seed has no value: dropping it would bias the sample.
+
+    Args:
+        claim: the statement.
+        runs: the runs of its experiments by name, a dictionary for each seed.
+        sweeps: the datasets of its sweeps by name.
+        coarse: what to call those of the quick scale, by name.
     """
-    lacking = [name for name in claim.sweeps if name not in evidence.sweeps]
+    there = sweeps or {}
+    lacking = [name for name in claim.sweeps if name not in there]
     nothing = Interval(np.nan, np.nan, np.nan)
     if lacking:
         missing = f"sweep {' and '.join(lacking)}"
         return Finding(Verdict.UNDECIDED, nothing, 0, missing=missing)
+    seeds = _seeds(claim, runs, there)
     try:
-        sample = claim.measure(evidence)
+        values = [claim.measure(seed) for seed in seeds]
     except ConfigError as error:
         return Finding(Verdict.UNDECIDED, nothing, 0, missing=str(error))
-    runs = [run for each in evidence.runs for run in each.values()]
-    costs = {run.digest: float(run.dataset.attrs["seconds"]) for run in runs}
-    costs |= {name: float(evidence.sweeps[name].seconds.sum()) for name in claim.sweeps}
-    if isinstance(sample, Share):
-        interval, n = share_interval(*sample), sample.trials
-    else:
-        values = np.asarray(sample.values if isinstance(sample, Size) else sample, float)
-        known = values[np.isfinite(values)]
-        if claim.experiments and len(known) < len(values):
-            without = f"{len(values) - len(known)} of {len(values)}"
-            needed = f"a value of every network, which {without} lack"
-            return Finding(Verdict.UNDECIDED, nothing, 0, costs, needed)
-        interval, n = mean_interval(known), len(known)
-        if isinstance(sample, Size):
-            interval = _size(interval)
-    coarse = tuple(evidence.coarse[name] for name in claim.sweeps if name in evidence.coarse)
-    return Finding(_verdict(interval, claim), interval, n, costs, coarse=coarse)
+    costs = {r.digest: float(r.dataset.attrs["seconds"]) for each in runs for r in each.values()}
+    costs |= {name: float(there[name].seconds.sum()) for name in claim.sweeps}
+    if without := sum(not np.isfinite(value) for value in values):
+        needed = f"a value of every seed, which {without} of {len(values)} lack"
+        return Finding(Verdict.UNDECIDED, nothing, 0, costs, needed)
+    interval, p = _interval(claim, values)
+    if len(values) == 1:
+        interval, p = Interval(interval.estimate, np.nan, np.nan), np.nan
+    return Finding(
+        _verdict(interval, claim, len(values)),
+        interval,
+        len(values),
+        costs,
+        coarse=tuple(coarse[name] for name in claim.sweeps if coarse and name in coarse),
+        p=p,
+        controls={
+            name: _interval(claim, [measure(seed) for seed in seeds])[0]
+            for name, measure in claim.controls.items()
+        },
+    )
+
+
+def _seeds(
+    claim: Claim, runs: Sequence[Mapping[str, Run]], sweeps: Mapping[str, xr.Dataset]
+) -> list[Seed]:
+    """What the claim needs of each seed; of sweeps, of the seeds that all of them have."""
+    if not claim.sweeps:
+        return [Seed(each, {}) for each in runs]
+    used = {name: sweeps[name] for name in claim.sweeps}
+    first, *others = (data.seed.values.tolist() for data in used.values())
+    common = [seed for seed in first if all(seed in other for other in others)]
+    return [
+        Seed({}, {name: data.sel(seed=[seed]) for name, data in used.items()}) for seed in common
+    ]
+
+
+def _interval(claim: Claim, values: Sequence[float | int | bool]) -> tuple[Interval, float]:
+    """The mean of a statistic over seeds with its interval, and the p of the claim's bound."""
+    if values and all(isinstance(value, bool | np.bool_) for value in values):
+        hits, n = sum(map(bool, values)), len(values)
+        return share_interval(hits, n), share_p(hits, n, float(claim.bound))
+    numbers = np.asarray(values, float)
+    interval, p = mean_interval(numbers), mean_p(numbers, float(claim.bound))
+    if not claim.is_size:
+        return interval, p
+    return _size(interval), max(p, mean_p(-numbers, float(claim.bound)))
 
 
 def _size(interval: Interval) -> Interval:
@@ -205,12 +292,16 @@ def _size(interval: Interval) -> Interval:
     return Interval(abs(interval.estimate), 0.0 if interval.low < 0 < interval.high else low, high)
 
 
-def _verdict(interval: Interval, claim: Claim) -> Verdict:
+def _verdict(interval: Interval, claim: Claim, n: int) -> Verdict:
+    if n == 1:
+        return Verdict.ONE_SEED
     sign = 1 if claim.side == "above" else -1
     ends = sorted((sign * interval.low, sign * interval.high))
     if ends[0] > sign * claim.bound:
         return Verdict.SUPPORTED
-    return Verdict.CONTRADICTED if ends[1] < sign * claim.bound else Verdict.UNDECIDED
+    if not ends[1] < sign * claim.bound:
+        return Verdict.UNDECIDED
+    return Verdict.NOT_REPRODUCED if claim.chosen else Verdict.CONTRADICTED
 
 
 def verify(
@@ -253,10 +344,10 @@ def verify(
     )
     runs = {run.experiment: run for run in train_missing([*everything], store, workers, progress)}
     names = dict.fromkeys(name for claim in wanted.values() for name in claim.sweeps)
-    trained = [name for name in names if not (Path(results) / f"{name}.nc").exists()]
+    absent = [name for name in names if not (Path(results) / f"{name}.nc").exists()]
     sweeps = {}
     for name in names:
-        if train_sweeps and name in trained:
+        if train_sweeps and name in absent:
             show(f"{name} is not in {results}: its {scale} sweep, from {store}")
         try:
             data = sweep_data(name, scale, store, results, train_sweeps, workers, progress)
@@ -265,9 +356,9 @@ def verify(
             continue
         if data is not None:
             sweeps[name] = data
-    coarse = {name: quick_name(name) for name in trained} if scale == "quick" else {}
+    coarse = {name: quick_name(name) for name in absent} if scale == "quick" else {}
     found = {}
     for name, claim in wanted.items():
-        seeds = [{key: runs[e] for key, e in by_name.items()} for by_name in needs[name]]
-        found[name] = judge(claim, Evidence(seeds, sweeps, coarse))
+        trained = [{key: runs[e] for key, e in by_name.items()} for by_name in needs[name]]
+        found[name] = judge(claim, trained, sweeps, coarse)
     return found

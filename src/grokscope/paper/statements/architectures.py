@@ -2,83 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import numpy as np
 
 from grokscope.errors import ConfigError
-from grokscope.measures.phases import Phase
-from grokscope.paper.statements import Claim, Evidence, Size
-from grokscope.paper.statements.diagrams import (
-    CELLS,
-    GENERALIZED,
-    ROWS,
+from grokscope.measures.phases import GENERALIZED, Phase
+from grokscope.paper.statements import Claim, Measure, Seed
+from grokscope.paper.statements.statistics import LOW_IPR
+from grokscope.paper.statements.sweep_statistics import (
     WD0,
     At,
+    at,
     by_sweep,
-    chosen,
+    codes,
+    codes_of,
     grows,
+    mean_of,
+    share_of,
 )
 
 
-def ipr_grows(
-    name: str, more: At, less: At, layer: int = 0, size: bool = False
-) -> Callable[[Evidence], Sequence[float] | Size]:
+def ipr_grows(name: str, more: At, less: At, layer: int = 0) -> Measure:
     """A statistic: by how much mean IPR is larger at one value of an axis than at another.
 
-    There is a difference for each cell of the other axes.
+    It is the mean of the differences at each place along the other axes. The input layer's IPR is
+    exact; of other layers sweeps have histograms, whose bins' middles count.
 
     Args:
         name: the sweep.
         more: where mean IPR should be larger, as values of the sweep's axes.
         less: where it should be smaller.
         layer: whose units, by the layer's index.
-        size: whether either sign counts.
     """
 
-    def differences(evidence: Evidence) -> Sequence[float] | Size:
-        sweep = evidence.sweeps[name]
+    def difference(seed: Seed) -> float:
+        sweep = seed.sweeps[name]
         if "ipr_histogram" not in sweep:
             raise ConfigError(f"networks of {name}")
         counts = sweep.ipr_histogram.isel(layer=layer)
-        mean = (counts * counts.ipr_bin).sum("ipr_bin") / counts.sum("ipr_bin")
-        found = (chosen(mean, more) - chosen(mean, less)).values.ravel().tolist()
-        return Size(found) if size else found
+        middles = (counts * counts.ipr_bin).sum("ipr_bin") / counts.sum("ipr_bin")
+        mean = middles if layer else sweep.mean_ipr
+        return mean_of((at(mean, more) - at(mean, less)).values)
 
-    return differences
+    return difference
 
 
-def accuracy_falls(
-    name: str, kind: str, more: At, less: At
-) -> Callable[[Evidence], Sequence[float]]:
+def accuracy_falls(name: str, kind: str, more: At, less: At) -> Measure:
     """A statistic: by how much an accuracy is larger at one value of an axis than at another."""
 
-    def differences(evidence: Evidence) -> Sequence[float]:
-        accuracy = evidence.sweeps[name][kind].mean("seed")
-        return (chosen(accuracy, more) - chosen(accuracy, less)).values.ravel().tolist()
+    def difference(seed: Seed) -> float:
+        accuracy = seed.sweeps[name][kind]
+        return mean_of((at(accuracy, more) - at(accuracy, less)).values)
 
-    return differences
+    return difference
+
+
+def _ipr_where_it_generalizes(name: str) -> Measure:
+    """A statistic: the mean IPR of the input layer over networks that generalise."""
+
+    def mean(seed: Seed) -> float:
+        sweep = seed.sweeps[name]
+        phases = codes(sweep)
+        good = np.isin(phases.values, codes_of(GENERALIZED))
+        order = (*map(str, phases.dims), "seed")
+        return mean_of(sweep.mean_ipr.transpose(*order).values[good])
+
+    return mean
 
 
 CLAIMS: dict[str, Claim] = {
     "transformer-decay": by_sweep(
-        "2.3, Fig. 7",
+        "2.2, Fig. 7(a)",
         "In a Transformer too, weight decay widens what generalises.",
         "growth of its share of a row, wd 0 to 3",
         0,
         "above",
         "any growth",
         grows(GENERALIZED, "figure7a", {"weight_decay": 3}, WD0),
-        ROWS,
         "figure7a",
     ),
     "deep-decay-ipr": by_sweep(
-        "2.3, Fig. 7",
+        "2.2, Fig. 7(b)",
         "In a 3-layer MLP weight decay raises the input layer's IPR.",
         "growth of its mean where each stopped, wd 0 to 8, of every cell",
         0,
         "above",
         "any growth",
         ipr_grows("figure7b", {"weight_decay": 8}, WD0),
-        "networks",
         "figure7b",
     ),
     "transformer-heads": by_sweep(
@@ -89,7 +98,6 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         ipr_grows("figure12", {"heads": 8}, {"heads": 4}),
-        "networks",
         "figure12",
     ),
     "transformer-tying": by_sweep(
@@ -100,7 +108,6 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any fall",
         ipr_grows("figure12", {"tied": "False"}, {"tied": "True"}),
-        "networks",
         "figure12",
     ),
     "transformer-dropout": by_sweep(
@@ -111,7 +118,6 @@ CLAIMS: dict[str, Claim] = {
         "below",
         "less than half a cell",
         grows(GENERALIZED, "figure13", {"dropout": 0.2}, {"dropout": 0.1}, anywhere=True),
-        ROWS,
         "figure13",
     ),
     "transformer-depth": by_sweep(
@@ -121,9 +127,9 @@ CLAIMS: dict[str, Claim] = {
         0.05,
         "below",
         "as for BatchNorm",
-        ipr_grows("figure12", {"depth": 2}, {"depth": 1}, size=True),
-        "networks",
+        ipr_grows("figure12", {"depth": 2}, {"depth": 1}),
         "figure12",
+        is_size=True,
     ),
     "lazy-output": by_sweep(
         "App. G.3, Fig. 14",
@@ -133,7 +139,6 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         ipr_grows("figure14", {"parameterization": "lazy"}, {"parameterization": "standard"}, -1),
-        "networks",
         "figure14",
     ),
     "mnist-decay": by_sweep(
@@ -144,8 +149,8 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "plain to see",
         accuracy_falls("figure16a", "corrupted_accuracy", WD0, {"weight_decay": 3}),
-        CELLS,
         "figure16a",
+        chosen="width, rate, grid and dropout",
     ),
     "mnist-inverts": by_sweep(
         "App. H, Fig. 16",
@@ -155,8 +160,8 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         grows((Phase.FULL_INVERSION,), "figure16a", {"weight_decay": 3}, WD0),
-        ROWS,
         "figure16a",
+        chosen="width, rate, grid and dropout",
     ),
     "mnist-confuses": by_sweep(
         "App. H, Fig. 16",
@@ -166,8 +171,8 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any growth",
         grows((Phase.CONFUSION,), "figure16a", {"weight_decay": 10}, WD0),
-        ROWS,
         "figure16a",
+        chosen="width, rate, grid and dropout",
     ),
     "mnist-dropout-test": by_sweep(
         "App. H, Fig. 16",
@@ -177,8 +182,8 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any fall",
         accuracy_falls("figure16b", "test_accuracy", {"dropout": 0}, {"dropout": 0.6}),
-        CELLS,
         "figure16b",
+        chosen="width, rate, grid and dropout",
     ),
     "mnist-dropout": by_sweep(
         "App. H, Fig. 16",
@@ -188,7 +193,78 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "any fall",
         accuracy_falls("figure16b", "train_accuracy", {"dropout": 0}, {"dropout": 0.6}),
-        CELLS,
         "figure16b",
+        chosen="width, rate, grid and dropout",
+    ),
+    "transformer-decay-ipr": by_sweep(
+        "2.2, Fig. 7(a)",
+        "There it raises the embedding's IPR.",
+        "growth of its mean where each stopped, wd 0 to 3",
+        0,
+        "above",
+        "any growth",
+        ipr_grows("figure7a", {"weight_decay": 3}, WD0),
+        "figure7a",
+    ),
+    "deep-decay": by_sweep(
+        "2.2, Fig. 7(b)",
+        "In a 3-layer MLP too, weight decay widens what generalises.",
+        "growth of its share of a row, wd 0 to 8",
+        0,
+        "above",
+        "any growth",
+        grows(GENERALIZED, "figure7b", {"weight_decay": 8}, WD0),
+        "figure7b",
+    ),
+    "hypothesis-transformer": by_sweep(
+        "2.2, Hypothesis 2.2",
+        "A Transformer that generalises maps its inputs onto periodic features.",
+        "mean IPR of the embedding where it generalises",
+        LOW_IPR,
+        "above",
+        "untrained ones have .04",
+        _ipr_where_it_generalizes("figure7a"),
+        "figure7a",
+    ),
+    "hypothesis-deep": by_sweep(
+        "2.2, Hypothesis 2.2",
+        "So does a 3-layer MLP.",
+        "mean IPR of the input layer where it generalises",
+        LOW_IPR,
+        "above",
+        "untrained ones have .04",
+        _ipr_where_it_generalizes("figure7b"),
+        "figure7b",
+    ),
+    "transformer-dropout-coexists": by_sweep(
+        "App. G.2, Fig. 13",
+        "With a little dropout a Transformer has a Coexistence phase.",
+        "its share of trained cells, dp .05",
+        0,
+        "above",
+        "any",
+        share_of((Phase.COEXISTENCE,), "figure13", dropout=0.05),
+        "figure13",
+    ),
+    "transformer-dropout-ipr": by_sweep(
+        "App. G.2, Fig. 13",
+        "And an embedding of higher IPR.",
+        "growth of its mean where each stopped, dp 0 to .05",
+        0,
+        "above",
+        "any growth",
+        ipr_grows("figure13", {"dropout": 0.05}, {"dropout": 0}),
+        "figure13",
+    ),
+    "lazy-input": by_sweep(
+        "App. G.3, Fig. 14",
+        "The IPR of its input layer barely shifts.",
+        "size of the difference of mean IPR, lazy and standard",
+        0.05,
+        "below",
+        "as for BatchNorm",
+        ipr_grows("figure14", {"parameterization": "lazy"}, {"parameterization": "standard"}),
+        "figure14",
+        is_size=True,
     ),
 }

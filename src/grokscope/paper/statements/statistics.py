@@ -1,4 +1,4 @@
-"""What claims measure of single networks, a value for each seed."""
+"""What claims measure of single networks."""
 
 from __future__ import annotations
 
@@ -10,15 +10,11 @@ import numpy as np
 
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
-from grokscope.paper.statements import Claim, Evidence, Share, Size
-from grokscope.runs.pruning import prune
+from grokscope.paper.statements import Claim, Measure
 from grokscope.runs.run import Run
 
 TEST_LEVEL = 0.05
 """The usual level of a test."""
-
-STRIDE = 10
-"""Neurons between two counts of a pruning curve."""
 
 LOW_IPR, CHANCE = 0.1, 0.1
 """An IPR like that of untrained neurons (.04), with room; an accuracy near 1/97, with room."""
@@ -27,24 +23,18 @@ GENERALIZES = 0.9
 """Table 2's threshold of accuracy."""
 
 
-def per_seed(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], list[float]]:
-    """A statistic that has a value for each seed, from the runs of the seed."""
-    return lambda evidence: [statistic(runs) for runs in evidence.runs]
+Of = Callable[[Mapping[str, Run]], float | bool]
+"""A statistic of a seed's runs, by the names of the claim's experiments."""
 
 
-def mean_size(statistic: Callable[[Mapping[str, Run]], float]) -> Callable[[Evidence], Size]:
-    """A statistic of either sign, judged by how far its mean over seeds is from zero."""
-    return lambda evidence: Size(per_seed(statistic)(evidence))
+def of_runs(statistic: Of) -> Measure:
+    """A claim's statistic that is of its runs alone."""
+    return lambda seed: statistic(seed.runs)
 
 
-def in_phase(phase: Phase) -> Callable[[Evidence], Share]:
-    """A statistic: how many networks end in a phase."""
-
-    def count(evidence: Evidence) -> Share:
-        runs = [run for runs in evidence.runs for run in runs.values()]
-        return Share(sum(run.phase() == phase for run in runs), len(runs))
-
-    return count
+def in_phase(phase: Phase) -> Measure:
+    """A statistic: whether all networks end in a phase."""
+    return lambda seed: all(run.phase() == phase for run in seed.runs.values())
 
 
 def claim_of_phase(
@@ -74,45 +64,23 @@ def forgotten(run: Run) -> float:
     return fall(run, "test_accuracy") if generalized else np.nan
 
 
+def memory_lost(run: Run) -> float:
+    """How far training accuracy fell from its highest; NaN if nothing was memorised, or the rule
+    was learned.
+    """
+    highest = {name: float(run.dataset[name].max()) for name in ("train_accuracy", "test_accuracy")}
+    memorized = highest["train_accuracy"] >= GENERALIZES > highest["test_accuracy"]
+    return fall(run, "train_accuracy") if memorized else np.nan
+
+
 def low_ipr(run: Run) -> float:
     """Share of live neurons of low IPR."""
     return float((live_ipr(run) < LOW_IPR).mean())
 
 
-def excess_while_pruning(
-    first: str, kept: str, removed: str
-) -> Callable[[Mapping[str, Run]], float]:
-    """A statistic: the most by which one accuracy is above another while neurons are removed."""
-
-    def most(runs: Mapping[str, Run]) -> float:
-        curve = prune(runs["run"], first=first, stride=STRIDE)
-        return float((curve[kept] - curve[removed]).max())
-
-    return most
-
-
-def memorized_more(runs: Mapping[str, Run]) -> float:
-    """How far accuracy on corrupted labels rises while high-IPR neurons are removed."""
-    curve = prune(runs["run"], first="highest", stride=STRIDE)
-    return float(curve.corrupted_accuracy.max() - curve.corrupted_accuracy[0])
-
-
-def kept_at_half(runs: Mapping[str, Run]) -> float:
-    """Test accuracy without the half of the neurons that has the lowest IPR."""
-    curve = prune(runs["run"], first="lowest", stride=STRIDE)
-    return float(curve.test_accuracy.sel(pruned=len(runs["run"].neuron_ipr) // 2))
-
-
 def from_clean(run: Run, accuracy: float) -> float:
     """How far an accuracy is from 1 - ξ, that of a network that answers all examples truly."""
     return abs(accuracy - (1 - run.experiment.corruption_fraction))
-
-
-def plateau(runs: Mapping[str, Run]) -> float:
-    """Distance of training accuracy from 1 - ξ where pruning has removed memorisation best."""
-    curve = prune(runs["run"], first="lowest", stride=STRIDE)
-    best = int(np.argmax(curve.test_accuracy.values - curve.corrupted_accuracy.values))
-    return from_clean(runs["run"], float(curve.train_accuracy[best]))
 
 
 def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -160,7 +128,6 @@ def live_ipr(run: Run) -> np.ndarray:
     return run.neuron_ipr[~np.isnan(run.neuron_ipr)].astype(float)
 
 
-def bimodal(evidence: Evidence) -> Share:
-    """Networks whose IPR Hartigan's dip test finds to have more than one mode."""
-    p = [diptest.diptest(live_ipr(runs["run"]))[1] for runs in evidence.runs]
-    return Share(int(np.sum(np.array(p) < TEST_LEVEL)), len(p))
+def bimodal(runs: Mapping[str, Run]) -> bool:
+    """Whether Hartigan's dip test finds that the network's IPR has more than one mode."""
+    return bool(diptest.diptest(live_ipr(runs["run"]))[1] < TEST_LEVEL)
