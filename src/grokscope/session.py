@@ -70,9 +70,24 @@ class Run(runs.Run):
         seed: int = 0,
         stride: int | None = None,
         layer: str | None = None,
+        band: int | None = None,
     ) -> Pruned:
-        """Remove neurons one at a time; `runs.pruning.prune` explains the arguments."""
-        return Pruned(self, of_runs.prune(self, by, first, seed, stride, layer))
+        """Remove neurons one at a time, beside the same by norm and at random.
+
+        Args:
+            by: what orders the neurons, as in `runs.pruning.prune`.
+            first: which are removed first, "lowest" or "highest".
+            seed: of random orders.
+            stride: neurons removed between two counts.
+            layer: whose neurons.
+            band: how many random orders its `band` is of, 0 for none; by default 50, and none
+                where the network is evaluated at every count, which takes minutes.
+
+        Raises:
+            ConfigError: as `runs.pruning.prune`, or if `band` is negative.
+        """
+        of_runs.require_band(band)
+        return Pruned(self, of_runs.prune(self, by, first, seed, stride, layer), band, seed)
 
     def audit(self) -> xr.Dataset:
         """Evidence, for every training example, that its label is wrong; see `label_audit.audit`.
@@ -108,10 +123,28 @@ class Pruned:
     Attributes:
         run: the network's run.
         curve: every score over `pruned`, the number of neurons removed.
+        n_random: how many random orders its `band` is of; None for what suits the layer.
+        seed: of the random orders.
     """
 
     run: Run
     curve: xr.Dataset
+    n_random: int | None = None
+    seed: int = 0
+
+    @cached_property
+    def band(self) -> xr.Dataset | None:
+        """The control by chance: every score over `pruned` and `quantile`, of random orders.
+
+        It is computed when it is first asked for. None without random orders.
+        """
+        layer = self.curve.attrs["layer"]
+        return of_runs.control_band(self.run, self.n_random, self.seed, layer=layer)
+
+    @cached_property
+    def by_norm(self) -> xr.Dataset | None:
+        """The control by size: the same curve by norm; None if this is by norm or at random."""
+        return of_runs.control_by_norm(self.run, self.curve)
 
     @property
     def neurons_required(self) -> int | None:
@@ -128,10 +161,12 @@ class Pruned:
         return pruning.best_pruned(self.curve)
 
     def plot(self) -> Picture:
-        """Draw the accuracies over the fraction of neurons removed."""
+        """Draw the accuracies over the fraction of neurons removed, before their controls."""
         from grokscope.plotting.pruning import plot_pruning
 
-        return plot_pruning(self.run, {self.curve.attrs["first"]: self.curve})
+        first = self.curve.attrs["first"]
+        by_norm = {} if self.by_norm is None else {first: self.by_norm}
+        return plot_pruning(self.run, {first: self.curve}, self.band, by_norm)
 
     def __repr__(self) -> str:
         curve, width = self.curve, int(self.curve.pruned[-1])

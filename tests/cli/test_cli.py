@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from grokscope.cli.sweep_tables import print_status
 from grokscope.cli.train import setting_options
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
+from grokscope.measures.pruning import ORDERS
 from grokscope.runs.files import write_dataset
 from grokscope.sweeps.diagram import collect
 
@@ -110,10 +112,31 @@ def test_show_and_prune_draw_pictures(here, capsys):
     assert call("show", name, "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["picture"].endswith(".png")
     assert call("prune", name) == 0
-    assert "fewest neurons" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "fewest neurons" in printed
+    assert "pruned at random, central 95 % of 50 orders" in printed
     assert call("prune", name, "--first", "random", "--seed", "3", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert len(report["curves"]["random"]["test_loss"]) == 17
+    assert report["by_norm"] == {}
+    assert call("prune", name, "--by", "ipr_within_norm", "--band", "4", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    band = report["band"]
+    assert (band["orders"], band["seed"]) == (4, 0)
+    assert band["quantile"] == [0.025, 0.5, 0.975]
+    assert np.shape(band["test_accuracy"]) == (len(band["pruned"]), 3)
+    assert report["by_norm"].keys() == report["curves"].keys() == {"lowest", "highest"}
+    assert call("prune", name, "--band", "0", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["band"] is None
+
+
+def test_the_help_and_the_page_name_every_order_of_pruning(here, capsys):
+    assert call("prune", "--help") == 0
+    helped = capsys.readouterr().out
+    page = (Path(__file__).parents[2] / "docs/how-to/prune.md").read_text("utf-8")
+    for name in ORDERS:
+        assert name in helped
+        assert f'| `"{name}"` |' in page
 
 
 BAD = [

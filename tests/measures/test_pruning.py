@@ -1,14 +1,19 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.pruning import (
+    band_of,
     fewest_neurons,
     neurons_required,
     pruning_curve,
     pruning_order,
+    random_curves,
+    ranks_within,
 )
 from grokscope.measures.table import scores
 from grokscope.models.analytic import analytic_network
@@ -99,7 +104,10 @@ def test_a_run_is_pruned_in_any_order():
     both = pruning_curves(run, by="norm", stride=3)
     assert both.sel(first="highest", drop=True).equals(prune(run, "norm", "highest", stride=3))
     for wrong, message in (
-        ("size", "`by` must be ipr, norm, random, 20 numbers, or a function.*got 'size'"),
+        (
+            "size",
+            "`by` must be ipr, ipr_within_norm, norm, random, 20 numbers, .*got 'size'",
+        ),
         (np.arange(19), r"got int64 \[19\]"),
         (lambda run: None, "got object"),
     ):
@@ -107,6 +115,65 @@ def test_a_run_is_pruned_in_any_order():
             prune(run, wrong)
     with pytest.raises(ConfigError, match="`stride` must be at least 1"):
         prune(run, stride=0)
+
+
+@pytest.mark.parametrize("first", ["lowest", "highest"])
+def test_within_norm_strata_are_emptied_at_one_rate_by_ipr(first):
+    """Against an order made in rounds: each round takes one neuron of every stratum."""
+    rng = np.random.default_rng(0)
+    norm = rng.lognormal(size=60)
+    ipr = rng.random(60)
+    ipr[rng.integers(60, size=3)] = np.nan
+    strata = [sorted(range(60), key=lambda k: norm[k])[i : i + 6] for i in range(0, 60, 6)]
+    filled = np.where(np.isnan(ipr), -1, ipr)
+    rounds = zip(*(sorted(stratum, key=lambda k: filled[k]) for stratum in strata), strict=True)
+    expected = [set(removed) for removed in rounds]
+    order = pruning_order(ranks_within(ipr, norm), first)
+    found = [set(map(int, removed)) for removed in order.reshape(6, 10)]
+    assert found == (expected if first == "lowest" else expected[::-1])
+    widths = [max(norm[stratum]) - min(norm[stratum]) for stratum in strata]
+    for removed in (order[:count] for count in range(10, 61, 10)):
+        assert abs(norm[removed].mean() - norm.mean()) <= np.mean(widths)
+        assert [len({*stratum} & {*removed.tolist()}) for stratum in strata] == [
+            len(removed) // 10
+        ] * 10
+
+
+@given(st.integers(1, 40), st.integers(1, 50), st.integers(0, 2**32 - 1))
+def test_strata_of_any_size_lose_the_same_share_but_for_a_neuron(width, strata, seed):
+    rng = np.random.default_rng(seed)
+    like = rng.random(width)
+    order = pruning_order(ranks_within(rng.random(width), like, strata))
+    assert sorted(order.tolist()) == list(range(width))
+    cut = [part for part in np.array_split(np.argsort(like), strata) if part.size]
+    for count in range(width + 1):
+        shares = [np.isin(part, order[:count]).mean() for part in cut]
+        assert np.ptp(shares) <= 1 / min(map(len, cut)) + 1e-12
+
+
+def test_the_band_is_of_the_curves_of_single_orders():
+    """Count by count, against sorted curves; the same seed draws the same orders."""
+    experiment = Experiment(corruption_fraction=0.3, steps=60, measure_every=60).replace(
+        modulus=13, width=30
+    )
+    run = train(experiment, progress=False)
+    data, model = run.data, run.network
+    together = random_curves(model, data, "mse", 41, seed=3, stride=4)
+    rng = np.random.default_rng(3)
+    orders = rng.permuted(np.tile(np.arange(30), (41, 1)), axis=1)
+    curves = [pruning_curve(model, data, order[::-1], "mse", stride=4) for order in orders]
+    band = band_of(together)
+    for name in scores():
+        alone = [curve[name].values for curve in curves]
+        np.testing.assert_allclose(together[name], alone, rtol=1e-5, err_msg=name)
+        ranked = np.sort(alone, axis=0)[[1, 20, 39]]
+        np.testing.assert_allclose(band[name].T, ranked, rtol=1e-5, err_msg=name)
+    assert band.pruned.equals(curves[0].pruned)
+    assert band.attrs == {"orders": 41, "seed": 3}
+    assert random_curves(model, data, "mse", 41, seed=3, stride=4).identical(together)
+    assert not random_curves(model, data, "mse", 41, seed=4, stride=4).equals(together)
+    with pytest.raises(ConfigError, match="`n_orders` must be at least 1, got 0"):
+        random_curves(model, data, "mse", 0)
 
 
 def test_any_order_is_taken_and_no_other():

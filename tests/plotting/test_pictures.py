@@ -22,7 +22,7 @@ from grokscope.plotting.diagram import plot_phases
 from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.plotting.pruning import plot_pruning
 from grokscope.plotting.run import plot_accuracies, plot_run
-from grokscope.runs.pruning import pruning_curves
+from grokscope.runs.pruning import control_band, prune, pruning_curves
 from grokscope.runs.train import train
 from grokscope.sweeps.diagram import collect
 
@@ -46,6 +46,9 @@ def pictures_of(run, sweep):
         "chosen neurons": plot_run(run, [0, 3]),
         "accuracies": plot_accuracies([run, run]),
         "pruning": plot_pruning(run, pruning_curves(run)),
+        "pruning and controls": plot_pruning(
+            run, {"lowest": prune(run)}, control_band(run), {"lowest": prune(run, "norm")}
+        ),
         "audit": plot_audit(run, audit(run)),
         "phases": plot_phases(sweep),
         "two sweeps": plot_phases([sweep, sweep], with_accuracies=True, generalizes=0.8),

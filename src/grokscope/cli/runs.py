@@ -11,8 +11,11 @@ import typer
 from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
 from grokscope.cli.tables import (
     audit_document,
+    band_document,
     jsonable,
+    numbers_of,
     print_audit,
+    print_band,
     print_curve,
     print_run,
     print_runs,
@@ -119,8 +122,14 @@ def prune(
     first: Annotated[
         str, typer.Option(help="Which to remove first: lowest, highest or random; or both.")
     ] = "both",
-    by: Annotated[str, typer.Option(help="What orders the neurons: ipr, norm or random.")] = "ipr",
-    seed: Annotated[int, option_number("Seed of the random order.", least=0)] = 0,
+    by: Annotated[
+        str, typer.Option(help="What orders the neurons: ipr, ipr_within_norm, norm or random.")
+    ] = "ipr",
+    band: Annotated[
+        int | None,
+        option_number("Random orders to compare with, 0 for none (default 50).", least=0),
+    ] = None,
+    seed: Annotated[int, option_number("Seed of random orders.", least=0)] = 0,
     layer: Annotated[
         str | None, typer.Option(help="Whose neurons, such as first (default the last).")
     ] = None,
@@ -136,34 +145,38 @@ def prune(
     from grokscope.measures.pruning import best_pruned, neurons_required
     from grokscope.plotting import style
     from grokscope.plotting.pruning import plot_pruning
+    from grokscope.runs.pruning import control_band, control_by_norm, require_band
     from grokscope.runs.pruning import prune as pruned
 
     allow_named(code)
+    require_band(band)
     opened = _open_with_weights(run, store)
     path = _picture_of(opened, out, "-pruned")
-    orders = ("lowest", "highest") if first == "both" else (first,)
-    curves = {
-        order: pruned(opened, "random", seed=seed, layer=layer)
-        if order == "random"
-        else pruned(opened, by, order, seed, layer=layer)
-        for order in orders
-    }
-    style.save(plot_pruning(opened, curves), path)
+    if "random" in (first, by):
+        curves = {"random": pruned(opened, "random", seed=seed, layer=layer)}
+    else:
+        orders = ("lowest", "highest") if first == "both" else (first,)
+        curves = {order: pruned(opened, by, order, layer=layer) for order in orders}
+    controls = {order: control_by_norm(opened, curve) for order, curve in curves.items()}
+    by_norm = {order: curve for order, curve in controls.items() if curve is not None}
+    at_random = control_band(opened, band, seed, layer=layer)
+    style.save(plot_pruning(opened, curves, at_random, by_norm), path)
     required = {order: neurons_required(curve) for order, curve in curves.items()}
     best = {order: best_pruned(curve) for order, curve in curves.items()}
     if as_json:
-        scores = {
-            order: {
-                name: jsonable(values.to_numpy().tolist())
-                for name, values in curve.data_vars.items()
-            }
-            for order, curve in curves.items()
+        found = {
+            "neurons_required": required,
+            "best": best,
+            "curves": {order: numbers_of(curve) for order, curve in curves.items()},
+            "by_norm": {order: numbers_of(curve) for order, curve in by_norm.items()},
+            "band": None if at_random is None else band_document(at_random),
         }
-        found = {"neurons_required": required, "best": best, "curves": scores}
         print(json.dumps(found | {"picture": str(path)}))
         return
     for order, curve in curves.items():
-        print_curve(order, curve, required[order], best[order])
+        print_curve(curve, required[order], best[order])
+    if at_random is not None:
+        print_band(at_random)
     print(f"picture  {path}")
 
 

@@ -164,15 +164,23 @@ def print_runs(runs: pd.DataFrame, as_json: bool) -> None:
     screen.print(table)
 
 
-def print_curve(
-    first: str, curve: xr.Dataset, required: int | None, best: tuple[int, float]
-) -> None:
-    """Print a pruning curve at every tenth of the neurons, and what the best of it can do."""
-    by = {"ipr": "IPR"}.get(curve.attrs["by"], curve.attrs["by"])
-    order = "in random order" if by == "random" else f"{first} {by} first"
-    table = plain_table(f"pruned {order}")
-    from grokscope.measures.table import scores
+def numbers_of(curve: xr.Dataset) -> dict[str, object]:
+    """The scores of a pruning curve by name, ready for JSON."""
+    return {str(name): jsonable(values.values.tolist()) for name, values in curve.items()}
 
+
+def band_document(band: xr.Dataset) -> dict[str, object]:
+    """The band of random orders as JSON: the quantiles of every score at every count."""
+    axes = {name: band[name].values.tolist() for name in ("pruned", "quantile")}
+    return band.attrs | axes | numbers_of(band)
+
+
+def print_curve(curve: xr.Dataset, required: int | None, best: tuple[int, float]) -> None:
+    """Print a pruning curve at every tenth of the neurons, and what the best of it can do."""
+    from grokscope.measures.table import scores
+    from grokscope.plotting.wording import order_title
+
+    table = plain_table(f"pruned {order_title(curve)}")
     found = [row for row in scores().values() if row.name in curve]
     rows = sorted(found, key=lambda row: row.kind == "loss")  # accuracies first
     for title in ("pruned", *(row.title for row in rows)):

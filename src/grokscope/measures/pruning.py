@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -14,15 +14,17 @@ from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_kind
-from grokscope.measures.scores import evaluate, first_largest, measured_layers
-from grokscope.measures.table import Answers, Score, Value, scores
+from grokscope.measures.nested import TILE, nested_means
+from grokscope.measures.scores import measured_layers
+from grokscope.measures.table import scores
 from grokscope.models.network import Layer, Network, arrays_of
-from grokscope.training.compile import compiled
-from grokscope.training.cost import tiled
 from grokscope.training.loop import LOSSES
 
-TILE = 128
-"""Examples whose logits are kept in cache while neurons are removed (measured)."""
+STRATA = 10
+"""Groups of neurons of like norm: in the default network of fifty neurons each."""
+
+QUANTILES = (0.025, 0.5, 0.975)
+"""Of the curves of random orders: the ends of their central 95 %, and their median."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def _ipr(units: Units) -> Float[np.ndarray, "unit"]:
     """IPR_k."""
     if units.ipr is None:
         raise ConfigError(
-            "`by` must not be ipr in a layer whose neurons have no IPR. Use norm or random."
+            "`by` must not use IPR in a layer whose neurons have none. Use norm or random."
         )
     return units.ipr
 
@@ -62,8 +64,14 @@ def _random(units: Units) -> Int[np.ndarray, "unit"]:
     return np.argsort(np.random.default_rng(units.seed).permutation(n_units))
 
 
+def _ipr_within_norm(units: Units) -> Float[np.ndarray, "unit"]:
+    """IPR_k's rank among neurons of like ‖W_k‖."""
+    return ranks_within(_ipr(units), _norm(units))
+
+
 ORDERS: dict[str, Callable[[Units], Num[np.ndarray, "unit"]]] = {
     "ipr": _ipr,
+    "ipr_within_norm": _ipr_within_norm,
     "norm": _norm,
     "random": _random,
 }
@@ -94,6 +102,37 @@ def pruning_order(
     numbers = np.asarray(by, float)
     lowest = np.argsort(np.where(np.isnan(numbers), -np.inf, numbers), kind="stable")
     return lowest if first == "lowest" else lowest[::-1]
+
+
+def ranks_within(
+    numbers: Num[np.ndarray, "neuron"], like: Num[np.ndarray, "neuron"], strata: int = STRATA
+) -> Float[np.ndarray, "neuron"]:
+    """Each neuron's rank by one number among the neurons that are alike in another.
+
+    The neurons are sorted by `like` and cut into strata of equal size, but for one neuron. The
+    neuron of the r-th lowest number of the n in its stratum, r from 0, has the rank (r + ½)/n.
+    Removed by these ranks, from either end, all strata lose neurons at the same rate: the share
+    removed from one differs from that of another by at most one neuron. So whatever `like` is,
+    what is removed is a fair sample of it, and only the order within strata is by `numbers`. What
+    the two still share within a stratum remains.
+
+    Args:
+        numbers: what orders the neurons of a stratum; NaN is the lowest, and ties keep the
+            neurons' order.
+        like: what the neurons of a stratum have nearly in common.
+        strata: how many of them.
+
+    Returns:
+        Ranks between 0 and 1.
+
+    >>> ranks_within(np.array([4.0, 3, 2, 1]), np.array([0.1, 0.2, 7, 8]), strata=2).tolist()
+    [0.75, 0.25, 0.75, 0.25]
+    """
+    ranks = np.empty(len(numbers))
+    for stratum in np.array_split(pruning_order(like), strata):
+        lowest = stratum[pruning_order(numbers[stratum])]
+        ranks[lowest] = np.arange(0.5, len(lowest)) / len(lowest)
+    return ranks
 
 
 def pruning_curve(
@@ -129,30 +168,109 @@ def pruning_curve(
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
-    require_kind("model", model, Network, "Use run.network, or prune(run), which knows its loss.")
-    require_kind("dataset", dataset, Dataset, "Use run.data, or make_dataset(experiment).")
-    layer = layer_named(model, layer)
-    _require_features(model, dataset, layer)
-    width = model.layers[layer].outgoing_of(model).shape[1]
-    n_labels = jax.eval_shape(model, jnp.asarray(dataset.inputs[:1])).shape[1]
-    if loss not in LOSSES or dataset.n_labels != n_labels:
-        raise ConfigError(
-            f"`loss` must be one of {', '.join(LOSSES)}, and `dataset` have {n_labels} labels like "
-            f"the network, got {loss!r} and {dataset.n_labels}. Use the run's own experiment."
-        )
+    layer, width = _require_prunable(model, dataset, loss, layer)
     order = np.asarray(order)
     if order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(width)):
         raise ConfigError(
             f"`order` must name each of the {width} neurons once, got {order.size} entries. "
             "Use `pruning_order`."
         )
-    stride, rows = min(stride, width), scores()
-    found = _means(model, order[:0], order[::-1], dataset, loss, stride, layer, rows)
-    kept = np.minimum(np.arange(-(-width // stride) + 1) * stride, width)
+    return _curves(model, dataset, loss, order[None, ::-1], stride, layer).isel(order=0)
+
+
+def random_curves(
+    model: Network,
+    dataset: Dataset,
+    loss: str,
+    n_orders: int = 50,
+    seed: int = 0,
+    stride: int = 1,
+    layer: str | None = None,
+) -> xr.Dataset:
+    """The pruning curves of random orders, from which an order must differ to matter.
+
+    Args:
+        model: the network.
+        dataset: what it is scored on.
+        loss: mse or cross_entropy, as the network was trained.
+        n_orders: how many orders are drawn.
+        seed: of the orders; the same seed draws the same.
+        stride: neurons between two counts. The empty network always counts, and the whole.
+        layer: whose neurons; by default of the last.
+
+    Raises:
+        ConfigError: as of `pruning_curve`, or if `n_orders` is less than 1.
+
+    Returns:
+        The scores over `order` and `pruned`; the attribute `seed` says which orders.
+
+    >>> from grokscope.data.dataset import make_dataset
+    >>> from grokscope.experiment.experiment import Experiment
+    >>> from grokscope.models.analytic import analytic_network
+    >>> data, model = make_dataset(Experiment().replace(modulus=7)), analytic_network(7, 12)
+    >>> dict(random_curves(model, data, "mse", n_orders=5, stride=4).sizes)
+    {'order': 5, 'pruned': 4}
+    """
+    layer, width = _require_prunable(model, dataset, loss, layer)
+    if n_orders < 1:
+        raise ConfigError(f"`n_orders` must be at least 1, got {n_orders}. Use 50.")
+    rng = np.random.default_rng(seed)
+    kept = rng.permuted(np.tile(np.arange(width), (n_orders, 1)), axis=1)
+    return _curves(model, dataset, loss, kept, stride, layer).assign_attrs(seed=seed)
+
+
+def band_of(curves: xr.Dataset) -> xr.Dataset:
+    """Quantiles of curves at each count; a single curve may leave their central 95 % at some.
+
+    Args:
+        curves: as `random_curves` gives them.
+
+    Returns:
+        The scores over `pruned` and `quantile`, which are `QUANTILES`; the attributes `orders` and
+        `seed` say of which curves.
+    """
+    quantiles = curves.quantile(QUANTILES, "order", keep_attrs=True, skipna=False)
+    band = quantiles.transpose("pruned", "quantile")
+    return band.assign_attrs(orders=curves.sizes["order"])
+
+
+def _curves(
+    model: Network,
+    dataset: Dataset,
+    loss: str,
+    kept: Int[np.ndarray, "order neuron"],
+    stride: int,
+    layer: str,
+) -> xr.Dataset:
+    """The curve of each order, whose last neuron is removed first."""
+    width, rows = kept.shape[1], scores()
+    stride = min(stride, width)
+    found = nested_means(model, kept[0, :0], kept, dataset, loss, stride, layer, rows)
+    counts = np.minimum(np.arange(-(-width // stride) + 1) * stride, width)
     return xr.Dataset(
-        {name: ("pruned", found[name], {"description": rows[name].description}) for name in rows},
-        {"pruned": ("pruned", width - kept[::-1], {"description": "neurons removed"})},
+        {
+            name: (("order", "pruned"), found[name], {"description": row.description})
+            for name, row in rows.items()
+        },
+        {"pruned": ("pruned", width - counts[::-1], {"description": "neurons removed"})},
     )
+
+
+def _require_prunable(
+    model: Network, dataset: Dataset, loss: str, layer: str | None
+) -> tuple[str, int]:
+    """Refuse what cannot be pruned and scored; the layer's name, and the number of its neurons."""
+    require_kind("model", model, Network, "Use run.network, or prune(run), which knows its loss.")
+    require_kind("dataset", dataset, Dataset, "Use run.data, or make_dataset(experiment).")
+    layer = layer_named(model, layer)
+    _require_features(model, dataset, layer)
+    n_labels = jax.eval_shape(model, jnp.asarray(dataset.inputs[:1])).shape[1]
+    if loss not in LOSSES or dataset.n_labels != n_labels:
+        raise ConfigError(
+            f"`loss` must be one of {', '.join(LOSSES)}, and `dataset` have {n_labels} labels like "
+            f"the network, got {loss!r} and {dataset.n_labels}. Use the run's own experiment."
+        )
+    return layer, model.layers[layer].outgoing_of(model).shape[1]
 
 
 def layer_named(model: Network, layer: str | None) -> str:
@@ -252,122 +370,7 @@ def fewest_neurons(
     kept = order[::-1]
     layer = layer_named(model, layer)
     rows = {"accuracy": scores()["test_accuracy"]}  # of any loss the same
-    found = _means(model, kept[:fewer], kept[fewer:at_most], dataset, "mse", 1, layer, rows)
-    enough = found["accuracy"][::-1] >= generalizes  # from `fewer` neurons up
+    added = kept[None, fewer:at_most]
+    found = nested_means(model, kept[:fewer], added, dataset, "mse", 1, layer, rows)
+    enough = found["accuracy"][0, ::-1] >= generalizes  # from `fewer` neurons up
     return fewer + int(np.argmax(enough))
-
-
-def _means(
-    model: Network,
-    base: Int[np.ndarray, "base"],
-    added: Int[np.ndarray, "added"],
-    dataset: Dataset,
-    loss: str,
-    stride: int,
-    layer: str,
-    rows: Mapping[str, Score],
-) -> dict[str, Float[np.ndarray, "pruned"]]:
-    """Scores of networks of the neurons `base` and then more and more of `added`.
-
-    `stride` neurons are added at a time; the whole network comes first.
-    """
-    wanted = tuple(dict.fromkeys(row.value for row in rows.values()))
-    subsets = list(dict.fromkeys(row.subset for row in rows.values()))
-    masks = np.stack([subset(dataset) for subset in subsets], axis=1).astype(np.float32)
-    inputs, given = tiled(dataset.inputs, TILE), tiled(dataset.given_labels, TILE)
-    true, of_tiles = tiled(dataset.true_labels, TILE), tiled(masks, TILE)
-    units = model.layers[layer]
-    in_base = np.isin(np.arange(units.outgoing_of(model).shape[1]), base)
-    sums_of = _sums if units.adds_to_logits(model) else _sums_without
-    sums = sums_of(
-        model, in_base, added, inputs, given, true, of_tiles, loss, stride, layer, wanted
-    )
-    with np.errstate(invalid="ignore"):
-        means = np.asarray(sums, np.float64)[::-1] / masks.sum(axis=0)
-    return {
-        name: means[:, wanted.index(row.value), subsets.index(row.subset)]
-        for name, row in rows.items()
-    }
-
-
-@compiled("loss", "stride", "layer", "wanted")
-def _sums(
-    model: Network,
-    in_base: Bool[Array, "width"],
-    added: Int[Array, "added"],
-    inputs: Shaped[Array, "tile example *feature"],
-    given: Int[Array, "tile example"],
-    true: Int[Array, "tile example"],
-    masks: Float[Array, "tile example subset"],
-    loss: str,
-    stride: int,
-    layer: str,
-    wanted: tuple[Value, ...],
-) -> Float[Array, "kept value subset"]:
-    """Sums over each subset of what is wanted of each example, for the base network with none of
-    the neurons `added`, the first `stride` of them, ….
-    """
-    groups = -(-len(added) // stride)
-
-    def grouped(terms: Array) -> Array:
-        """[neuron, …] as [group, `stride`, …] in the order added; zeros fill the last group."""
-        padding = ((0, groups * stride - len(added)), (0, 0))
-        return jnp.pad(terms[added], padding).reshape(groups, stride, -1)
-
-    W = model.layers[layer].outgoing_of(model)
-    base, weights = W * in_base, grouped(W.T)
-
-    def one_tile(total: Array, tile: tuple[Array, ...]) -> tuple[Array, None]:
-        inputs, given, true, masks = tile
-
-        def score(logits: Array) -> Array:
-            predicted = first_largest(logits, axis=0)
-            answers = Answers(logits.T, predicted, _losses(logits, given, loss), given, true)
-            return jnp.stack([value(answers) for value in wanted]) @ masks
-
-        def add_group(logits: Array, group: tuple[Array, Array]) -> tuple[Array, Array]:
-            logits = logits + group[0].T @ group[1]
-            return logits, score(logits)
-
-        # Labels before examples: sums and maxima over labels then run over whole vectors.
-        features = model.features(inputs).T
-        logits = base @ features
-        _, scores = jax.lax.scan(add_group, logits, (weights, grouped(features)))
-        return total + jnp.concatenate([score(logits)[None], scores]), None
-
-    zero = jnp.zeros((groups + 1, len(wanted), masks.shape[-1]))
-    return jax.lax.scan(one_tile, zero, (inputs, given, true, masks))[0]
-
-
-def _sums_without(
-    model: Network,
-    in_base: Bool[np.ndarray, "width"],
-    added: Int[np.ndarray, "added"],
-    inputs: Shaped[np.ndarray, "tile example *feature"],
-    given: Int[np.ndarray, "tile example"],
-    true: Int[np.ndarray, "tile example"],
-    masks: Float[np.ndarray, "tile example subset"],
-    loss: str,
-    stride: int,
-    layer: str,
-    wanted: tuple[Value, ...],
-) -> Float[np.ndarray, "kept value subset"]:
-    """The same of a layer that does not add to the logits: other neurons send nothing on."""
-    sums = []
-    for count in range(0, len(added) + stride, stride):
-        kept = in_base.copy()
-        kept[added[:count]] = True
-        pruned = model.layers[layer].pruned(model, kept)
-        found = np.stack(evaluate(pruned, inputs, given, true, loss, wanted))
-        sums.append(np.einsum("ste,tex->sx", found, masks, dtype=np.float64))
-    return np.stack(sums)
-
-
-def _losses(
-    logits: Float[Array, "label example"], labels: Int[Array, "example"], loss: str
-) -> Float[Array, "example"]:
-    """Each example's loss: `training.LOSSES` with labels before examples."""
-    is_label = jnp.arange(len(logits), dtype=jnp.int32)[:, None] == labels
-    if loss == "mse":
-        return jnp.square(logits - is_label).mean(axis=0)
-    return jax.nn.logsumexp(logits, axis=0) - (logits * is_label).sum(axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.pruning import TILE
+from grokscope.measures.nested import TILE
 from grokscope.measures.scores import evaluate, first_largest
 from grokscope.measures.table import scores
 from grokscope.models.network import Network

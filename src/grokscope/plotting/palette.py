@@ -12,6 +12,8 @@ from grokscope.measures.phases import Phase
 
 # Okabe and Ito's palette.
 BLUE, ORANGE, GREEN, RED, BLACK = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#222222"
+GREY = "#777777"
+"""Of what stands for several colours in a legend."""
 
 
 class Line(TypedDict):

@@ -12,8 +12,14 @@ from grokscope.analysis.norm_layers import contributions
 from grokscope.analysis.statistics import rank_correlation
 from grokscope.data.dataset import Dataset
 from grokscope.plotting import style
-from grokscope.plotting.palette import BLACK, BLUE, GREEN, LINES, ORANGE, RED
-from grokscope.plotting.wording import AXIS_LABELS, format_setting, format_time, words_of
+from grokscope.plotting.palette import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, RED
+from grokscope.plotting.wording import (
+    AXIS_LABELS,
+    format_setting,
+    format_time,
+    order_title,
+    words_of,
+)
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import grid_of, phase_diagram
@@ -22,6 +28,9 @@ BINS = [edge / IPR_BINS for edge in range(IPR_BINS + 1)]
 """Edges of every IPR histogram."""
 
 ACCURACIES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "uncorrupted_accuracy")
+
+CONTROLLED = ("test_accuracy", "corrupted_accuracy")
+"""The accuracies that tell the rule from what is memorised: their controls are drawn."""
 
 
 def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
@@ -89,13 +98,31 @@ def logit_panel(axes: Axes, logits: np.ndarray, dataset: Dataset, index: int) ->
 
 def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None:
     """Scores against the fraction of neurons pruned, whose order the curve's attributes say."""
-    by = {"ipr": "IPR"}.get(curve.attrs["by"], curve.attrs["by"])
-    first = curve["first"].item() if "first" in curve.coords else curve.attrs["first"]
-    order = "at random" if by == "random" else f"{first} {by} first"
     for name in names:
         axes.plot(curve.pruned / curve.pruned[-1], curve[name], **LINES[name])
-    axes.set(xlim=(0, 1), xlabel=f"fraction pruned, {order}")
+    axes.set(xlim=(0, 1), xlabel=f"fraction pruned, {order_title(curve)}")
     style.percent(axes, "x")
+
+
+def control_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None:
+    """Scores of another pruning curve, thin and behind what is drawn."""
+    for name in names:
+        line = LINES[name] | {"label": None}
+        axes.plot(curve.pruned / curve.pruned[-1], curve[name], lw=0.7, zorder=1.5, **line)
+    axes.plot([], [], color=GREY, lw=0.7, label=f"thin: by {curve.attrs['by']}")
+
+
+def band_panel(axes: Axes, band: xr.Dataset, names: tuple[str, ...]) -> None:
+    """The central 95 % and the median of each score over random orders, pale, behind all."""
+    low, median, high = band["quantile"].values
+    share = band.pruned / band.pruned[-1]
+    for name in names:
+        color, at = LINES[name]["color"], band[name]
+        ends = (at.sel(quantile=quantile) for quantile in (low, high))
+        axes.fill_between(share, *ends, color=color, alpha=0.18, lw=0)
+        axes.plot(share, at.sel(quantile=median), color=color, lw=0.7, alpha=0.4, zorder=1)
+    label = f"pale: {band.attrs['orders']} random orders"
+    axes.fill_between([], [], color=GREY, alpha=0.3, lw=0, label=label)
 
 
 def clean_level(axes: Axes, run: Run) -> None:

@@ -18,6 +18,8 @@ from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from grokscope.runs.run import Run
 
 AXIS_LABELS = {
@@ -125,6 +127,16 @@ def format_time(seconds: float) -> str:
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def order_title(curve: xr.Dataset) -> str:
+    """In which order the neurons of a pruning curve are removed: "lowest IPR first"."""
+    by = curve.attrs["by"]
+    if by == "random":
+        return "at random"
+    first = curve["first"].item() if "first" in curve.coords else curve.attrs["first"]
+    named = {"ipr": "IPR", "ipr_within_norm": "IPR within norm"}.get(by, by)
+    return f"{first} {named} first"
 
 
 def phase_title(run: Run) -> str:

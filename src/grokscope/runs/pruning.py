@@ -13,10 +13,12 @@ from grokscope.measures.pruning import (
     ENDS,
     ORDERS,
     Units,
+    band_of,
     layer_named,
     pruning_curve,
     pruning_order,
 )
+from grokscope.measures.pruning import random_curves as curves_at_random
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
 from grokscope.runs.compact import COUNTS, side_by_side
@@ -24,6 +26,12 @@ from grokscope.runs.run import Run, require_finished
 
 By = str | Num[np.ndarray, "unit"] | Callable[[Run], Num[np.ndarray, "unit"]]
 """A name in `ORDERS`, a number for each unit, or a function of the run that returns them."""
+
+BAND = 50
+"""Random orders of a band: with fewer, the ends of its central 95 % are the extreme curves."""
+
+EVALUATED = 10
+"""Points on a band wherever each takes an evaluation for every order."""
 
 
 def prune(
@@ -39,7 +47,8 @@ def prune(
     Args:
         run: with its weights.
         by: what orders the neurons: "ipr", "norm" (of the weights that carry a neuron onwards),
-            "random", a number for each neuron, or a function of the run that returns them.
+            "ipr_within_norm" (IPR among neurons of like norm, as `ranks_within` says), "random", a
+            number for each neuron, or a function of the run that returns them.
         first: which neurons are removed first, "lowest" or "highest".
         seed: of the random order.
         stride: neurons removed between two counts; by default 1, and where the network is
@@ -60,8 +69,7 @@ def prune(
     [0, 4, 8, 12, 16]
     """
     require_finished(run, "pruned")
-    if stride is not None and stride < 1:
-        raise ConfigError(f"`stride` must be at least 1, got {stride}. Leave it out.")
+    _require_stride(stride)
     network, dataset = run.network, run.data
     layer = layer_named(network, layer)
     order = pruning_order(_numbers(run, network, by, layer, seed), first)
@@ -72,6 +80,97 @@ def prune(
     curve = pruning_curve(network, dataset, order, loss, stride, layer)
     words = by if isinstance(by, str) else getattr(by, "__name__", "array")
     return curve.assign_attrs(by=words, first=first, layer=layer, loss=loss)
+
+
+def _require_stride(stride: int | None) -> None:
+    if stride is not None and stride < 1:
+        raise ConfigError(f"`stride` must be at least 1, got {stride}. Leave it out.")
+
+
+def require_band(band: int | None) -> None:
+    """Refuse a negative number of random orders."""
+    if band is not None and band < 0:
+        raise ConfigError(f"`band` must be at least 0, got {band}. Use {BAND}, or 0 for none.")
+
+
+def random_curves(
+    run: Run,
+    n_orders: int = BAND,
+    seed: int = 0,
+    stride: int | None = None,
+    layer: str | None = None,
+) -> xr.Dataset:
+    """What the network does as its neurons are removed at random: the control of every order.
+
+    Args:
+        run: with its weights.
+        n_orders: how many random orders.
+        seed: of the orders.
+        stride: neurons removed between two counts; by default what makes about `COUNTS` of them,
+            and `EVALUATED` where the network is evaluated at every count.
+        layer: whose neurons; by default of the last with an IPR, or else of the last.
+
+    Returns:
+        Every score over `order` and `pruned`.
+
+    Raises:
+        ConfigError: if the run diverged or was stored without weights, the layer is unknown, or a
+            number is less than 1.
+
+    >>> from grokscope import Experiment, train
+    >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
+    >>> dict(random_curves(run, stride=4).sizes)
+    {'order': 50, 'pruned': 5}
+    """
+    require_finished(run, "pruned")
+    _require_stride(stride)
+    network = run.network
+    layer = layer_named(network, layer)
+    width = network.layers[layer].outgoing_of(network).shape[1]
+    adds = network.layers[layer].adds_to_logits(network)
+    stride = stride or -(-width // (COUNTS if adds else EVALUATED))
+    loss = run.experiment.loss
+    return curves_at_random(network, run.data, loss, n_orders, seed, stride, layer)
+
+
+def control_band(
+    run: Run, band: int | None = None, seed: int = 0, layer: str | None = None
+) -> xr.Dataset | None:
+    """The band of the network's `random_curves`, as `band_of` gives it.
+
+    Args:
+        run: with its weights.
+        band: how many random orders, 0 for none; by default `BAND`, and none where the network is
+            evaluated at every count, which takes minutes.
+        seed: of the orders.
+        layer: whose neurons; by default of the last with an IPR, or else of the last.
+
+    Returns:
+        Quantiles of every score over `pruned` and `quantile`; None for no orders.
+
+    Raises:
+        ConfigError: as of `random_curves`, or if `band` is negative.
+    """
+    require_finished(run, "pruned")
+    require_band(band)
+    if band is None:
+        network = run.network
+        units = network.layers[layer_named(network, layer)]
+        band = BAND if units.adds_to_logits(network) else 0
+    return band_of(random_curves(run, band, seed, layer=layer)) if band else None
+
+
+def control_by_norm(run: Run, curve: xr.Dataset) -> xr.Dataset | None:
+    """The same curve by norm alone, which knows no Fourier transform; None of one that needs none.
+
+    Args:
+        run: with its weights.
+        curve: one of its curves by `prune`, which is by norm or at random if it needs none.
+    """
+    if curve.attrs["by"] in ("norm", "random"):
+        return None
+    stride = int(curve.pruned[-1] - curve.pruned[-2])
+    return prune(run, "norm", curve.attrs["first"], 0, stride, curve.attrs["layer"])
 
 
 def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[np.ndarray, "unit"]:
