@@ -196,6 +196,23 @@ def print_curve(curve: xr.Dataset, required: int | None, best: tuple[int, float]
     print(f"best test accuracy: {accuracy:.4f}, with {removed} of {width} removed\n")
 
 
+def print_band(band: xr.Dataset) -> None:
+    """Print where the central 95 % of random orders lie, at every tenth of the neurons."""
+    from grokscope.measures.table import scores
+
+    low, *_, high = band["quantile"].values
+    table = plain_table(f"pruned at random, central 95 % of {band.attrs['orders']} orders")
+    rows = [row for row in scores().values() if row.kind == "accuracy"]
+    for title in ("pruned", *(row.title for row in rows)):
+        table.add_column(title, justify="right", no_wrap=True)
+    for share in range(0, 101, 10):
+        at = band.sel(pruned=int(band.pruned[-1]) * share // 100, method="nearest")
+        ends = ((float(at[row.name].sel(quantile=q)) for q in (low, high)) for row in rows)
+        table.add_row(f"{share}%", *(f"{least:.2f}–{most:.2f}" for least, most in ends))
+    console().print(table)
+    print()
+
+
 def audit_document(run: Run, found: xr.Dataset, top: int) -> dict[str, object]:
     """An audit as JSON: how well each kind of evidence does, and the most suspicious labels.
 

@@ -63,7 +63,7 @@ def _least_data(seed: Seed) -> float:
         good = np.isin(panel.transpose("train_fraction", ...).values, codes_of(GENERALIZED))
         found.append(np.where(good, alpha, np.inf).min(axis=0))
     both = np.isfinite(found[0]) & np.isfinite(found[1])
-    return mean_of((found[0] - found[1])[both])
+    return mean_of(found[0][both] - found[1][both])
 
 
 def _required(seed: Seed) -> tuple[np.ndarray, np.ndarray]:

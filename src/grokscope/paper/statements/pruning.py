@@ -14,7 +14,7 @@ from grokscope.paper.settings import NOISY
 from grokscope.paper.statements import Claim, Measure, Seed
 from grokscope.paper.statements.networks import DECAY_5, DECAY_15, PLAIN
 from grokscope.paper.statements.statistics import CHANCE
-from grokscope.runs.pruning import prune
+from grokscope.runs.pruning import prune, random_curves
 from grokscope.runs.run import Run
 
 STRIDE = 10
@@ -30,17 +30,18 @@ OfCurve = Callable[[xr.Dataset], float]
 """A statistic of a pruning curve."""
 
 
-@lru_cache(maxsize=4)
-def _random_curves(run: Run, first: str) -> list[xr.Dataset]:
-    return [prune(run, "random", first, seed, 5 * STRIDE) for seed in range(N_RANDOM)]
+@lru_cache(maxsize=4)  # several claims are about the same networks
+def _random_curves(run: Run) -> xr.Dataset:
+    return random_curves(run, N_RANDOM, stride=STRIDE)
 
 
 def _of(statistic: OfCurve, by: str, first: str) -> Measure:
     return lambda seed: statistic(prune(seed.runs["run"], by, first, stride=STRIDE))
 
 
-def _at_random(statistic: OfCurve, first: str, seed: Seed) -> float:
-    return float(np.median([statistic(each) for each in _random_curves(seed.runs["run"], first)]))
+def _at_random(statistic: OfCurve, seed: Seed) -> float:
+    curves = _random_curves(seed.runs["run"])
+    return float(np.median([statistic(curves.isel(order=order)) for order in range(N_RANDOM)]))
 
 
 def _pruned(
@@ -56,7 +57,7 @@ def _pruned(
 ) -> Claim:
     """A claim about a network's curve as neurons go by IPR, with its controls."""
     controls: dict[str, Measure] = {words: _of(measure, by, first) for words, by in ORDERS.items()}
-    controls["at random"] = partial(_at_random, measure, first)
+    controls["at random"] = partial(_at_random, measure)
     of_ipr = _of(measure, "ipr", first)
     return Claim(
         section, says, statistic, bound, side, why, of_ipr, {"run": experiment}, controls=controls
