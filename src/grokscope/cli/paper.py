@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 
 FigureNumber = Annotated[
-    str, typer.Argument(help="Number of the figure in the paper, or forgetting.")
+    str, typer.Argument(help="Number of the figure in the paper, forgetting or notebook.")
 ]
 FigureScale = Annotated[
     Scale,
@@ -199,6 +199,7 @@ def _as_json(name: str, claim: Claim, finding: Finding) -> dict[str, object]:
         "estimate": finding.interval.estimate, "low": finding.interval.low,
         "high": finding.interval.high, "seconds": finding.seconds,
         "missing": finding.missing, "coarse": list(finding.coarse),
+        "earlier": list(finding.earlier),
     }  # fmt: skip
 
 
@@ -240,6 +241,7 @@ def _table(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> Table:
         estimate = f"{finding.interval.estimate:.3g}\n[{low:.3g}, {high:.3g}]"
         sign = ">" if claim.side == "above" else "<"
         because = " and ".join(f"coarse {name}" for name in finding.coarse)
+        because = because or "; ".join(finding.earlier)
         because = f"needs {finding.missing}" if finding.missing else because
         verdict = f"{finding.verdict}" + (f": {because}" if because else "")
         table.add_row(

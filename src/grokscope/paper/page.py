@@ -256,6 +256,8 @@ def _row(name: str, claim: Claim, finding: Finding) -> str:
         estimate, basis = "", "nothing to judge by"
     elif finding.coarse:
         basis += f", coarse {' and '.join(finding.coarse)}"
+    elif finding.earlier:
+        basis += f", of {' and '.join(finding.earlier)}"
     holds = f"{'>' if claim.side == 'above' else '<'} {claim.bound:g}"
     cost = format_time(finding.seconds) if finding.seconds else "none"
     kind = finding.verdict.name.lower()

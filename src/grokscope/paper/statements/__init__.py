@@ -16,9 +16,12 @@ import xarray as xr
 from grokscope.analysis.statistics import Interval, mean_interval, share_interval
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
 from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name
 from grokscope.paper.request import sweep_data
+from grokscope.plotting.wording import earlier_words
 from grokscope.runs.run import Run
+from grokscope.sweeps.diagram import grid_of
 from grokscope.sweeps.sweep import train_missing
 
 SEEDS = 4
@@ -57,11 +60,13 @@ class Evidence(NamedTuple):
         runs: the runs of the claim's experiments by name, a dictionary for each seed.
         sweeps: the datasets of its sweeps, by name.
         coarse: what to call the sweeps that are of the quick scale, by name.
+        earlier: how sweeps of before a default changed differ from today's, in words, by name.
     """
 
     runs: Sequence[Mapping[str, Run]]
     sweeps: Mapping[str, xr.Dataset]
     coarse: Mapping[str, str] = {}
+    earlier: Mapping[str, str] = {}
 
 
 Measure = Callable[[Evidence], Sequence[float] | Share | Size]
@@ -112,6 +117,7 @@ class Finding(NamedTuple):
         costs: seconds on one core to train what was used, by the run's digest or the sweep's name.
         missing: what would be needed, if there is no evidence at all.
         coarse: names of sweeps of the quick scale that were used, with their other settings.
+        earlier: sweeps of before a default changed that were used, with what they had instead.
     """
 
     verdict: Verdict
@@ -120,6 +126,7 @@ class Finding(NamedTuple):
     costs: Mapping[str, float] = {}
     missing: str = ""
     coarse: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -196,7 +203,8 @@ def judge(claim: Claim, evidence: Evidence) -> Finding:
         if isinstance(sample, Size):
             interval = _size(interval)
     coarse = tuple(evidence.coarse[name] for name in claim.sweeps if name in evidence.coarse)
-    return Finding(_verdict(interval, claim), interval, n, costs, coarse=coarse)
+    earlier = tuple(evidence.earlier[name] for name in claim.sweeps if name in evidence.earlier)
+    return Finding(_verdict(interval, claim), interval, n, costs, coarse=coarse, earlier=earlier)
 
 
 def _size(interval: Interval) -> Interval:
@@ -266,8 +274,19 @@ def verify(
         if data is not None:
             sweeps[name] = data
     coarse = {name: quick_name(name) for name in trained} if scale == "quick" else {}
+    earlier = {
+        name: f"{name} with {' and '.join(words)}"
+        for name, data in sweeps.items()
+        if (words := _earlier(grid_of(data)))
+    }
     found = {}
     for name, claim in wanted.items():
         seeds = [{key: runs[e] for key, e in by_name.items()} for by_name in needs[name]]
-        found[name] = judge(claim, Evidence(seeds, sweeps, coarse))
+        found[name] = judge(claim, Evidence(seeds, sweeps, coarse, earlier))
     return found
+
+
+def _earlier(grid: Grid) -> list[str]:
+    """What a sweep has as before a default changed, in words."""
+    leaves = {name.rpartition(".")[2] for name in grid.axes}
+    return [*earlier_words(grid.base.model, leaves).values()]
