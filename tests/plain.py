@@ -53,9 +53,14 @@ def image_mlp(model, inputs, over=0, masks=None, p=0.0):
 
 
 def transformer(model, inputs, masks=None, p=0.0):
-    """Both positions through every block; softmax; logits at the last position."""
-    n, heads = len(inputs), model.heads
+    """Both positions through every block; softmax; logits at the last position.
+
+    `masks(site, shape)` gives what dropout keeps of [example, position, unit].
+    """
+    n, heads, depth = len(inputs), model.heads, len(model.blocks)
+    everywhere = masks if model.dropout_sites == "everywhere" else None
     x = f64(model.E)[inputs] + f64(model.P)  # [example, position, d]
+    x = dropped(x, everywhere, 2 * depth, p)
     d = x.shape[-1]
     per_head = d // heads
     scale = 1 / per_head if model.scaling == "mup" else per_head**-0.5
@@ -68,6 +73,9 @@ def transformer(model, inputs, masks=None, p=0.0):
         scores = np.einsum("eqhi,ekhi->ehqk", query, key) * scale
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
+        units = np.einsum("ehqk->eqkh", weights).reshape(n, 2, 2 * heads)
+        units = dropped(units, everywhere, 2 * depth + 1 + index, p)
+        weights = np.einsum("eqkh->ehqk", units.reshape(n, 2, 2, heads))
         mixed = np.einsum("ehqk,ekhi->eqhi", weights, value).reshape(n, 2, d)
         x = x + dropped(mixed @ f64(block.output).T, masks, 2 * index, p)
         h = normalized(x, block.mlp_norm, -1)

@@ -85,6 +85,7 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
     assert call("train", *options, "--print-toml") == 0
     assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
     others = {"depth", "heads", "tied", "scaling", "parameterization", "beta1", "beta2", "eps"}
+    others |= {"tied_init", "dropout_sites"}
     known = {parameter.name for parameter in setting_options()}
     assert {*values, *others, "task", "model", "corruption", "measures"} == known
 

@@ -36,6 +36,9 @@ NETWORKS = {
     "tied": TRANSFORMER.replace(tied=True, depth=2),
     "three blocks, LayerNorm": TRANSFORMER.replace(depth=3, normalization="layer_norm"),
     "tied, LayerNorm": TRANSFORMER.replace(tied=True, normalization="layer_norm"),
+    "as before": TRANSFORMER.replace(
+        tied=True, depth=2, tied_init="embedding", dropout_sites="sublayers"
+    ),
 }
 IMAGES = Experiment(task="plain_data:features", model="image_mlp", corruption_fraction=0.3)
 IMAGES = complete(IMAGES.replace(width=20, depth=3))
@@ -120,15 +123,21 @@ def test_running_statistics_are_each_layer_s_own(name):
     np.testing.assert_allclose(after(jnp.asarray(data.inputs)), everything, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["deeper, lazy, CE", "tied", "Transformer", "features"])
+@pytest.mark.parametrize(
+    "name",
+    ["deeper, lazy, CE", "features", "Transformer", "tied", "three blocks, LayerNorm", "as before"],
+)
 def test_dropout_drops_what_is_stated_with_the_stated_probability(name):
     model = init_model(NETWORKS[name])
     inputs = make_dataset(NETWORKS[name]).inputs
     key, p = jax.random.key(5), 0.4
+    sites = set()
 
     def masks(place, shape):
+        sites.add(place)
         if isinstance(model, Transformer):
-            is_last = place // 2 == len(model.blocks) - 1
+            depth = len(model.blocks)
+            is_last = place in (2 * depth - 2, 2 * depth - 1, 3 * depth)
             flat = (len(inputs), shape[-1]) if is_last else (2 * len(inputs), shape[-1])
             drawn = dropout_mask(jax.random.fold_in(key, place), flat, jnp.float32(p))
             kept = np.ones((2, len(inputs), shape[-1]))
@@ -140,6 +149,27 @@ def test_dropout_drops_what_is_stated_with_the_stated_probability(name):
     ours, _ = model.in_training(jnp.asarray(inputs), key, p)
     np.testing.assert_allclose(ours, logits64(model, inputs, masks=masks, p=p), atol=2e-5)
     assert np.array_equal(model(jnp.asarray(inputs)), model.in_training(jnp.asarray(inputs))[0])
+    if isinstance(model, Transformer):  # two a block; everywhere, a block's attention and the sum
+        depth = len(model.blocks)
+        assert len(sites) == 2 * depth + (0 if name == "as before" else depth + 1)
+
+
+@pytest.mark.parametrize("name", ["tied", "three blocks, LayerNorm", "as before"])
+def test_gradients_under_dropout_are_those_of_a_network_that_shares_nothing(name):
+    """What is shared has its gradient taken apart; in one piece it is the same."""
+    model = init_model(NETWORKS[name])
+    inputs = jnp.asarray(make_dataset(NETWORKS[name]).inputs[:40])
+
+    def loss(weights, shared=None):
+        logits, _ = weights.in_training(inputs, jax.random.key(5), 0.4, shared)
+        return (logits**2).sum()
+
+    whole = eqx.filter_grad(loss)(model)
+    shared, through_shared = jax.vjp(lambda weights: weights.shared(), model)
+    direct, of_shared = jax.grad(loss, argnums=(0, 1))(model, shared)
+    apart = jax.tree.map(jnp.add, direct, *through_shared(of_shared))
+    for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(apart), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4 * float(jnp.abs(one).max()))
 
 
 def test_a_tied_network_has_one_matrix():
@@ -158,6 +188,13 @@ def test_initial_variances():
         assert deep[name].var() == pytest.approx(variance, rel=0.08)
         assert lazy[name].var() == pytest.approx(2 / 200 ** (2 / 3), rel=0.08)
     assert net["E"].var() == pytest.approx(1, rel=0.08)
+    tied = TRANSFORMER.replace(modulus=97, width=128, tied=True)
+    for init, variance in (("read_out", 1 / 128), ("embedding", 1)):
+        arrays = named_arrays(init_model(tied.replace(tied_init=init)))
+        assert arrays["E"].var() == pytest.approx(variance, rel=0.08)
+        assert arrays["P"].var() == pytest.approx(1, rel=0.5)
+    for name, array in named_arrays(init_model(tied.replace(tied=False))).items():
+        assert np.array_equal(array, net[name])
     for name in ("blocks_0_query", "blocks_0_expand", "W"):
         assert net[name].var() == pytest.approx(1 / 128, rel=0.08)
     assert net["blocks_0_contract"].var() == pytest.approx(1 / 512, rel=0.08)

@@ -35,6 +35,7 @@ from grokscope.paper.statements import (
 )
 from grokscope.runs.files import write_dataset
 from grokscope.runs.summaries import IPR_BINS
+from grokscope.sweeps.archive import export
 from grokscope.sweeps.diagram import as_dataset, collect
 from grokscope.sweeps.sweep import sweep
 
@@ -384,3 +385,20 @@ def test_the_command_prints_a_table_or_json_and_its_exit_code_says_it(
 def test_unknown_claims_are_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="`only` must name claims, got 'x'"):
         chosen(["x"])
+
+
+def test_a_sweep_of_before_a_default_changed_is_named_so(tmp_path, monkeypatch):
+    import grokscope.paper.statements as package
+
+    base = Experiment(model="transformer", modulus=11, width=8, steps=2, dropout_sites="sublayers")
+    for sites, named in (("sublayers", ("figure13 with dropout of sublayers alone",)),
+                         ("everywhere", ())):  # fmt: skip
+        grid = Grid(base=base.replace(dropout_sites=sites), axes={"dropout": (0, 0.1)})
+        export(sweep(grid, tmp_path / "runs", workers=1, progress=False), tmp_path / "figure13.nc")
+        claim = Claim("1", "It trains.", "dropout", -1, "above", "why",
+                      lambda seed: float(seed.sweeps["figure13"].dropout.mean()),
+                      sweeps=("figure13",))  # fmt: skip
+        monkeypatch.setattr(package, "claims", lambda claim=claim: {"one": claim})
+        places = {"store": tmp_path / "runs", "results": tmp_path, "progress": False}
+        (found,) = verify(**places).values()
+        assert found.earlier == named

@@ -121,7 +121,7 @@ def test_the_papers_names_are_documented_and_frozen():
 
 
 def test_every_figure_of_the_paper_is_there():
-    assert [*figures()] == [*range(1, 33), "forgetting"]
+    assert [*figures()] == [*range(1, 33), "forgetting", "notebook"]
 
 
 @pytest.mark.parametrize("number", DIAGRAMS)
@@ -174,6 +174,23 @@ def test_figure_12_has_every_coordinate_of_every_network_and_names_what_all_shar
         figure.plot([data.isel(depth=0, drop=True)], note="")
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(12, "tied embedding initialised as N(0, 1)"), (13, "dropout of sublayers alone")],
+)
+def test_sweeps_of_transformers_of_before_say_so(number, words, store, tmp_path):
+    figure = load(number)
+    (grid,) = figure.grids_at("quick").values()
+    axes = {name: values[:2] for name, values in grid.axes.items()}
+    base = grid.base.replace(width=24, steps=0, modulus=31)
+    before = base.replace(tied_init="embedding", dropout_sites="sublayers")
+    for one, there in ((base, False), (before, True)):
+        data = sweep(Grid(base=one, axes=axes), store, workers=1, progress=False)
+        shown = words_in(figure.plot([data], note=""), tmp_path / "figure.svg")
+        assert (words in shown) == there
+        assert ("tied embedding" in shown or "of sublayers" in shown) == there
+
+
 def test_histograms_say_at_which_steps_their_networks_settled(store, tmp_path):
     (grid,) = load(13).grids_at("quick").values()
     base = grid.base.replace(width=24, steps=0, modulus=31)
@@ -189,6 +206,7 @@ def test_histograms_say_at_which_steps_their_networks_settled(store, tmp_path):
 MINIBATCH = {"steps": {8000}, "batch_size": {64}, "learning_rate": {0.005}}
 CURVES = MINIBATCH | {"train_fraction": {0.4, 0.5, 0.8}, "corruption_fraction": {0.3}}
 SETTINGS = {
+    "notebook": {"steps": {5000}},
     "forgetting": {
         "learning_rate": {0.01, 400},
         "name": {"adamw", "sgd"},

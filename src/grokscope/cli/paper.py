@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 
 FigureNumber = Annotated[
-    str, typer.Argument(help="Number of the figure in the paper, or forgetting.")
+    str, typer.Argument(help="Number of the figure in the paper, forgetting or notebook.")
 ]
 FigureScale = Annotated[
     Scale,
@@ -206,6 +206,7 @@ def _as_json(name: str, claim: Claim, finding: Finding, family: str) -> dict[str
         "estimate": finding.interval.estimate, "low": finding.interval.low,
         "high": finding.interval.high, "seconds": finding.seconds,
         "missing": finding.missing, "coarse": list(finding.coarse),
+        "earlier": list(finding.earlier),
     }  # fmt: skip
 
 
@@ -250,6 +251,7 @@ def _table(claims: Mapping[str, Claim], found: Mapping[str, Finding]) -> Table:
             words.append(f"\nchosen here: {claim.chosen}", "dim")
         sign = ">" if claim.side == "above" else "<"
         because = " and ".join(f"coarse {name}" for name in finding.coarse)
+        because = because or "; ".join(finding.earlier)
         because = f"needs {finding.missing}" if finding.missing else because
         verdict = f"{finding.verdict}" + (f": {because}" if because else "")
         table.add_row(

@@ -20,9 +20,11 @@ from grokscope.experiment.own_code import OwnCode, reading
 from grokscope.experiment.part import (
     COUNTED_SETTINGS,
     COUNTS,
+    PARTS,
     Number,
     Part,
     Rule,
+    with_earlier,
 )
 from grokscope.experiment.replace import measure_codes, named_part, replaced, settled_or_not
 from grokscope.experiment.seeds import Seeds, Settle
@@ -340,7 +342,7 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
 
     @classmethod
     def from_json(cls, text: str) -> Experiment:
-        """Read an experiment from its `canonical_json`.
+        """Read an experiment from its `canonical_json`, which may be older than some settings.
 
         Raises:
             ConfigError: if it is no possible experiment.
@@ -350,7 +352,7 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         if not isinstance(document, dict) or document.pop("schema", None) is None:
             raise ValueError("no experiment")
         with reading():
-            return cls(**document)
+            return cls(**with_earlier(document))
 
     def to_toml(self) -> str:
         """The complete experiment as a TOML document; absent values are left out.
@@ -364,13 +366,15 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
         """Sorted, compact JSON with the schema version; what the digest is taken of.
 
         Absent options are left out, so that an option added later, absent by default, does
-        not rename the runs made before it.
+        not rename the runs made before it. Of `Part.later` settings the value of before is.
 
         Raises:
             ConfigError: if the data are a user's own and are not counted.
         """
         self._counted("n_examples")
-        document = {"schema": self.schema_version, **self.model_dump(exclude_none=True)}
+        left_out = {part: getattr(getattr(self, part), "unrecorded", set()) for part in PARTS}
+        document = self.model_dump(exclude_none=True, exclude=left_out)
+        document["schema"] = self.schema_version
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 

@@ -16,7 +16,14 @@ from typing_extensions import Unpack
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.own_code import identified, names_code, reading
-from grokscope.experiment.part import ABSENT, COUNTED_SETTINGS, Part, Rule, plain
+from grokscope.experiment.part import (
+    ABSENT,
+    COUNTED_SETTINGS,
+    Part,
+    Rule,
+    plain,
+    with_earlier,
+)
 from grokscope.experiment.settings import Settings
 from grokscope.experiment.tasks import OwnTask
 from grokscope.experiment.toml import read_toml
@@ -305,6 +312,22 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the examples.
         """
         with reading():
             return cls(**read_toml(source, "the grid"))
+
+    @classmethod
+    def from_record(cls, text: str) -> Grid:
+        """Read a grid from what a store or an export recorded with `to_toml`.
+
+        Unlike a user's own document, a recorded one means by a setting that it lacks what was
+        trained before that setting was added.
+
+        Raises:
+            ConfigError: if it is no TOML, or not a possible grid.
+        """
+        with reading():
+            document = read_toml(text, "the grid")
+            if isinstance(document.get("base"), Mapping):
+                document["base"] = with_earlier(document["base"], of_grid=True)
+            return cls(**document)
 
     def to_toml(self) -> str:
         """The complete grid as a TOML document.

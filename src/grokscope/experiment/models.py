@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.part import PARTS, Number, Own, Part, Rule
+from grokscope.experiment.part import PARTS, Later, Number, Own, Part, Rule
 
 Width = Annotated[
     int,
@@ -22,6 +23,12 @@ Dropout = Annotated[Number, Field(ge=0, lt=1), Rule("must lie in [0, 1)", "Use 0
 
 Normalization = Literal["batch_norm", "layer_norm"]
 """Norm layers; `models.normalization` has each of them."""
+
+TiedInit = Literal["read_out", "embedding"]
+"""As which of its two roles a Transformer's tied matrix is initialised."""
+
+DropoutSites = Literal["everywhere", "sublayers"]
+"""Where dropout of a Transformer acts."""
 
 _NORMS = f"{', '.join(get_args(Normalization))} or none"
 _NORM_RULE = Rule(f"must be {_NORMS}", "Leave it out for none.")
@@ -95,6 +102,12 @@ class TransformerSettings(Part):
     tied: Annotated[bool, Rule("must be true or false", "Use false for two matrices.")] = Field(
         default=False, description="whether the output matrix is the token embedding"
     )
+    tied_init: Annotated[
+        TiedInit, Rule("must be read_out or embedding", "Use read_out for the published code's.")
+    ] = Field(
+        default="read_out",
+        description="variance of a tied matrix's initial weights: read_out (1/d) or embedding (1)",
+    )
     scaling: Annotated[
         Literal["mup", "standard"], Rule("must be mup or standard", "Use mup for the paper's.")
     ] = Field(
@@ -102,13 +115,25 @@ class TransformerSettings(Part):
         description="mup: attention over d_head, logits over d; standard: attention over √d_head",
     )
     dropout: Dropout = Field(
-        default=0.0, description="probability of dropping an output of attention or of an MLP"
+        default=0.0, description="probability of dropping an activation at dropout_sites in a step"
+    )
+    dropout_sites: Annotated[
+        DropoutSites,
+        Rule("must be everywhere or sublayers", "Use everywhere for the published code's."),
+    ] = Field(
+        default="everywhere",
+        description="where dropout acts: sublayers (what attention and MLPs add) or everywhere "
+        "(also embeddings and attention weights)",
     )
     normalization: Annotated[
         Literal["layer_norm"] | None,
         Rule("must be layer_norm or none", "Leave it out for the paper's."),
     ] = Field(default=None, description="before attention, MLP and output: layer_norm or none")
     takes_pairs: ClassVar[bool] = True
+    later: ClassVar[Mapping[str, Later]] = {
+        "tied_init": Later(before="embedding", acts_with="tied"),
+        "dropout_sites": Later(before="sublayers", acts_with="dropout"),
+    }
 
     @model_validator(mode="after")
     def _heads_divide(self) -> TransformerSettings:

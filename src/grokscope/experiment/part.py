@@ -30,6 +30,18 @@ class Rule(NamedTuple):
     remedy: str
 
 
+class Later(NamedTuple):
+    """A setting that was added after runs had been stored without it.
+
+    Attributes:
+        before: the value that those runs were trained with.
+        acts_with: the setting of the same part without which it changes nothing.
+    """
+
+    before: object
+    acts_with: str
+
+
 def _plain(value: float) -> float:
     # 0.1 + 0.2 and 0.3 are one experiment, not two: twelve decimals are far finer than any sweep.
     return round(value, 12) + 0.0
@@ -55,6 +67,8 @@ class Part(BaseModel):
     """A frozen group of settings; raises `ConfigError` instead of pydantic's report."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    later: ClassVar[Mapping[str, Later]] = {}
+    """Settings that were added later, by name."""
 
     @model_validator(mode="before")
     @classmethod
@@ -72,6 +86,15 @@ class Part(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise _explain(type(self), error) from None
+
+    @property
+    def unrecorded(self) -> set[str]:
+        """Later settings that a digest leaves out: as before they were added, or without effect."""
+        return {
+            name
+            for name, later in self.later.items()
+            if getattr(self, name) == later.before or not getattr(self, later.acts_with)
+        }
 
 
 COUNTS = ("n_examples", "n_inputs", "n_labels")
@@ -200,6 +223,30 @@ def kind_name(kind: type[Part], part: str) -> str:
     """How a kind of a part is named: two_layer, say; a part of one kind has its own name."""
     field = kind.model_fields.get("name")
     return field.default if field else part
+
+
+def with_earlier(document: Mapping[str, Any], of_grid: bool = False) -> dict[str, Any]:
+    """A recorded experiment's document, with what it meant by settings that were added later.
+
+    Args:
+        document: of an experiment, or of a grid's base.
+        of_grid: whether axes may vary the settings with which later ones act. Of an experiment,
+            one that changes nothing is left to its default.
+    """
+    completed = dict(document)
+    for part, kinds in PARTS.items():
+        given = document.get(part)
+        if not isinstance(given, Mapping):
+            continue
+        for kind in kinds:
+            if given.get("name", part) == kind_name(kind, part):
+                earlier = {
+                    name: later.before
+                    for name, later in kind.later.items()
+                    if of_grid or given.get(later.acts_with)
+                }
+                completed[part] = {**earlier, **given}
+    return completed
 
 
 MEANT = {

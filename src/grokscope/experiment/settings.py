@@ -11,7 +11,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from grokscope.experiment.models import Normalization
+from grokscope.experiment.models import DropoutSites, Normalization, TiedInit
 from grokscope.experiment.part import Part
 
 Code = str | Callable[..., object]
@@ -34,10 +34,12 @@ class Settings(TypedDict, total=False, extra_items=object):
     heads: int
     activation: Literal["quadratic", "relu"]
     dropout: float
+    dropout_sites: DropoutSites
     normalization: Normalization | None
     parameterization: Literal["standard", "lazy"]
     scaling: Literal["mup", "standard"]
     tied: bool
+    tied_init: TiedInit
     loss: Literal["mse", "cross_entropy"]
     optimizer: Part | Code | Mapping[str, object]
     learning_rate: float

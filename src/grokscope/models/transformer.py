@@ -60,6 +60,7 @@ class Transformer(Network):
     norm: LayerNorm | None
     heads: int = eqx.field(static=True)
     scaling: str = eqx.field(static=True)
+    dropout_sites: str = eqx.field(static=True)
     tables: ClassVar[tuple[str, ...]] = ("E", "P")
 
     @classmethod
@@ -72,10 +73,15 @@ class Transformer(Network):
         depth: int = 1,
         heads: int = 4,
         tied: bool = False,
+        tied_init: str = "read_out",
         scaling: str = "mup",
+        dropout_sites: str = "everywhere",
         normalization: str | None = None,
     ) -> Transformer:
-        """Embeddings ~ N(0, 1), other weights ~ N(0, 1 / fan-in); variances."""
+        """Embeddings ~ N(0, 1), other weights ~ N(0, 1 / fan-in); variances.
+
+        A tied matrix is an embedding and the read-out: `tied_init` says as which it is initialised.
+        """
         embeddings, positions, readout, *rest = jax.random.split(key, 3 + depth)
 
         def normal(key: PRNGKeyArray, *shape: int) -> Array:
@@ -91,14 +97,17 @@ class Transformer(Network):
             contract = normal(keys[5], width, MLP_RATIO * width)
             return Block(query, key, value, output, expand, contract, norm(), norm())
 
+        as_read_out = tied and tied_init == "read_out"
         return cls(
-            E=jax.random.normal(embeddings, (n_inputs, width), jnp.float32),
+            E=jax.random.normal(embeddings, (n_inputs, width), jnp.float32)
+            * (width**-0.5 if as_read_out else 1),
             P=jax.random.normal(positions, (2, width), jnp.float32),
             blocks=tuple(map(block, rest)),
             W=None if tied else normal(readout, n_labels, width),
             norm=norm(),
             heads=heads,
             scaling=scaling,
+            dropout_sites=dropout_sites,
         )
 
     @property
@@ -153,11 +162,17 @@ class Transformer(Network):
         dropout: Float[Array, ""] | float = 0.0,
         shared: Shared | None = None,
     ) -> tuple[Float[Array, "example modulus"], list[Statistics]]:
-        """Logits; with a key, under dropout of what attention and MLP add."""
+        """Logits; with a key, under dropout of what attention and MLP add; everywhere also of the
+        embeddings' sum and of attention weights.
+        """
         return self._logits(self._features(inputs, shared, key, dropout)), []
 
     def _logits(self, features: Array) -> Array:
         return features @ (self.E if self.W is None else self.W).T
+
+    def _of_heads(self, weights: Float[Array, "*example head"]) -> Float[Array, "*example d"]:
+        """Each head's weight at all of its coordinates."""
+        return jnp.repeat(weights, self.E.shape[1] // self.heads, axis=-1)
 
     def _features(
         self,
@@ -172,19 +187,22 @@ class Transformer(Network):
         def rows(table: Array, tokens: Array) -> Array:
             return table.at[tokens].get(mode="promise_in_bounds")  # the tokens are ours
 
-        def added(x: Array, change: Array, place: int) -> Array:
-            """`x` with what a sublayer adds, some coordinates of which are dropped."""
-            kept = None
-            if key is not None:
-                flat = (x.size // x.shape[-1], x.shape[-1])
-                kept = dropout_mask(jax.random.fold_in(key, place), flat, jnp.asarray(dropout))
-                kept = kept.reshape(x.shape)
-            return x + drop(change, kept, dropout)
+        def dropped(h: Array, site: int) -> Array:
+            """`h`, some coordinates of which are dropped in training."""
+            if key is None:
+                return h
+            flat = (h.size // h.shape[-1], h.shape[-1])
+            kept = dropout_mask(jax.random.fold_in(key, site), flat, jnp.asarray(dropout))
+            return drop(h, kept.reshape(h.shape), dropout)
 
+        depth = len(self.blocks)
+        everywhere = key is not None and self.dropout_sites == "everywhere"
+        # All of [position, example, d].
         x: Any = None
+        if everywhere:
+            x = dropped(jnp.stack([rows(shared.x[i], (m, n)[i]) for i in range(2)]), 2 * depth)
         for index, block in enumerate(self.blocks):
-            is_last = index == len(self.blocks) - 1
-            if index == 0:  # [position, example, d]
+            if x is None:  # the first block, of which examples share what follows
                 queried = [0, 1][-len(shared.attention) :]
                 x = jnp.stack([rows(shared.x[i], (m, n)[i]) for i in queried])
                 v_m, v_n = rows(shared.values[0], m), rows(shared.values[1], n)
@@ -193,14 +211,18 @@ class Transformer(Network):
             else:
                 h = _normed(block.attention_norm, x)
                 (k_m, k_n), (v_m, v_n) = h @ block.key.T, h @ block.value.T
-                x, h = (x[1:], h[1:]) if is_last else (x, h)
+                x, h = (x[1:], h[1:]) if index == depth - 1 else (x, h)
                 scores = (h @ block.query.T * (k_m - k_n)).reshape(*x.shape[:2], self.heads, -1)
                 weight = jax.nn.sigmoid(scores.sum(axis=-1) * self._score_scale)
-            weight = jnp.repeat(weight, x.shape[-1] // self.heads, axis=-1)
-            mixed = v_n + weight * (v_m - v_n)
-            x = added(x, mixed @ block.output.T, 2 * index)
+            if everywhere:
+                both = jnp.concatenate([weight, 1 - weight], axis=-1)
+                to_m, to_n = jnp.split(dropped(both, 2 * depth + 1 + index), 2, axis=-1)
+                mixed = self._of_heads(to_m) * v_m + self._of_heads(to_n) * v_n
+            else:
+                mixed = v_n + self._of_heads(weight) * (v_m - v_n)
+            x = x + dropped(mixed @ block.output.T, 2 * index)
             h = _normed(block.mlp_norm, x)
-            x = added(x, jax.nn.relu(h @ block.expand.T) @ block.contract.T, 2 * index + 1)
+            x = x + dropped(jax.nn.relu(h @ block.expand.T) @ block.contract.T, 2 * index + 1)
         features = _normed(self.norm, x[-1])
         return features / features.shape[1] if self.scaling == "mup" else features
 

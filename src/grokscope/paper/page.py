@@ -267,6 +267,8 @@ def _row(name: str, claim: Claim, finding: Finding, family: str) -> str:
         estimate, basis = "", "nothing to judge by"
     elif finding.coarse:
         basis += f", coarse {' and '.join(finding.coarse)}"
+    elif finding.earlier:
+        basis += f", of {' and '.join(finding.earlier)}"
     basis += "".join(
         f"; {name} {control.estimate:.3g}" for name, control in finding.controls.items()
     )

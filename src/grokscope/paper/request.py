@@ -101,7 +101,7 @@ def figure(
     """Draw a figure of the paper, training only what the store lacks.
 
     Args:
-        number: the figure's number in the paper, or "forgetting".
+        number: the figure's number in the paper, "forgetting" or "notebook".
         scale: "paper" for the paper's settings; "quick" for fewer steps and coarser sweeps.
         seed: root seed of every network.
         store: a folder of runs.

@@ -19,6 +19,9 @@ NOISY = Experiment(corruption_fraction=0.35)
 FORGETTING = NOISY.replace(weight_decay=DECAYS[3])
 """A network that generalises and then loses everything (App. E)."""
 
+IN_NOTEBOOK = FORGETTING.replace(steps=5000)
+"""The same for as long as in the authors' published notebook: until nothing is left of it."""
+
 WITH_SGD = NOISY.replace(optimizer="sgd", learning_rate=400, momentum=0.9, weight_decay=4e-6)
 """Forgetting's control without an adaptive optimiser (App. E). Its weight decay is an L2 penalty,
 and small: 1e-5 empties the network before it learns anything."""

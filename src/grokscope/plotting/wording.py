@@ -15,6 +15,7 @@ from grokscope.experiment.models import (
 )
 from grokscope.experiment.optimizers import Adam, AdamW
 from grokscope.experiment.own_code import label
+from grokscope.experiment.part import Part
 from grokscope.measures.phases import Phase
 
 if TYPE_CHECKING:
@@ -30,6 +31,31 @@ AXIS_LABELS = {
     "batch_size": "batch size",
     "learning_rate": "lr",
 }
+
+
+EARLIER = {
+    "tied_init": "tied embedding initialised as N(0, 1)",
+    "dropout_sites": "dropout of sublayers alone",
+}
+"""How a Transformer differs from today's defaults where a setting is as before it was added."""
+
+
+def earlier_words(model: Part, varied: Iterable[str] = ()) -> dict[str, str]:
+    """What acts in a model as before a later setting was added, in words, by the setting.
+
+    Args:
+        model: settings of a network.
+        varied: names of settings that other networks have other values of.
+
+    >>> earlier_words(TransformerSettings(tied=True, tied_init="embedding"))
+    {'tied_init': 'tied embedding initialised as N(0, 1)'}
+    """
+    return {
+        name: EARLIER[name]
+        for name, later in model.later.items()
+        if getattr(model, name) == later.before
+        and (getattr(model, later.acts_with) or later.acts_with in varied)
+    }
 
 
 def words_of(experiments: Sequence[Experiment], without: Iterable[str] = ()) -> list[str]:
@@ -56,6 +82,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
     rate = getattr(optimizer, "learning_rate", None)
+    earlier = earlier_words(model, varied)
     shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
     words = {
         "task": "" if varied & set(type(task).model_fields) else task.title,
@@ -68,6 +95,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
         "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
         "model.dropout": f"dp = {experiment.dropout:g}",
+        **{f"model.{name}": earlier.get(name, "") for name in EARLIER},
         "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
         "optimizer.name": str(label(getattr(optimizer, "code", optimizer.name))),
         "optimizer.learning_rate": f"lr {format_setting(rate, digits=6)}"

@@ -368,7 +368,7 @@ def _read_grid(path: Path) -> Grid:
             f"`{path}` must have the content that its name is a hash of, got another: it was "
             "damaged or edited. It is left out; the next sweep writes it again."
         )
-    return Grid.from_toml(content.decode())
+    return Grid.from_record(content.decode())
 
 
 def _grid_name(document: bytes) -> str:

@@ -192,7 +192,7 @@ def grid_of(dataset: xr.Dataset) -> Grid:
 
 @lru_cache(maxsize=16)  # all cells are checked: at 20,000 that takes seconds
 def _grid_in(document: str) -> Grid:
-    return Grid.from_toml(document)
+    return Grid.from_record(document)
 
 
 def corruption_of(dataset: xr.Dataset) -> xr.DataArray:

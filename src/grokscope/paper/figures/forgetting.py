@@ -1,11 +1,18 @@
-"""Forgetting: Figure 8, and which networks forget (App. E)."""
+"""Forgetting: Figure 8 by the paper's text and by its notebook, and which networks forget."""
 
 from __future__ import annotations
 
 from grokscope.experiment.optimizers import SGD, AdamW
 from grokscope.paper.figures import RunFigure
-from grokscope.paper.settings import FORGETTING, WITH_CROSS_ENTROPY, WITH_RELU, WITH_SGD
+from grokscope.paper.settings import (
+    FORGETTING,
+    IN_NOTEBOOK,
+    WITH_CROSS_ENTROPY,
+    WITH_RELU,
+    WITH_SGD,
+)
 from grokscope.plotting import style
+from grokscope.plotting.palette import BLACK, LINES
 from grokscope.plotting.panels import accuracy_panel, norm_panel
 from grokscope.plotting.wording import phase_title, small_print, title
 from grokscope.runs.run import Run
@@ -20,6 +27,25 @@ def plot_forgetting(runs: list[Run], note: str) -> style.Picture:
     left.set_ylabel("accuracy")
     norm_panel(right, run)
     right.set(title="(b) Frobenius norms of the weights", ylabel="norm")
+    right.legend()
+    return style.finish(figure, small_print(runs, note), left)
+
+
+@style.context
+def plot_notebook(runs: list[Run], note: str) -> style.Picture:
+    """Accuracies, weight norms and training loss of one run; 1/p is the loss of no output."""
+    (run,) = runs
+    figure, ((left, middle, right),) = style.panels(1, 3, height=2.1)
+    accuracy_panel(left, run, f"(a) {title(run, runs)}")
+    left.set_ylabel("accuracy")
+    norm_panel(middle, run)
+    middle.set(title="(b) Frobenius norms of the weights", ylabel="norm")
+    middle.legend()
+    right.plot(run.dataset.step, run.dataset.train_loss, **LINES["train_loss"])
+    empty = 1 / run.experiment.n_labels
+    right.axhline(empty, color=BLACK, lw=0.9, ls=":", label=f"1/{run.experiment.n_labels}")
+    right.set(title="(c) training loss", xlabel="step", ylabel="MSE", ylim=(0, 1.5 * empty))
+    right.set_xlim(0, max(run.experiment.steps, 1))
     right.legend()
     return style.finish(figure, small_print(runs, note), left)
 
@@ -67,6 +93,12 @@ FIGURES = {
         (FORGETTING,),
         plot_forgetting,
         quick_steps=2000,  # the network forgets between steps 1000 and 2000
+    ),
+    "notebook": RunFigure(
+        "Figure 8 as in the published notebook: 5000 steps, until the network is empty",
+        (IN_NOTEBOOK,),
+        plot_notebook,
+        quick_steps=IN_NOTEBOOK.steps,
     ),
     "forgetting": RunFigure(
         "Which networks forget: optimiser, activation, loss",

@@ -25,7 +25,9 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name
 from grokscope.paper.request import sweep_data
+from grokscope.plotting.wording import earlier_words
 from grokscope.runs.run import Run
+from grokscope.sweeps.diagram import grid_of
 from grokscope.sweeps.sweep import train_missing
 
 SEEDS = 4
@@ -113,6 +115,7 @@ class Finding(NamedTuple):
         coarse: names of sweeps of the quick scale that were used, with their other settings.
         p: the probability of a mean as far from the bound if it lay on the bound; NaN if unknown.
         controls: the same of the claim's controls.
+        earlier: sweeps of before a default changed that were used, with what they had instead.
     """
 
     verdict: Verdict
@@ -123,6 +126,7 @@ class Finding(NamedTuple):
     coarse: tuple[str, ...] = ()
     p: float = np.nan
     controls: Mapping[str, Interval] = {}
+    earlier: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -252,6 +256,7 @@ def judge(
         len(values),
         costs,
         coarse=tuple(coarse[name] for name in claim.sweeps if coarse and name in coarse),
+        earlier=tuple(filter(None, (_earlier(name, there[name]) for name in claim.sweeps))),
         p=p,
         controls={
             name: _interval(claim, [measure(seed) for seed in seeds])[0]
@@ -362,3 +367,11 @@ def verify(
         trained = [{key: runs[e] for key, e in by_name.items()} for by_name in needs[name]]
         found[name] = judge(claim, trained, sweeps, coarse)
     return found
+
+
+def _earlier(name: str, data: xr.Dataset) -> str:
+    """What a sweep has as before a default changed, in words; nothing if it has nothing so."""
+    grid = grid_of(data)
+    leaves = {axis.rpartition(".")[2] for axis in grid.axes}
+    words = earlier_words(grid.base.model, leaves).values()
+    return f"{name} with {' and '.join(words)}" if words else ""
