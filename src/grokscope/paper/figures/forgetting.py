@@ -44,7 +44,7 @@ def plot_notebook(runs: list[Run], note: str) -> style.Picture:
     right.plot(run.dataset.step, run.dataset.train_loss, **LINES["train_loss"])
     empty = 1 / run.experiment.n_labels
     right.axhline(empty, color=BLACK, lw=0.9, ls=":", label=f"1/{run.experiment.n_labels}")
-    right.set(title="(c) training loss", xlabel="step", ylabel="MSE", ylim=(0, 1.5 * empty))
+    right.set(title="(c) training loss", xlabel="step", ylabel="MSE")
     right.set_xlim(0, max(run.experiment.steps, 1))
     right.legend()
     return style.finish(figure, small_print(runs, note), left)
