@@ -118,8 +118,8 @@ def band_panel(axes: Axes, band: xr.Dataset, names: tuple[str, ...]) -> None:
     share = band.pruned / band.pruned[-1]
     for name in names:
         color, at = LINES[name]["color"], band[name]
-        ends = (at.sel(quantile=quantile) for quantile in (low, high))
-        axes.fill_between(share, *ends, color=color, alpha=0.18, lw=0)
+        least, most = at.sel(quantile=low), at.sel(quantile=high)
+        axes.fill_between(share, least, most, color=color, alpha=0.18, lw=0)
         axes.plot(share, at.sel(quantile=median), color=color, lw=0.7, alpha=0.4, zorder=1)
     label = f"pale: {band.attrs['orders']} random orders"
     axes.fill_between([], [], color=GREY, alpha=0.3, lw=0, label=label)
