@@ -107,8 +107,9 @@ def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None
 def control_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None:
     """Scores of another pruning curve, thin and behind what is drawn."""
     for name in names:
-        line = LINES[name] | {"label": None}
-        axes.plot(curve.pruned / curve.pruned[-1], curve[name], lw=0.7, zorder=1.5, **line)
+        color, dashes = LINES[name]["color"], LINES[name]["ls"]
+        share = curve.pruned / curve.pruned[-1]
+        axes.plot(share, curve[name], color=color, ls=dashes, lw=0.7, zorder=1.5)
     axes.plot([], [], color=GREY, lw=0.7, label=f"thin: by {curve.attrs['by']}")
 
 
