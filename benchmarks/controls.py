@@ -18,13 +18,15 @@ NOISY = Experiment(corruption_fraction=0.35, measure_every=50)
 DECAYS, SEEDS, STRIDE = (0, 5, 15), range(4), 10
 SCORES = ("test_accuracy", "corrupted_accuracy")
 CLAIMS = {
-    "prune-low": (0, "lowest", SCORES),
-    "prune-high": (0, "highest", SCORES[::-1]),
-    "prune-partial": (5, "lowest", SCORES),
-    "prune-partial-high": (5, "highest", SCORES[::-1]),
-    "prune-full": (15, "lowest", SCORES),
+    "prune-low": (0, "lowest", SCORES, None),
+    "prune-high": (0, "highest", SCORES[::-1], None),
+    "prune-partial": (5, "lowest", SCORES, None),
+    "prune-partial-high": (5, "highest", SCORES[::-1], None),
+    "prune-full": (15, "lowest", SCORES, 0.5),
+    "prune-full-high": (15, "highest", SCORES[::-1], None),
 }
-"""A weight decay, which neurons are removed first, and the accuracies that are kept and lost."""
+"""A weight decay, which neurons are removed first, the accuracies that are kept and lost, and the
+share of neurons removed, if it is not where these are most apart by IPR."""
 
 ORDERS = ("ipr", "ipr_within_norm", "norm")
 OTHERS = (5, 20, 50)
@@ -40,9 +42,8 @@ runs = {
 
 def excess(curve, kept, lost):
     """The most by which one accuracy exceeds the other, and the neurons removed there."""
-    difference = curve[kept] - curve[lost]
-    at = int(difference.argmax())
-    return float(difference[at]), int(curve.pruned[at])
+    difference = (curve[kept] - curve[lost]).values
+    return float(difference.max()), int(curve.pruned[difference.argmax()])
 
 
 def norm_of(run):
@@ -60,7 +61,7 @@ def mean_of(values):
 
 
 def print_claim(name):
-    decay, first, (kept, lost) = CLAIMS[name]
+    decay, first, (kept, lost), share = CLAIMS[name]
     orders = {order: order for order in ORDERS} | {f"{n} strata": within(n) for n in OTHERS}
     found = {order: [] for order in orders}
     points = {order: [] for order in (*ORDERS, "random")}
@@ -71,8 +72,9 @@ def print_claim(name):
         random = random_curves(run, stride=STRIDE)
         for order, curve in curves.items():
             found[order].append(excess(curve, kept, lost)[0])
-        count = excess(curves["ipr"], kept, lost)[1]
-        shares.append(count / int(random.pruned[-1]))
+        width = int(random.pruned[-1])
+        count = excess(curves["ipr"], kept, lost)[1] if share is None else round(share * width)
+        shares.append(count / width)
         for order in ORDERS:
             at = curves[order].sel(pruned=count)
             points[order].append([float(at[score]) for score in SCORES])
@@ -88,7 +90,8 @@ def print_claim(name):
     low, middle, high = np.mean(at_random, axis=0)
     print(f"    {'random':16s} {middle:.3f}, central 95 % {low:.3f} to {high:.3f}")
     print(f"    {'no pruning':16s} {mean_of(whole)}")
-    print(f"  test / corrupted accuracy where it is most by IPR, {np.mean(shares):.0%} pruned")
+    place = "where it is most by IPR, " if share is None else "with "
+    print(f"  test / corrupted accuracy {place}{np.mean(shares):.0%} pruned")
     for order in ORDERS:
         test, corrupted = np.mean(points[order], axis=0)
         print(f"    {order:16s} {test:.3f} / {corrupted:.3f}")

@@ -13,8 +13,11 @@ def legend_of(figure):
 def test_a_pruned_run_has_its_controls_and_draws_them():
     run = grokscope.train(Experiment(steps=30, modulus=7, width=20), progress=False)
     pruned = run.prune(first="highest", band=5, seed=1)
+    assert pruned.band is not None
     assert dict(pruned.band.sizes) == {"pruned": 21, "quantile": 3}
-    assert pruned.band.identical(control_band(run, 5, seed=1))
+    expected = control_band(run, 5, seed=1)
+    assert expected is not None
+    assert pruned.band.identical(expected)
     assert legend_of(pruned.plot())[-2:] == ["thin: by norm", "pale: 5 random orders"]
     alone = run.prune(by="norm", band=0)
     assert alone.band is None

@@ -11,14 +11,13 @@ import typer
 from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
 from grokscope.cli.tables import (
     audit_document,
-    band_document,
     jsonable,
-    numbers_of,
     print_audit,
     print_band,
     print_curve,
     print_run,
     print_runs,
+    pruning_document,
 )
 from grokscope.errors import ConfigError
 
@@ -142,7 +141,6 @@ def prune(
 
     Example: [bold]grokscope prune 61cef3 --by norm --first lowest[/bold]
     """
-    from grokscope.measures.pruning import best_pruned, neurons_required
     from grokscope.plotting import style
     from grokscope.plotting.pruning import plot_pruning
     from grokscope.runs.pruning import control_band, control_by_norm, require_band
@@ -161,20 +159,11 @@ def prune(
     by_norm = {order: curve for order, curve in controls.items() if curve is not None}
     at_random = control_band(opened, band, seed, layer=layer)
     style.save(plot_pruning(opened, curves, at_random, by_norm), path)
-    required = {order: neurons_required(curve) for order, curve in curves.items()}
-    best = {order: best_pruned(curve) for order, curve in curves.items()}
     if as_json:
-        found = {
-            "neurons_required": required,
-            "best": best,
-            "curves": {order: numbers_of(curve) for order, curve in curves.items()},
-            "by_norm": {order: numbers_of(curve) for order, curve in by_norm.items()},
-            "band": None if at_random is None else band_document(at_random),
-        }
-        print(json.dumps(found | {"picture": str(path)}))
+        print(json.dumps(pruning_document(curves, by_norm, at_random) | {"picture": str(path)}))
         return
-    for order, curve in curves.items():
-        print_curve(curve, required[order], best[order])
+    for curve in curves.values():
+        print_curve(curve)
     if at_random is not None:
         print_band(at_random)
     print(f"picture  {path}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -164,19 +164,37 @@ def print_runs(runs: pd.DataFrame, as_json: bool) -> None:
     screen.print(table)
 
 
-def numbers_of(curve: xr.Dataset) -> dict[str, object]:
-    """The scores of a pruning curve by name, ready for JSON."""
-    return {str(name): jsonable(values.values.tolist()) for name, values in curve.items()}
+def pruning_document(
+    curves: Mapping[str, xr.Dataset], by_norm: Mapping[str, xr.Dataset], band: xr.Dataset | None
+) -> dict[str, object]:
+    """Pruning as JSON: the curves of every order, and their controls.
+
+    Args:
+        curves: pruning curves by the name of the order.
+        by_norm: the same by norm, for orders that are not.
+        band: the quantiles of random orders.
+    """
+    from grokscope.measures.pruning import best_pruned, neurons_required
+
+    def numbers_of(curve: xr.Dataset) -> dict[str, object]:
+        return {str(name): jsonable(values.values.tolist()) for name, values in curve.items()}
+
+    found: dict[str, object] = {
+        "neurons_required": {order: neurons_required(curve) for order, curve in curves.items()},
+        "best": {order: best_pruned(curve) for order, curve in curves.items()},
+        "curves": {order: numbers_of(curve) for order, curve in curves.items()},
+        "by_norm": {order: numbers_of(curve) for order, curve in by_norm.items()},
+        "band": None,
+    }
+    if band is not None:
+        axes = {name: band[name].values.tolist() for name in ("pruned", "quantile")}
+        found["band"] = band.attrs | axes | numbers_of(band)
+    return found
 
 
-def band_document(band: xr.Dataset) -> dict[str, object]:
-    """The band of random orders as JSON: the quantiles of every score at every count."""
-    axes = {name: band[name].values.tolist() for name in ("pruned", "quantile")}
-    return band.attrs | axes | numbers_of(band)
-
-
-def print_curve(curve: xr.Dataset, required: int | None, best: tuple[int, float]) -> None:
+def print_curve(curve: xr.Dataset) -> None:
     """Print a pruning curve at every tenth of the neurons, and what the best of it can do."""
+    from grokscope.measures.pruning import best_pruned, neurons_required
     from grokscope.measures.table import scores
     from grokscope.plotting.wording import order_title
 
@@ -190,8 +208,8 @@ def print_curve(curve: xr.Dataset, required: int | None, best: tuple[int, float]
         at = curve.sel(pruned=width * share // 100, method="nearest")
         table.add_row(f"{share}%", *(f"{float(at[row.name]):.4f}" for row in rows))
     console().print(table)
+    required, (removed, accuracy) = neurons_required(curve), best_pruned(curve)
     least = "no part of it generalises" if required is None else f"{required} of {width}"
-    removed, accuracy = best
     print(f"fewest neurons that still generalise: {least}")
     print(f"best test accuracy: {accuracy:.4f}, with {removed} of {width} removed\n")
 

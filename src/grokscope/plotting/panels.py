@@ -107,8 +107,9 @@ def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None
 def control_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None:
     """Scores of another pruning curve, thin and behind what is drawn."""
     for name in names:
-        line = LINES[name] | {"label": None}
-        axes.plot(curve.pruned / curve.pruned[-1], curve[name], lw=0.7, zorder=1.5, **line)
+        color, dashes = LINES[name]["color"], LINES[name]["ls"]
+        share = curve.pruned / curve.pruned[-1]
+        axes.plot(share, curve[name], color=color, ls=dashes, lw=0.7, zorder=1.5)
     axes.plot([], [], color=GREY, lw=0.7, label=f"thin: by {curve.attrs['by']}")
 
 
@@ -118,8 +119,8 @@ def band_panel(axes: Axes, band: xr.Dataset, names: tuple[str, ...]) -> None:
     share = band.pruned / band.pruned[-1]
     for name in names:
         color, at = LINES[name]["color"], band[name]
-        ends = (at.sel(quantile=quantile) for quantile in (low, high))
-        axes.fill_between(share, *ends, color=color, alpha=0.18, lw=0)
+        least, most = at.sel(quantile=low), at.sel(quantile=high)
+        axes.fill_between(share, least, most, color=color, alpha=0.18, lw=0)
         axes.plot(share, at.sel(quantile=median), color=color, lw=0.7, alpha=0.4, zorder=1)
     label = f"pale: {band.attrs['orders']} random orders"
     axes.fill_between([], [], color=GREY, alpha=0.3, lw=0, label=label)
