@@ -51,7 +51,7 @@ def test_evidence_by_its_definition(coexisting):
     U, V, W = weights64(coexisting.network)
     n = data.n_train
     hidden = (U.T[data.inputs[:n, 0]] + V.T[data.inputs[:n, 1]]) ** 2
-    kept = np.flatnonzero(np.nan_to_num(coexisting.neuron_ipr) > 0.4)
+    kept = np.flatnonzero(np.nan_to_num(coexisting.neuron_ipr) > 0.25)
     assert 0 < len(kept) == found.attrs["kept"] < 200
     rows, labels = np.arange(n), data.given_labels[:n]
     for prefix, logits in (("", hidden @ W.T), ("pruned_", hidden[:, kept] @ W[:, kept].T)):
@@ -91,13 +91,13 @@ def test_no_evidence_knows_the_truth_or_the_test_examples(coexisting):
 
 def test_without_periodic_neurons_the_whole_network_is_used_and_that_is_said(memorizing):
     found = audit(memorizing)
-    assert np.nanmax(memorizing.neuron_ipr) < 0.4
+    assert np.nanmax(memorizing.neuron_ipr) < 0.25
     assert (found.attrs["periodic"], found.attrs["kept"]) == (0, 200)
-    assert judged_by(found) == "nothing is pruned: no neuron has an IPR above 0.4"
+    assert judged_by(found) == "nothing is pruned: no neuron has an IPR above 0.25"
     for name in ("confidence", "loss", "margin"):
         np.testing.assert_array_equal(found[name], found[f"pruned_{name}"])
     every = found.assign_attrs(periodic=200)
-    assert judged_by(every) == "nothing is pruned: every neuron has an IPR above 0.4"
+    assert judged_by(every) == "nothing is pruned: every neuron has an IPR above 0.25"
 
 
 def test_nothing_is_found_where_nothing_was_learned(memorizing):

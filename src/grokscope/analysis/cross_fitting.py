@@ -119,13 +119,14 @@ def _only(dataset: Dataset, chosen: np.ndarray) -> Dataset:
 
 def _train(experiment: Experiment, dataset: Dataset, advance: Callable[[int], None]) -> Network:
     """The network at the end of training."""
-    before, networks = 0, []
-    for step, networks, failures in train_steps([experiment], [dataset]):
-        if failures[0] is not None:
+    before, last = 0, None
+    for step, (network,), (failed_at,) in train_steps([experiment], [dataset]):
+        if failed_at is not None:
             raise ConfigError(
                 f"`folds` must be of a run whose networks train on every part of the data, got one "
-                f"that diverged at step {failures[0]}. Use a smaller learning rate."
+                f"that diverged at step {failed_at}. Use a smaller learning rate."
             )
         advance(step - before)
-        before = step
-    return networks[0]
+        before, last = step, network
+    assert last is not None  # step 0 is always scheduled
+    return last

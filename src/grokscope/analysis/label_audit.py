@@ -39,7 +39,7 @@ NAMES = {
 }
 """What they are called where they are shown."""
 
-PERIODIC = 0.4
+PERIODIC = 0.25
 """The IPR above which a neuron is taken to carry the rule (measured on small networks)."""
 
 FOLDS = 5
@@ -50,7 +50,7 @@ def audit(run: Run, folds: int | None = None, progress: bool = True) -> xr.Datas
     """Evidence that labels are wrong; larger is stronger. It uses neither truth nor test labels.
 
     By the run's own network, it is on the training examples. The pruned network keeps the neurons
-    of IPR above 0.4: in the paper's picture (Sec. 2) they carry the rule, and the others the
+    of IPR above 0.25: in the paper's picture (Sec. 2) they carry the rule, and the others the
     wrong labels. If all neurons or none are such, it is the whole network. A network without IPR
     is audited by its own logits alone.
 
