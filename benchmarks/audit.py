@@ -33,14 +33,15 @@ CELLS |= {
 }
 
 store = sys.argv[1] if len(sys.argv) > 1 else "runs"
-print("AUROC (precision at the number of wrong labels), mean of three seeds")
+print("AUROC (precision at the number of wrong labels), mean of three seeds; neurons kept")
 print(f"{'cell':24s} {'phases':36s}" + "".join(f"{name:>24s}" for name in NAMES.values()))
 for cell, experiment in CELLS.items():
-    phases, found = [], {name: [] for name in NAMES}
+    phases, kept, found = [], [], {name: [] for name in NAMES}
     for seed in SEEDS:
         run = train(experiment.replace(seed=seed), store, progress=False)
         audited = audit(run)
         phases.append(run.phase().title)
+        kept += [str(audited.attrs["kept"])] if "kept" in audited.attrs else []
         for name in NAMES:
             if name in audited:
                 found[name].append(quality(audited[name].values, audited.is_wrong.values))
@@ -50,4 +51,5 @@ for cell, experiment in CELLS.items():
         for each in found.values()
     ]  # fmt: skip
     listed = ", ".join(dict.fromkeys(phases))
-    print(f"{cell:24s} {listed:36s}" + "".join(f"{word:>24s}" for word in words), flush=True)
+    row = "".join(f"{word:>24s}" for word in words)
+    print(f"{cell:24s} {listed:36s}{row}  {', '.join(kept)}", flush=True)

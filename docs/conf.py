@@ -45,7 +45,7 @@ MODULES = (
     *("analysis.label_audit", "analysis.norm_layers", "analysis.statistics", "sweeps.sweep"),
     *("sweeps.diagram", "sweeps.archive", "sweeps.refine", "sweeps.executors", "plotting.run"),
     *("plotting.pruning", "plotting.diagram", "plotting.audit", "paper.grids", "paper.request"),
-    *("paper.figures", "paper.statements", "paper.page", "errors"),
+    *("paper.figures", "paper.statements", "paper.page", "analysis.cross_fitting", "errors"),
 )
 
 

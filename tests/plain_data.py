@@ -3,11 +3,13 @@
 import numpy as np
 
 
-def features(n=90):
-    """Points of five features, in three groups."""
+def features(n=90, wrong=-1):
+    """Points of five features, in three groups; one training point may be given another label."""
     rng = np.random.default_rng(0)
     labels = rng.integers(3, size=n)
     points = (rng.normal(size=(n, 5)) + 2 * np.eye(5)[labels]).astype(np.float32)
+    if wrong >= 0:
+        labels[wrong] = (labels[wrong] + 1) % 3
     return points[:60], labels[:60], points[60:], labels[60:]
 
 

@@ -15,6 +15,7 @@ order = gs.pruning.pruning_order(run.neuron_ipr)
 for call in (
     lambda: audit(experiment),
     lambda: audit("61cef3"),
+    lambda: audit(run, folds=2.5),
     lambda: prune(experiment),
     lambda: gs.pruning.pruning_curve(run, run.data, order, "mse"),
     lambda: gs.pruning.pruning_curve(run.network, experiment, order, "mse"),

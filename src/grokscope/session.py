@@ -89,13 +89,19 @@ class Run(runs.Run):
         of_runs.require_band(band)
         return Pruned(self, of_runs.prune(self, by, first, seed, stride, layer), band, seed)
 
-    def audit(self) -> xr.Dataset:
-        """Evidence, for every training example, that its label is wrong; see `label_audit.audit`.
+    def audit(self, folds: int | None = None, progress: bool = True) -> xr.Dataset:
+        """Evidence that labels are wrong; see `label_audit.audit`.
+
+        Args:
+            folds: how many networks are trained, each to judge the examples that it was not given;
+                1 for this run's network, on its training examples. By default 5 for data of your
+                own, and 1 for other tasks.
+            progress: whether to show the progress of training.
 
         Raises:
-            ConfigError: if the run diverged or was stored without weights.
+            ConfigError: if the run diverged, was stored without weights, or cannot be cross-fitted.
         """
-        return label_audit.audit(self)
+        return label_audit.audit(self, folds, progress)
 
     def neurons(self, layer: str | None = None) -> pd.DataFrame:
         """IPR, frequency, norm and group of each neuron, and what removing it alone does.

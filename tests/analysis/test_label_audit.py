@@ -1,6 +1,7 @@
 """Evidence of wrong labels: against definitions, by phase, and on the command line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import plain_data
-from grokscope.analysis.label_audit import EVIDENCE, audit, is_truth_known, qualities, quality
+from grokscope.analysis.label_audit import (
+    EVIDENCE,
+    audit,
+    is_truth_known,
+    judged_by,
+    qualities,
+    quality,
+)
 from grokscope.cli import main
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
@@ -43,7 +51,8 @@ def test_evidence_by_its_definition(coexisting):
     U, V, W = weights64(coexisting.network)
     n = data.n_train
     hidden = (U.T[data.inputs[:n, 0]] + V.T[data.inputs[:n, 1]]) ** 2
-    kept = np.argsort(-np.nan_to_num(coexisting.neuron_ipr, nan=-1))[: found.attrs["kept"]]
+    kept = np.flatnonzero(np.nan_to_num(coexisting.neuron_ipr) > 0.25)
+    assert 0 < len(kept) == found.attrs["kept"] < 200
     rows, labels = np.arange(n), data.given_labels[:n]
     for prefix, logits in (("", hidden @ W.T), ("pruned_", hidden[:, kept] @ W[:, kept].T)):
         share = np.exp(logits[rows, labels]) / np.exp(logits).sum(axis=1)
@@ -64,6 +73,31 @@ def test_the_pruned_network_finds_what_the_whole_one_has_memorised(coexisting):
     assert aurocs["pruned_margin"] > aurocs["confidence"]
     assert quality(found.pruned_margin.values, wrong)["precision_at_wrong"] > 0.9
     assert (found.suggested == found.true).values[wrong].mean() > 0.9
+
+
+def test_no_evidence_knows_the_truth_or_the_test_examples(coexisting):
+    """Which are replaced by nonsense."""
+    n, nonsense = coexisting.data.n_train, np.zeros_like(coexisting.data.true_labels)
+    given = np.where(coexisting.data.is_train, coexisting.data.given_labels, 0)
+    unknowing = replace(coexisting)
+    unknowing.__dict__["data"] = replace(
+        coexisting.data, true_labels=nonsense, given_labels=given, is_corrupted=nonsense > 0
+    )
+    found, same = audit(coexisting), audit(unknowing)
+    assert len(given) > n
+    for name in (*EVIDENCE, "suggested"):
+        np.testing.assert_array_equal(found[name], same[name])
+
+
+def test_without_periodic_neurons_the_whole_network_is_used_and_that_is_said(memorizing):
+    found = audit(memorizing)
+    assert np.nanmax(memorizing.neuron_ipr) < 0.25
+    assert (found.attrs["periodic"], found.attrs["kept"]) == (0, 200)
+    assert judged_by(found) == "nothing is pruned: no neuron has an IPR above 0.25"
+    for name in ("confidence", "loss", "margin"):
+        np.testing.assert_array_equal(found[name], found[f"pruned_{name}"])
+    every = found.assign_attrs(periodic=200)
+    assert judged_by(every) == "nothing is pruned: every neuron has an IPR above 0.25"
 
 
 def test_nothing_is_found_where_nothing_was_learned(memorizing):
@@ -89,20 +123,25 @@ def own():
 
 def test_without_the_truth_nothing_is_called_wrong(own, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    found = audit(own)
+    found = audit(own, progress=False)
     assert not {"true", "is_wrong"} & {*found.data_vars}
     assert qualities(found) == {}
     features, labels, *_ = plain_data.features()
     np.testing.assert_array_equal(labels[found.row], found.given)
-    np.testing.assert_array_equal(features[found.row], own.data.inputs[: own.data.n_train])
+    n = own.data.n_train
+    np.testing.assert_array_equal(features[found.row[:n]], own.data.inputs[:n])
+    np.testing.assert_array_equal(audit(own, folds=1).row, found.row[:n])
     path = str(Store(tmp_path).save(own).path)
     for arguments in (["--export", "suspects.csv"], ["--json", "--top", "2"]):
         with pytest.raises(SystemExit) as ended:
             main(["audit", path, *arguments, "--code", str(Path(plain_data.__file__).parent)])
         assert not ended.value.code
-    *lines, document = capsys.readouterr().out.splitlines()
+    printed = capsys.readouterr()
+    assert printed.err.count("grokscope: training 5 networks takes about") == 2
+    *lines, document = printed.out.splitlines()
     text = "\n".join(lines)
-    assert "which labels are wrong is not known" in text
+    assert "the truth is not known" in text
+    assert "out of sample, by 5 networks" in text
     assert not any(word in text for word in ("true", "labels are wrong\n", "precision", "AUROC"))
     document = json.loads(document)
     assert (document["wrong"], document["truth_is_known"], document["evidence"]) == (
@@ -113,7 +152,7 @@ def test_without_the_truth_nothing_is_called_wrong(own, tmp_path, monkeypatch, c
     assert "true" not in document["strongest"][0]
     table = pd.read_csv("suspects.csv")
     assert list(table) == ["row", "given", "suggested", "evidence"]
-    assert sorted(table.row) == sorted(found.row.values)
+    assert sorted(table.row) == list(range(60))
     assert table.evidence.is_monotonic_decreasing
     assert (labels[table.row] == table.given).all()
     assert (table.evidence > 0).sum() == document["flagged"]
@@ -123,7 +162,7 @@ def test_without_the_truth_nothing_is_called_wrong(own, tmp_path, monkeypatch, c
 def test_labels_corrupted_here_are_known_whatever_the_task(own):
     noisy = train(own.experiment.replace(corruption_fraction=0.2, steps=20), progress=False)
     assert is_truth_known(noisy.experiment)
-    found = audit(noisy)
+    found = audit(noisy, progress=False)
     labels = plain_data.features()[1]
     np.testing.assert_array_equal(labels[found.row], found.true)
     np.testing.assert_array_equal(found.is_wrong, found.given != found.true)

@@ -1,21 +1,19 @@
-"""Which training labels are wrong, by what a trained network and its pruned one make of them."""
+"""Which labels are wrong, by a trained network, by its pruned one, or by cross-fitting."""
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy import stats
 
+from grokscope.analysis.cross_fitting import cross_fit, logits_of
 from grokscope.data.dataset import Dataset
+from grokscope.errors import require_kind
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask
-from grokscope.measures.pruning import pruning_curve, pruning_order
+from grokscope.experiment.tasks import ModularTask, OwnTask
 from grokscope.measures.scores import measured_layers
-from grokscope.models.network import Network
-from grokscope.runs.compact import COUNTS
 from grokscope.runs.run import Run, require_finished
 
 EVIDENCE = {
@@ -26,54 +24,109 @@ EVIDENCE = {
     "pruned_loss": "the same as loss, of the network without its low-IPR neurons",
     "pruned_margin": "the same as margin, of the network without its low-IPR neurons",
 }
-"""Kinds of evidence that a label is wrong; the first is the plain baseline."""
+"""Kinds of evidence that a label is wrong. None knows the truth, or the test examples' labels.
+
+Confidence and margin are the plain baselines.
+"""
 
 NAMES = {
     "confidence": "confidence (baseline)",
     "loss": "loss",
-    "margin": "margin",
+    "margin": "margin (baseline)",
     "pruned_confidence": "confidence, pruned",
     "pruned_loss": "loss, pruned",
     "pruned_margin": "margin, pruned",
 }
 """What they are called where they are shown."""
 
-BATCH = 4096
+PERIODIC = 0.25
+"""The IPR above which a neuron is taken to carry the rule (measured on small networks)."""
+
+FOLDS = 5
+"""Into which data of a user's own are dealt."""
 
 
-def audit(run: Run) -> xr.Dataset:
-    """Evidence, for every training example, that its label is wrong; larger is stronger.
+def audit(run: Run, folds: int | None = None, progress: bool = True) -> xr.Dataset:
+    """Evidence that labels are wrong; larger is stronger. It uses neither truth nor test labels.
 
-    The pruned network keeps the neurons of highest IPR, as many as give the best test accuracy,
-    the fewest of those: in the paper's picture (Sec. 2) they carry the rule, and the others the
-    wrong labels. A network without IPR is audited by its own logits alone.
+    By the run's own network, it is on the training examples. The pruned network keeps the neurons
+    of IPR above 0.25: in the paper's picture (Sec. 2) they carry the rule, and the others the
+    wrong labels. If all neurons or none are such, it is the whole network. A network without IPR
+    is audited by its own logits alone.
+
+    With folds, it is on every example that the train fraction is of, out of sample: each is judged
+    by a network that was trained on the other folds (`cross_fitting.cross_fit`).
+
+    Args:
+        run: what is audited.
+        folds: how many networks are trained, each to judge one fold; 1 for the run's own network.
+            By default 5 for data of your own, and 1 for other tasks.
+        progress: whether to show the progress of training.
 
     Returns:
         Over `example`, the index in `make_dataset`: each of `EVIDENCE`; `row` of the task, as in
         `Dataset.rows`; `given` and `suggested` labels, the latter of the pruned network. If the
-        truth is known, `true` labels and `is_wrong` too. The attribute `kept` is the number of
-        neurons kept, all if none is pruned.
+        truth is known, `true` labels and `is_wrong` too. The attribute `periodic` is the number of
+        neurons of high IPR, `kept` of those kept, `neurons` of all. With folds: no evidence of
+        pruned networks, but `fold`, and `probability` of each `label`, the softmax of the logits.
 
     Raises:
-        ConfigError: if the run diverged or was stored without weights.
+        ConfigError: if the run diverged, was stored without weights and `folds` is 1, or cannot be
+            cross-fitted.
     """
     require_finished(run, "audited")
+    folds = folds_of(run, folds)
+    return _by_own_network(run) if folds == 1 else _by_folds(run, folds, progress)
+
+
+def folds_of(run: Run, folds: int | None) -> int:
+    """How many folds a run is audited in; `audit` explains it."""
+    if folds is None:
+        return FOLDS if isinstance(run.experiment.task, OwnTask) else 1
+    require_kind("folds", folds, int, "Use 5, or 1 for the run's own network.")
+    return folds
+
+
+def _by_own_network(run: Run) -> xr.Dataset:
     network, dataset = run.network, run.data
     n = dataset.n_train
-    given = dataset.given_labels[:n]
-    loss = run.experiment.loss
-    logits = _logits(network, dataset.inputs[:n])
+    given, inputs, loss = dataset.given_labels[:n], dataset.inputs[:n], run.experiment.loss
+    logits = logits_of(network, inputs)
     columns = _evidence(logits, given, loss)
     attrs = {}
     if measured_layers(network):
-        kept = best_neurons(network, dataset, run)
         layer = list(measured_layers(network))[-1]
-        pruned = network.layers[layer].pruned(network, kept)
-        logits = _logits(pruned, dataset.inputs[:n])
+        periodic = run.layer_ipr(layer) > PERIODIC  # false of a dead neuron, whose IPR is NaN
+        kept = periodic if periodic.any() else ~periodic
+        logits = logits_of(network.layers[layer].pruned(network, kept), inputs)
         evidence = _evidence(logits, given, loss)
         columns |= {f"pruned_{name}": values for name, values in evidence.items()}
-        attrs = {"kept": int(kept.sum()), "neurons": len(kept)}
-    columns |= {"row": dataset.rows[:n], "given": given, "suggested": logits.argmax(axis=1)}
+        attrs = {
+            "periodic": int(periodic.sum()),
+            "kept": int(kept.sum()),
+            "neurons": len(kept),
+        }
+    return _as_audit(run, dataset, columns, logits, attrs)
+
+
+def _by_folds(run: Run, folds: int, progress: bool) -> xr.Dataset:
+    dataset, fold, logits = cross_fit(run, folds, progress)
+    columns = _evidence(logits, dataset.given_labels[: len(fold)], run.experiment.loss)
+    found = _as_audit(run, dataset, columns | {"fold": fold}, logits, {"folds": folds})
+    return found.assign(probability=(("example", "label"), _softmax(logits)))
+
+
+def _as_audit(
+    run: Run,
+    dataset: Dataset,
+    columns: dict[str, np.ndarray],
+    logits: Float[np.ndarray, "example label"],
+    attrs: dict[str, int],
+) -> xr.Dataset:
+    """Evidence on the training examples, with their rows and labels."""
+    n = dataset.n_train
+    given = dataset.given_labels[:n]
+    columns = columns | {"row": dataset.rows[:n], "given": given, "suggested": logits.argmax(1)}
     if is_truth_known(run.experiment):
         true = dataset.true_labels[:n]
         columns |= {"true": true, "is_wrong": given != true}
@@ -91,6 +144,19 @@ def is_truth_known(experiment: Experiment) -> bool:
     (True, False)
     """
     return isinstance(experiment.task, ModularTask) or experiment.corruption_fraction > 0
+
+
+def judged_by(found: xr.Dataset) -> str:
+    """What the labels of an audit were judged by, beside the run's own network; maybe nothing."""
+    if "folds" in found.attrs:
+        return f"out of sample, by {found.attrs['folds']} networks of the run's settings"
+    if "kept" not in found.attrs:
+        return ""
+    periodic, neurons = found.attrs["periodic"], found.attrs["neurons"]
+    if 0 < periodic < neurons:
+        return f"pruned to the {periodic} of {neurons} neurons of IPR above {PERIODIC}"
+    which = "every neuron has" if periodic else "no neuron has"
+    return f"nothing is pruned: {which} an IPR above {PERIODIC}"
 
 
 def strongest(found: xr.Dataset) -> tuple[str, xr.Dataset]:
@@ -112,19 +178,6 @@ def as_table(found: xr.Dataset) -> pd.DataFrame:
     best, ranked = strongest(found)
     table = ranked[["row", "given", "suggested", best]].to_dataframe()
     return table.rename(columns={best: "evidence"}).reset_index(drop=True)
-
-
-def best_neurons(network: Network, dataset: Dataset, run: Run) -> Bool[np.ndarray, "neuron"]:
-    """Which neurons of the last layer the pruned network keeps; see `audit`."""
-    layer = list(measured_layers(network))[-1]
-    ipr = run.layer_ipr(layer)
-    order = pruning_order(ipr, "lowest")
-    stride = -(-len(ipr) // COUNTS)
-    curve = pruning_curve(network, dataset, order, run.experiment.loss, stride, layer)
-    best = curve.pruned.values[curve.test_accuracy.values == curve.test_accuracy.values.max()]
-    kept = np.ones(len(ipr), bool)
-    kept[order[: int(best.max())]] = False
-    return kept
 
 
 QUALITIES = ("auroc", "precision", "recall", "precision_at_wrong")
@@ -171,16 +224,11 @@ def quality(
     return dict(zip(QUALITIES, found, strict=True))
 
 
-def _logits(network: Network, inputs: np.ndarray) -> Float[np.ndarray, "example label"]:
-    parts = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
-    return np.concatenate([np.asarray(network(jnp.asarray(part)), np.float64) for part in parts])
-
-
 def _evidence(
     logits: Float[np.ndarray, "example label"], labels: Int[np.ndarray, "example"], loss: str
 ) -> dict[str, Float[np.ndarray, "example"]]:
     """What one network's logits say against each label."""
-    probability = _probability(logits, labels)
+    probability = _softmax(logits)[np.arange(len(labels)), labels]
     if loss == "mse":
         losses = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
     else:
@@ -188,11 +236,9 @@ def _evidence(
     return {"confidence": -probability, "loss": losses, "margin": _margin(logits, labels)}
 
 
-def _probability(
-    logits: Float[np.ndarray, "example label"], labels: Int[np.ndarray, "example"]
-) -> Float[np.ndarray, "example"]:
+def _softmax(logits: Float[np.ndarray, "example label"]) -> Float[np.ndarray, "example label"]:
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weights[np.arange(len(labels)), labels] / weights.sum(axis=1)
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def _margin(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -180,19 +181,28 @@ def audit(
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-audit.png)")
     ] = None,
+    folds: Annotated[
+        int | None,
+        option_number(
+            "Networks to train, each judging what it was not given; 1 for the run's own (default "
+            "5 for data of your own, else 1)."
+        ),
+    ] = None,
     export: Annotated[
         Path | None,
-        typer.Option(help="Every training label, the most suspicious first (CSV).", metavar="FILE"),
+        typer.Option(help="Every label judged, the most suspicious first (CSV).", metavar="FILE"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which training labels are wrong, by the network and by its pruned one.
+    """Say which labels are wrong, by the network and its pruned one, or out of sample.
 
     Example: [bold]grokscope audit 61cef3 --export suspects.csv[/bold]
     """
     from grokscope.analysis import label_audit
+    from grokscope.analysis.cross_fitting import estimated_seconds
     from grokscope.plotting import style
     from grokscope.plotting.audit import plot_audit
+    from grokscope.plotting.wording import format_time
     from grokscope.runs.files import require_file, write_atomically
 
     allow_named(code)
@@ -200,7 +210,11 @@ def audit(
         require_file(export, "export", (".csv",))
     opened = _open_with_weights(run, store)
     path = _picture_of(opened, out, "-audit")
-    found = label_audit.audit(opened)
+    folds = label_audit.folds_of(opened, folds)
+    if folds > 1 and opened.failed_at is None:
+        time = format_time(estimated_seconds(opened, folds))
+        print(f"grokscope: training {folds} networks takes about {time}", file=sys.stderr)
+    found = label_audit.audit(opened, folds)
     style.save(plot_audit(opened, found), path)
     written = {"picture": str(path)}
     if export is not None:

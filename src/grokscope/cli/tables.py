@@ -251,8 +251,11 @@ def audit_document(run: Run, found: xr.Dataset, top: int) -> dict[str, object]:
         "evidence": qualities(found),
         "ranked_by": best,
         "kept": found.attrs.get("kept"),
+        "folds": found.attrs.get("folds", 1),
         "strongest": [
-            {name: at[name].item() for name in ("example", *found.data_vars)} for at in listed
+            {name: value.item() for name, value in at.data_vars.items() if not value.ndim}
+            | {"example": at.example.item()}
+            for at in listed
         ],
     }
 
@@ -271,7 +274,7 @@ def print_audit(run: Run, found: xr.Dataset, top: int) -> None:
         found: its audit.
         top: how many of the most suspicious labels to list.
     """
-    from grokscope.analysis.label_audit import NAMES, qualities, strongest
+    from grokscope.analysis.label_audit import NAMES, judged_by, qualities, strongest
     from grokscope.plotting.wording import phase_title
 
     best, ranked = strongest(found)
@@ -287,13 +290,13 @@ def print_audit(run: Run, found: xr.Dataset, top: int) -> None:
             table.add_row(NAMES[name], *cells)
         console().print(table)
     else:
-        print(f"{phase_title(run)}: which labels are wrong is not known")
-    if "kept" in found.attrs:
-        print(f"pruned to {found.attrs['kept']} of {found.attrs['neurons']} neurons")
-    if float(run.final.train_accuracy) == 1 and "kept" not in found.attrs:
+        print(f"{phase_title(run)}: the truth is not known")
+    if words := judged_by(found):
+        print(words)
+    elif float(run.final.train_accuracy) == 1:
         print(
-            "note: the network fits every label that it was given, so it prefers no other. Stop "
-            "earlier, or train with more weight decay or dropout."
+            "note: the network fits every label that it was given, so it prefers no other. Audit "
+            "with --folds 5, by networks that have not seen the label."
         )
     top = min(top, n_labels)
     flagged = f"{_n_flagged(found)} of {n_labels} flagged, the {top} strongest listed"

@@ -208,8 +208,29 @@ def make_dataset(experiment: Experiment) -> Dataset:
     ((9409, 2), 4704, 1646)
     """
     experiment = complete(experiment)
-    task, n_train = experiment.task, experiment.n_train
-    total, n_labels = experiment.n_examples, experiment.n_labels
+    return _make(experiment, experiment.n_train)
+
+
+def all_for_training(experiment: Experiment) -> Dataset:
+    """The experiment's data with every example that its train fraction is of for training.
+
+    Its own training examples are the first, with the labels that it gives them. Of the labels of
+    the others the same share is corrupted. Of pairs of residues, none is left for testing.
+
+    Raises:
+        ConfigError: as `make_dataset` does.
+
+    >>> data = all_for_training(Experiment(corruption_fraction=0.35))
+    >>> data.n_train, int(data.is_corrupted.sum()), int(data.is_corrupted[:4704].sum())
+    (9409, 3292, 1646)
+    """
+    experiment = complete(experiment)
+    return _make(experiment, experiment.n_examples)
+
+
+def _make(experiment: Experiment, n_train: int) -> Dataset:
+    """The data of a complete experiment, with so many examples for training."""
+    task, n_labels = experiment.task, experiment.n_labels
     order = _split_order(experiment)
     if isinstance(task, ModularTask):
         inputs = _pairs(experiment)
@@ -219,22 +240,11 @@ def make_dataset(experiment: Experiment) -> Dataset:
         features, targets, test_inputs, test_labels = _arrays(task)
         inputs, labels = features[order[:n_train]], targets[order].astype(np.int32)
         test_rows = np.arange(len(test_labels))
-
-    # Rank and label are drawn for every example, so that neither depends on the two fractions.
-    rng = np.random.default_rng(experiment.seeds.of("corruption"))
-    rank = rng.permutation(total)[:n_train]
-    is_corrupted = np.argsort(np.argsort(rank)) < count(experiment.corruption_fraction, n_train)
-    if experiment.corruption is not None:
-        drawn = _own_labels(experiment.corruption, labels, n_labels, rng)
-    elif experiment.exclude_true_label:
-        drawn = (labels + rng.integers(1, n_labels, total)) % n_labels
-    else:
-        drawn = rng.integers(n_labels, size=total)
+    given, is_corrupted = _corrupted(experiment, labels)
 
     def with_test(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         return np.concatenate([train[:n_train], test]).astype(train.dtype)
 
-    given = np.where(is_corrupted, drawn[:n_train], labels[:n_train]).astype(np.int32)
     dataset = Dataset(
         inputs=with_test(inputs, test_inputs),
         true_labels=with_test(labels, test_labels),
@@ -248,6 +258,36 @@ def make_dataset(experiment: Experiment) -> Dataset:
         if isinstance(array, np.ndarray):
             array.flags.writeable = False  # the user's measures are given them too
     return dataset
+
+
+def _corrupted(
+    experiment: Experiment, labels: Int[np.ndarray, "example"]
+) -> tuple[Int[np.ndarray, "example"], Bool[np.ndarray, "example"]]:
+    """Labels to train on, should an example be for training, and which of them are drawn anew.
+
+    The same share is drawn among the experiment's training examples and among the others.
+
+    Args:
+        experiment: complete.
+        labels: the true ones of all examples, in split order.
+    """
+    n_train, total, n_labels = experiment.n_train, experiment.n_examples, experiment.n_labels
+    # Rank and label are drawn for every example, so that neither depends on the two fractions.
+    rng = np.random.default_rng(experiment.seeds.of("corruption"))
+    rank = rng.permutation(total)
+    is_corrupted = np.concatenate(
+        [
+            np.argsort(np.argsort(part)) < count(experiment.corruption_fraction, len(part))
+            for part in (rank[:n_train], rank[n_train:])
+        ]
+    )
+    if experiment.corruption is not None:
+        drawn = _own_labels(experiment.corruption, labels, n_labels, rng)
+    elif experiment.exclude_true_label:
+        drawn = (labels + rng.integers(1, n_labels, total)) % n_labels
+    else:
+        drawn = rng.integers(n_labels, size=total)
+    return np.where(is_corrupted, drawn, labels).astype(np.int32), is_corrupted
 
 
 def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from grokscope.analysis.label_audit import NAMES, quality
+from grokscope.analysis.label_audit import NAMES, judged_by, quality
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLACK, BLUE, GREEN, ORANGE, RED
 from grokscope.plotting.wording import phase_title, small_print
@@ -32,7 +32,7 @@ def plot_audit(run: Run, found: xr.Dataset) -> style.Picture:
         found: its audit, as `audit` gives it.
 
     Returns:
-        A Matplotlib figure: histograms of the whole network's margins and of the pruned one's,
+        A Matplotlib figure: histograms of the margins, of the pruned network too if there is one,
         and, if the truth is known, precision against recall. A notebook shows it; `savefig` saves
         it.
     """
@@ -43,14 +43,13 @@ def plot_audit(run: Run, found: xr.Dataset) -> style.Picture:
     axes = grid.ravel()
     for panel, name in zip(axes, margins, strict=False):
         _margins(panel, found, name)
-        panel.set(title=f"{NAMES[name]}: {phase_title(run)}", ylabel="training examples")
+        panel.set(title=f"{NAMES[name]}: {phase_title(run)}", ylabel="examples")
         style.legend_above(panel, 2)
     if is_known:
         _precision_and_recall(axes[-2], found)
         axes[-1].legend(*axes[-2].get_legend_handles_labels(), loc="center left", frameon=False)
         axes[-1].axis("off")
-    kept = f"{found.attrs['kept']} of {found.attrs['neurons']} neurons kept" if found.attrs else ""
-    return style.finish(figure, small_print([run], kept))
+    return style.finish(figure, small_print([run], judged_by(found)))
 
 
 def _margins(axes: Axes, found: xr.Dataset, name: str) -> None:
