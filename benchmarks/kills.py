@@ -53,6 +53,14 @@ def members(session):
     return sorted(found)
 
 
+def command_of(pid):
+    """The command line of a process; nothing if it has just ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
 def end(process):
     """Kill what is left of a session; return how many there were."""
     left = members(process.pid)
@@ -77,7 +85,8 @@ def new_run(made):
 def victims(process, target, cluster, rng):
     """The processes that get the signal."""
     home = cluster if cluster else process
-    workers = [pid for pid, parent in members(home.pid) if parent == home.pid]
+    children = [pid for pid, parent in members(home.pid) if parent == home.pid]
+    workers = [pid for pid in children if "tracker import" not in command_of(pid)]
     worker = [rng.choice(workers)] if workers else []
     return {
         "parent": [process.pid],
