@@ -669,6 +669,22 @@ def children_of(pid):
         return []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_pool_that_is_interrupted_as_it_starts_says_one_line(number, tmp_path):
+    """As by Ctrl-C in a terminal, which every process gets."""
+    (tmp_path / "grid.toml").write_text(GRID.to_toml())
+    command = [sys.executable, "-m", "grokscope", "sweep", "grid.toml", "--workers", "2"]
+    asked = subprocess.Popen(command, cwd=tmp_path, process_group=0, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, text=True)  # fmt: skip
+    while asked.poll() is None and len(children_of(asked.pid)) < 4:  # two account for the others
+        time.sleep(0.002)
+    os.killpg(asked.pid, number)
+    assert asked.communicate(timeout=60) == (
+        "", "grokscope: interrupted; finished runs are stored, the one in flight is not\n"
+    )  # fmt: skip
+    assert asked.returncode == 130
+
+
 @pytest.mark.slow
 def test_killed_at_twenty_random_moments_the_sweep_ends_as_if_undisturbed(tmp_path):
     undisturbed = tmp_path / "undisturbed"

@@ -17,6 +17,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ParamSpec, TypeVar
@@ -24,6 +25,7 @@ from typing import ParamSpec, TypeVar
 from loky import ProcessPoolExecutor, cpu_count
 
 from grokscope.errors import ConfigError, WorkerError
+from grokscope.interrupts import held
 from grokscope.training.compile import Compilation, compilation, configure
 
 P = ParamSpec("P")
@@ -229,12 +231,17 @@ class LocalPool(Executor):
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """What is started within never gets Ctrl-C, not even before it can say so itself."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    """What is started within never gets Ctrl-C, not even before it can say so itself.
+
+    Nor is this process interrupted within, where it may have told a new one only half of its task.
+    """
+    with held():
+        resource_tracker.ensure_running()  # which, as it starts, lets Ctrl-C through again
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 ENVIRONMENT = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
