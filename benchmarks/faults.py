@@ -40,7 +40,7 @@ from grokscope.runs import store as stores
 from kills import kill
 from words import nothing_trained, own_store, random_command, random_document
 
-SECONDS = 30
+SECONDS = 60
 """After which a call hangs."""
 
 
