@@ -25,13 +25,14 @@ from .measures.phases import classify as classify
 from .models.network import Layer as Layer
 from .models.network import Network as Network
 from .runs.store import Store as Store
-from .session import Pruned as Pruned
-from .session import Run as Run
-from .session import Sweep as Sweep
-from .session import load_sweep as load_sweep
-from .session import open_run as open_run
-from .session import sweep as sweep
-from .session import train as train
+from .session.run import Extraction as Extraction
+from .session.run import Pruned as Pruned
+from .session.run import Run as Run
+from .session.run import open_run as open_run
+from .session.run import train as train
+from .session.sweep import Sweep as Sweep
+from .session.sweep import load_sweep as load_sweep
+from .session.sweep import sweep as sweep
 from .sweeps.archive import export as export
 from .sweeps.sweep import train_missing as train_missing
 

@@ -12,13 +12,24 @@ from grokscope.runs.train import train
 
 def test_columns_by_their_definitions(coexisting):
     table = neuron_table(coexisting)
-    U, W = coexisting.dataset.U.values.astype(float), coexisting.dataset.W.values
+    matrices = {name: coexisting.dataset[name].values.astype(float) for name in "UVW"}
+    p = len(matrices["U"])
     for neuron in (0, 57, 199):
-        power = np.abs(np.fft.rfft(U[:, neuron])) ** 2  # U is [residue, neuron]
-        row = table.loc[neuron]
-        assert row.frequency == power[1:].argmax() + 1
-        assert row.share == pytest.approx(power[1:].max() / power.sum(), rel=1e-5)
-        assert row.norm == pytest.approx(np.linalg.norm(W[:, neuron]), rel=1e-5)
+        row, shares, angles = table.loc[neuron], [], []
+        for name in "UVW":
+            vector = matrices[name][:, neuron]
+            residues = np.arange(p)
+            waves = [vector @ np.exp(-2j * np.pi * f * residues / p) for f in range(p // 2 + 1)]
+            shares.append(np.abs(waves) ** 2 / np.sum(np.abs(waves) ** 2))
+            angles.append(np.angle(waves))
+        frequency = 1 + np.sum(shares, axis=0)[1:].argmax()
+        assert row.frequency == frequency
+        assert row.share == pytest.approx(np.mean(shares, axis=0)[frequency], rel=1e-4)
+        phases = [angle[frequency] for angle in angles]
+        assert row[["phase_U", "phase_V", "phase_W"]].tolist() == pytest.approx(phases, abs=1e-4)
+        turn = np.exp(1j * (phases[0] + phases[1] - phases[2]))
+        assert np.exp(1j * row.mismatch) == pytest.approx(turn, abs=1e-4)
+        assert row.norm == pytest.approx(np.linalg.norm(matrices["W"][:, neuron]), rel=1e-5)
     np.testing.assert_array_equal(table.ipr, coexisting.neuron_ipr)
 
 
@@ -50,7 +61,8 @@ def test_a_network_without_ipr_has_norms_and_effects():
     experiment = Experiment(task="plain_data:features", model="image_mlp", steps=20)
     run = train(experiment.replace(width=8), progress=False)
     table = neuron_table(run)
-    assert table.columns.tolist() == ["norm", "test_accuracy", "corrupted_accuracy"]
+    changes = ["test_accuracy", "corrupted_accuracy"]
+    assert table.columns.tolist() == ["norm", *changes, "memorizing", "generalizing"]
     assert len(table) == 8
 
 

@@ -15,7 +15,7 @@ from grokscope.cli.sweep_tables import print_status
 from grokscope.cli.train import setting_options
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
-from grokscope.measures.pruning import ORDERS
+from grokscope.measures.orders import ORDERS
 from grokscope.runs.files import write_dataset
 from grokscope.sweeps.diagram import collect
 

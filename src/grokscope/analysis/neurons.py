@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.signal import find_peaks
 from scipy.stats import gaussian_kde
 
 from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.attribution import attribution
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.removal import removal_effects
-from grokscope.measures.spectrum import power_share, residue_order
-from grokscope.models.network import named_arrays
+from grokscope.measures.spectrum import order_of, power_share
+from grokscope.models.network import Network, named_arrays
 from grokscope.runs.run import Run, require_finished
 
 GRID = np.linspace(0, 1, 201)
@@ -27,12 +28,13 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
         layer: whose neurons; by default of the last with an IPR, or else of the last.
 
     Returns:
-        Over the index `neuron`: `ipr`, IPR_k (Eq. 4), NaN for a dead neuron; `frequency`, the
-        strongest of its first vector over the residues, and `share`, of the vector's power;
-        `norm`, ‖W_k‖ of the weights that carry it onwards; `group`, "low" or "high" on either side
-        of `ipr_valley`, "all" if there is no valley, "dead" without IPR; `test_accuracy` and
-        `corrupted_accuracy`, how much these change when this neuron alone is removed.
-        Without IPR the columns are `norm` and the changes.
+        Over the index `neuron`: `ipr`, IPR_k (Eq. 4), NaN for a dead neuron; the columns of
+        `wave_table`; `norm`, ‖W_k‖ of the weights that carry it onwards; `group`, "low" or "high"
+        on either side of `ipr_valley`, "all" if there is no valley, "dead" without IPR;
+        `test_accuracy` and
+        `corrupted_accuracy`, how much these change when this neuron alone is removed; `memorizing`
+        and `generalizing`, as in `attribution`, of a layer that adds to the logits.
+        Without IPR the columns are `norm` and those from there on.
 
     Raises:
         ConfigError: if the run diverged or was stored without weights, or has no such layer.
@@ -40,7 +42,8 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
     >>> from grokscope import Experiment, train
     >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
     >>> neuron_table(run).columns.tolist()  # doctest: +NORMALIZE_WHITESPACE
-    ['ipr', 'frequency', 'share', 'norm', 'group', 'test_accuracy', 'corrupted_accuracy']
+    ['ipr', 'frequency', 'share', 'phase_U', 'phase_V', 'phase_W', 'mismatch', 'norm', 'group',
+     'test_accuracy', 'corrupted_accuracy', 'memorizing', 'generalizing']
     """
     require_finished(run, "looked at neuron by neuron")
     network = run.network
@@ -49,17 +52,51 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
     columns: dict[str, np.ndarray] = {}
     task = run.experiment.task
     if units.vectors and isinstance(task, ModularTask):
-        vectors = named_arrays(network)[units.vectors[0]].astype(float)
-        shares = power_share(vectors[residue_order(task.operation, task.modulus)])
-        columns = {
-            "ipr": run.layer_ipr(layer),
-            "frequency": shares[1:].argmax(axis=0) + 1,
-            "share": shares[1:].max(axis=0),
-        }
+        waves = wave_table(network, layer, order_of(task))
+        columns = {"ipr": run.layer_ipr(layer)}
+        columns |= {str(name): values.to_numpy() for name, values in waves.items()}
     columns["norm"] = units.outgoing_norm_of(network)
     if "ipr" in columns:
         columns["group"] = _groups(columns["ipr"])
     columns |= removal_effects(network, run.data, layer)
+    if units.adds_to_logits(network):
+        columns |= attribution(network, run.data, layer)._asdict()
+    return pd.DataFrame(columns).rename_axis("neuron")
+
+
+def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) -> pd.DataFrame:
+    """The strongest wave in the vectors of each neuron of a layer.
+
+    Args:
+        network: the network.
+        layer: whose neurons; they have vectors over the residues.
+        order: the residues in the order in which the operation is a shift.
+
+    Returns:
+        Over the index `neuron`: `frequency`, from 1, whose share of power, summed over the neuron's
+        vectors, is the largest; `share`, the mean of that share; `phase_U` and the like, the phase
+        φ of the wave cos(2π f i/p + φ) in each vector, from -π to π; of three vectors, `mismatch`,
+        φ_U + φ_V - φ_W from -π to π, which is 0 in the analytic network.
+
+    >>> from grokscope.models.analytic import analytic_network
+    >>> table = wave_table(analytic_network(7, 6), "hidden", np.arange(7))
+    >>> sorted(table.frequency), bool((table.mismatch.abs() < 1e-5).all())
+    ([1, 1, 2, 2, 3, 3], True)
+    """
+    names = network.layers[layer].vectors
+    arrays = named_arrays(network)
+    vectors = {name: arrays[name][order].astype(float) for name in names}
+    shares = np.stack([power_share(values)[1:] for values in vectors.values()])
+    frequency = shares.sum(axis=0).argmax(axis=0) + 1
+    units = np.arange(len(frequency))
+    phases = {
+        f"phase_{name}": np.angle(np.fft.rfft(values, axis=0)[frequency, units])
+        for name, values in vectors.items()
+    }
+    columns = {"frequency": frequency, "share": shares.mean(axis=0)[frequency - 1, units]} | phases
+    if len(names) == 3:
+        first, second, third = phases.values()
+        columns["mismatch"] = np.angle(np.exp(1j * (first + second - third)))
     return pd.DataFrame(columns).rename_axis("neuron")
 
 

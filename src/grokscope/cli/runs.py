@@ -1,4 +1,4 @@
-"""Commands on single networks: list, show, prune, audit."""
+"""Commands on single networks: list, show, prune, extract, audit."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import typer
 from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
 from grokscope.cli.tables import (
     audit_document,
+    extraction_document,
     jsonable,
     print_audit,
     print_band,
     print_curve,
+    print_extraction,
     print_run,
     print_runs,
     pruning_document,
@@ -99,17 +101,18 @@ def show(
     allow_named(code)
     opened = _open_with_weights(run, store)
     path = _picture_of(opened, out)
-    style.save(plot_run(opened, None if neurons is None else _numbers(neurons)), path)
+    chosen = None if neurons is None else _numbers(neurons, "neurons")
+    style.save(plot_run(opened, chosen), path)
     print_run(opened, as_json, picture=str(path))
 
 
-def _numbers(text: str) -> list[int]:
-    """Whole numbers between commas."""
+def _numbers(text: str, name: str) -> list[int]:
+    """Whole numbers between commas, the value of an option of some name."""
     words = text.split(",")
     if wrong := [word for word in words if not (word.strip().isdecimal() and len(word) < 10)]:
         raise ConfigError(
-            f"`neurons` must be whole numbers of at most nine digits, got {wrong[0]!r}. "
-            "Use 3,141 for two neurons."
+            f"`{name}` must be whole numbers of at most nine digits, got {wrong[0]!r}. "
+            "Use 3,14 for two."
         )
     return [int(word) for word in words]
 
@@ -123,7 +126,11 @@ def prune(
         str, typer.Option(help="Which to remove first: lowest, highest or random; or both.")
     ] = "both",
     by: Annotated[
-        str, typer.Option(help="What orders the neurons: ipr, ipr_within_norm, norm or random.")
+        str,
+        typer.Option(
+            help="What orders the neurons: ipr, ipr_within_norm, memorizing, generalizing, norm or "
+            "random."
+        ),
     ] = "ipr",
     band: Annotated[
         int | None,
@@ -167,6 +174,42 @@ def prune(
         print_curve(curve)
     if at_random is not None:
         print_band(at_random)
+    print(f"picture  {path}")
+
+
+@app.command()
+def extract(
+    run: RunName,
+    store: Store = RUNS,
+    code: Code = None,
+    counts: Annotated[
+        str | None,
+        typer.Option(help="Frequencies that a unit keeps, as in 1,2,5 (default 12 numbers)."),
+    ] = None,
+    seed: Annotated[int, option_number("Seed of random phases and residues.", least=0)] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-extracted.png)"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Reduce each neuron to its strongest frequencies, and show what is left beside controls.
+
+    Example: [bold]grokscope extract 61cef3[/bold]
+    """
+    from grokscope.plotting import style
+    from grokscope.plotting.extraction import plot_extraction
+    from grokscope.runs.extraction import extraction_curve
+
+    allow_named(code)
+    opened = _open_with_weights(run, store)
+    path = _picture_of(opened, out, "-extracted")
+    curve = extraction_curve(opened, None if counts is None else _numbers(counts, "counts"), seed)
+    style.save(plot_extraction(opened, curve), path)
+    if as_json:
+        print(json.dumps(extraction_document(curve) | {"picture": str(path)}))
+        return
+    print_extraction(opened, curve)
     print(f"picture  {path}")
 
 

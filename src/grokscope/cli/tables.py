@@ -231,6 +231,41 @@ def print_band(band: xr.Dataset) -> None:
     print()
 
 
+def extraction_document(curve: xr.Dataset) -> dict[str, object]:
+    """An extraction curve as JSON: every score by what is extracted, over the frequencies kept."""
+    kinds = curve.kind.values.tolist()
+    return {
+        "frequencies": curve.frequencies.values.tolist(),
+        "curves": {
+            kind: {
+                str(name): jsonable(values.sel(kind=kind).values.tolist())
+                for name, values in curve.items()
+            }
+            for kind in kinds
+        },
+    }
+
+
+def print_extraction(run: Run, curve: xr.Dataset) -> None:
+    """Print the test accuracy of what is extracted and of its controls."""
+    from grokscope.plotting.wording import phase_title
+    from grokscope.runs.extraction import KINDS
+
+    table = plain_table(f"{phase_title(run)}: test accuracy of what is extracted")
+    for title in ("frequencies", *(kind.replace("_", " ") for kind in KINDS)):
+        table.add_column(title, justify="right", no_wrap=True)
+    for count in curve.frequencies.values:
+        at = curve.test_accuracy.sel(frequencies=count)
+        table.add_row(str(count), *(f"{float(at.sel(kind=kind)):.4f}" for kind in KINDS))
+    console().print(table)
+    for kind, words in KINDS.items():
+        print(f"{kind.replace('_', ' '):14} {words}")
+    print(
+        "Extraction supplies the order of the residues, and so does the vote, which has no network:"
+        "\nonly what differs from the vote says something of the weights."
+    )
+
+
 def audit_document(run: Run, found: xr.Dataset, top: int) -> dict[str, object]:
     """An audit as JSON: how well each kind of evidence does, and the most suspicious labels.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from typing_extensions import Unpack
 
 from grokscope.errors import ConfigError, require_kind
@@ -34,6 +34,9 @@ from grokscope.experiment.toml import read_toml
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
+
+BuiltInMeasure = Annotated[str, StringConstraints(pattern="^[a-z_]+$")]
+"""The name of a row of `measures.table.network_measures`, which is checked before training."""
 
 
 def _number(part: Part, name: str) -> float:
@@ -115,10 +118,14 @@ Use 0.5 to train on half of the examples.
         default=10, description="steps between measurements; step 0 and the last always count"
     )
     measures: Annotated[
-        tuple[OwnCode, ...] | None,
+        tuple[OwnCode | BuiltInMeasure, ...] | None,
         BeforeValidator(measure_codes),
         Rule("must be functions as in my_measures:margin", "Leave it out for none."),
-    ] = Field(default=None, description="your own functions of a network, measured like a loss")
+    ] = Field(
+        default=None,
+        description="built-in measures, as restricted_test_loss, or your own functions of a "
+        "network, measured like a loss",
+    )
     seeds: Seeds = Seeds()
     settle: Annotated[
         Settle | None,

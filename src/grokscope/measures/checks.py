@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -13,9 +13,9 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import OwnModel
-from grokscope.experiment.own_code import own_code_in
+from grokscope.experiment.own_code import OwnCode, own_code_in
 from grokscope.experiment.tasks import ModularTask
-from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved
+from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved, network_measures
 from grokscope.models.network import Network, arrays_of, vector_matrices
 from grokscope.models.normalization import running_statistics
 from grokscope.training.networks import model_shapes
@@ -54,7 +54,9 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
 
 def _require_names(experiment: Experiment, shapes: Shapes) -> None:
     """Refuse measures and arrays of names that something else in a run or a sweep has."""
-    measures = [code.function for code in experiment.measures or ()]
+    asked = experiment.measures or ()
+    _require_built_in([name for name in asked if not isinstance(name, OwnCode)])
+    measures = [code.function for code in asked if isinstance(code, OwnCode)]
     taken = [*MEASURES, *RUN_NAMES, *shapes, *measures]
     settings = {
         leaf for part in experiment.model_dump().values() if isinstance(part, dict) for leaf in part
@@ -67,6 +69,15 @@ def _require_names(experiment: Experiment, shapes: Shapes) -> None:
                     f"`{kind}` must have names that nothing else in a run has, got {name!r}. "
                     "Give it another."
                 )
+
+
+def _require_built_in(names: Sequence[str]) -> None:
+    """Refuse names of measures that are neither a function nor one of `network_measures`."""
+    if wrong := [name for name in names if name not in network_measures()]:
+        raise ConfigError(
+            f"`measures` must be functions as in my_measures:margin, or some of "
+            f"{', '.join(network_measures())}, got {wrong[0]!r}. Leave it out for none."
+        )
 
 
 def _require_vectors(experiment: Experiment, model: Network, shapes: Shapes) -> None:

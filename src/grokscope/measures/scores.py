@@ -16,8 +16,8 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, call
 from grokscope.experiment.tasks import ModularTask
-from grokscope.measures.spectrum import ipr, neuron_ipr, residue_order
-from grokscope.measures.table import Answers, Value, scores
+from grokscope.measures.spectrum import ipr, neuron_ipr, order_of
+from grokscope.measures.table import Answers, Value, of_network, scores
 from grokscope.models.network import Layer, Network, named_arrays, vector_matrices
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tile_size, tiled
@@ -33,13 +33,13 @@ class Measurement:
         norm: Frobenius norm of each weight matrix.
         ipr: IPR of each unit's vector in each matrix that has vectors over residues, NaN for a
             dead one (Eq. 3).
-        own: what the user's own measures return, by name.
+        asked: what the experiment's `measures` return, by name.
     """
 
     scores: dict[str, float]
     norm: Float[np.ndarray, "matrix"]
     ipr: Float[np.ndarray, "vectors unit"]
-    own: dict[str, float]
+    asked: dict[str, float]
 
 
 class Examples:
@@ -54,10 +54,17 @@ class Examples:
     def scores(self, model: Network, loss: str) -> dict[str, float]:
         """All of `table.scores`."""
         wanted = score_values()
+        return score_means(
+            dict(zip(wanted, self.values(model, loss, wanted), strict=True)), self.dataset
+        )
+
+    def values(
+        self, model: Network, loss: str, wanted: tuple[Value, ...]
+    ) -> list[Shaped[np.ndarray, "example *label"]]:
+        """What is wanted of each example, as a network in evaluation answers it."""
         found = evaluate(model, *self.tiles, loss, wanted)
         n = len(self.dataset.inputs)
-        per_example = [np.asarray(values).ravel()[:n] for values in found]
-        return score_means(dict(zip(wanted, per_example, strict=True)), self.dataset)
+        return [np.asarray(tiles).reshape(-1, *tiles.shape[2:])[:n] for tiles in found]
 
 
 def score_values() -> tuple[Value, ...]:
@@ -85,7 +92,7 @@ def evaluate(
     true: Int[Array, "tile example"],
     loss: str,
     wanted: tuple[Value, ...],
-) -> list[Shaped[Array, "tile example"]]:
+) -> list[Shaped[Array, "tile example *label"]]:
     """What is wanted of each example, as a network in evaluation answers it."""
     shared, logits_of = model.shared(), cast(Callable[..., Array], model)
 
@@ -127,16 +134,32 @@ def measure(model: Network, examples: Examples, experiment: Experiment) -> Measu
     vectors = vector_matrices(model)
     spectra = np.zeros((0, 0))
     if isinstance(task, ModularTask) and vectors:
-        order = residue_order(task.operation, task.modulus)
+        order = order_of(task)
         spectra = np.stack([ipr(arrays[name][order]) for name in vectors])
     return Measurement(
         scores=examples.scores(model, experiment.loss),
         norm=np.array([np.linalg.norm(matrix) for matrix in matrices(arrays).values()], np.float32),
         ipr=spectra.astype(np.float32),
-        own={
-            code.function: _own(code, model, examples.dataset) for code in experiment.measures or ()
-        },
+        asked=_asked(model, examples, experiment),
     )
+
+
+def _asked(model: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
+    """What the experiment's `measures` return: built-in ones by name, and the user's own."""
+    asked = experiment.measures or ()
+    names = [name for name in asked if not isinstance(name, OwnCode)]
+    codes = [code for code in asked if isinstance(code, OwnCode)]
+    found = of_network(model, examples, experiment, names)
+    return found | {code.function: _own(code, model, examples.dataset) for code in codes}
+
+
+def layer_ipr(
+    network: Network, layer: str, order: Int[np.ndarray, "residue"]
+) -> Float[np.ndarray, "unit"]:
+    """IPR_k of a layer that has vectors (Eq. 4); NaN for a dead unit."""
+    arrays = named_arrays(network)
+    vectors = network.layers[layer].vectors
+    return neuron_ipr(np.stack([ipr(arrays[name][order]) for name in vectors]))
 
 
 def embedding_ipr(

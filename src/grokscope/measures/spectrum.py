@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Int
 
+from grokscope.experiment.tasks import ModularTask
+
 DEAD_NORM = 1e-3
 """Vectors of a smaller Euclidean norm are dead: a neuron of such vectors adds less than 1e-9 to a
 logit. Weights start at norm 0.5; those that weight decay has given up shrink to zero, and few are
@@ -91,3 +93,8 @@ def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
             order.setflags(write=False)
             return order
     raise AssertionError("every prime has a primitive root")
+
+
+def order_of(task: ModularTask) -> Int[np.ndarray, "residue"]:
+    """The `residue_order` of a task's operation; of a user's own the plain order."""
+    return residue_order(task.operation, task.modulus)

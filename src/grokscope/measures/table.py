@@ -6,7 +6,7 @@ from `MEASURES`. Nothing here imports JAX.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
@@ -17,7 +17,9 @@ from jaxtyping import Bool, Float, Int, Num
 from grokscope.data.dataset import Dataset
 from grokscope.measures.spectrum import mean_ipr
 
-Kind = Literal["loss", "accuracy", "ipr", "count", "step", "seconds", "flag"]
+Kind = Literal[
+    "loss", "accuracy", "ipr", "count", "step", "seconds", "flag", "cosine", "share", "correlation"
+]
 """What a number is; counts, steps and flags are whole."""
 
 
@@ -136,6 +138,29 @@ class UnitMeasure(Measure):
     value: Callable[[Float[np.ndarray, "*step neuron"]], Num[np.ndarray, "*step"]]
 
 
+Source = Callable[[Any, Any, Any], Mapping[str, float]]
+"""Numbers by name, of a network, its `scores.Examples` and its experiment; fewer where they have
+no meaning."""
+
+
+@dataclass(frozen=True)
+class NetworkMeasure(Measure):
+    """A number from a network and its examples, kept of every finished run.
+
+    It is measured at the end, and at every measured step where the experiment's `measures` name it.
+    Those of one source are computed together.
+    """
+
+    source: Source
+
+    def summary(self, run: FinishedRun) -> float | int | None:
+        """The number at the end; None of old runs, and where it has no meaning."""
+        if self.name not in run.dataset:
+            return None
+        value = run.dataset[self.name].values.ravel()[-1].item()
+        return int(value) if self.is_whole and np.isfinite(value) else value
+
+
 @dataclass(frozen=True)
 class Summary(Measure):
     """A number from a finished run; None where it has none."""
@@ -175,6 +200,36 @@ def _uncorrupted(dataset: Dataset) -> Bool[np.ndarray, "example"]:
     return dataset.is_train & ~dataset.is_corrupted
 
 
+def _extraction(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
+    from grokscope.measures.extraction import extraction_scores  # which imports JAX, as all below
+
+    return extraction_scores(network, examples, experiment)
+
+
+def _vote(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
+    from grokscope.measures.vote import vote_scores
+
+    return vote_scores(examples, experiment)
+
+
+def _rule(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
+    from grokscope.measures.logits import rule_scores
+
+    return rule_scores(network, examples, experiment)
+
+
+def _symmetricity(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
+    from grokscope.measures.symmetricity import symmetricities
+
+    return symmetricities(network, examples, experiment)
+
+
+def _attribution(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
+    from grokscope.measures.attribution import attribution_summaries
+
+    return attribution_summaries(network, examples, experiment)
+
+
 _ROWS = (
     Score("train_loss", "mean loss on the training examples, against the given labels", "loss",
           _loss, _trained, title="train loss"),
@@ -200,6 +255,53 @@ _ROWS = (
     UnitMeasure("dead_neurons", "neurons with a dead weight vector", "count",
                 lambda neuron_ipr: np.isnan(neuron_ipr).sum(axis=-1),
                 title="dead", has_column=True),
+    NetworkMeasure("extracted_test_accuracy",
+                   "test accuracy of the network whose units keep their strongest frequency",
+                   "accuracy", _extraction, title="extracted test"),
+    NetworkMeasure("extracted_corrupted_accuracy",
+                   "corrupted accuracy of the network whose units keep their strongest frequency",
+                   "accuracy", _extraction, title="extracted corrupted"),
+    NetworkMeasure("extracted_corrected_accuracy",
+                   "corrected accuracy of the network whose units keep their strongest frequency",
+                   "accuracy", _extraction, title="extracted corrected"),
+    NetworkMeasure("vote_test_accuracy",
+                   "test accuracy of the training labels alone, projected on waves as units of one "
+                   "frequency can express", "accuracy", _vote, title="vote test"),
+    NetworkMeasure("vote_corrected_accuracy",
+                   "corrected accuracy of the training labels alone, projected on waves",
+                   "accuracy", _vote, title="vote corrected"),
+    NetworkMeasure("key_frequencies",
+                   "frequencies that have 95 % of the power of the logits' waves in m + n", "count",
+                   _rule, title="key frequencies"),
+    NetworkMeasure("restricted_test_loss",
+                   "mean loss on the test examples of the logits' constant and key waves alone",
+                   "loss", _rule, title="restricted test loss"),
+    NetworkMeasure("restricted_test_accuracy",
+                   "test accuracy of the logits' constant and key waves alone", "accuracy", _rule,
+                   title="restricted test"),
+    NetworkMeasure("restricted_corrupted_loss",
+                   "mean loss on the corrupted examples, against the given labels, of the logits' "
+                   "constant and key waves alone", "loss", _rule,
+                   title="restricted corrupted loss"),
+    NetworkMeasure("excluded_train_loss",
+                   "mean loss on the training examples of the logits without their key waves",
+                   "loss", _rule, title="excluded train loss"),
+    NetworkMeasure("excluded_corrupted_loss",
+                   "mean loss on the corrupted examples, against the given labels, of the logits "
+                   "without their key waves", "loss", _rule, title="excluded corrupted loss"),
+    NetworkMeasure("gradient_symmetricity",
+                   "mean cosine between a logit's gradients by its two operands", "cosine",
+                   _symmetricity, title="symmetricity"),
+    NetworkMeasure("corrupted_symmetricity",
+                   "mean cosine between a logit's gradients by its two operands, over corrupted "
+                   "examples", "cosine", _symmetricity, title="corrupted symmetricity"),
+    NetworkMeasure("memorizing_half",
+                   "smallest share of neurons that adds half of all that is added to wrong given "
+                   "labels over the true ones", "share", _attribution, title="memorizing half"),
+    NetworkMeasure("memorizing_by_ipr",
+                   "rank correlation over neurons of IPR_k and what each adds to wrong given "
+                   "labels over the true ones", "correlation", _attribution,
+                   title="memorizing by IPR"),
     Summary("neurons_required",
             "fewest neurons that generalise, lowest IPR removed first; missing if the run has its "
             "weights, or none generalise", "count", lambda run: run.neurons_required),
@@ -228,6 +330,31 @@ def scores() -> dict[str, Score]:
 def unit_measures() -> dict[str, UnitMeasure]:
     """The rows that come from the IPR of units, at every measured step."""
     return {name: row for name, row in MEASURES.items() if isinstance(row, UnitMeasure)}
+
+
+def network_measures() -> dict[str, NetworkMeasure]:
+    """The rows that come from the whole network and its examples."""
+    return {name: row for name, row in MEASURES.items() if isinstance(row, NetworkMeasure)}
+
+
+def of_network(
+    network: object, examples: object, experiment: object, names: Collection[str]
+) -> dict[str, float]:
+    """Some of `network_measures`, by name; those that have no meaning for the network are left out.
+
+    Args:
+        network: a `models.Network`.
+        examples: its `scores.Examples`.
+        experiment: its `Experiment`.
+        names: which.
+    """
+    sources = dict.fromkeys(network_measures()[name].source for name in names)
+    found = {
+        name: value
+        for source in sources
+        for name, value in source(network, examples, experiment).items()
+    }
+    return {name: found[name] for name in names if name in found}
 
 
 RUN_NAMES = (

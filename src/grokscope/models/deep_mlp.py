@@ -28,6 +28,7 @@ class DeepMLP(Network):
     W: Float[Array, "modulus width"]
     norms: Norms
     tables: ClassVar[tuple[str, ...]] = ("U", "V")
+    operands: ClassVar[tuple[str, ...]] = ("U", "V")
 
     @classmethod
     def init(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, Shaped
 
@@ -26,6 +28,13 @@ def arrays_of(network: Network) -> dict[str, Any]:
 def named_arrays(network: Network) -> dict[str, np.ndarray]:
     """All arrays of a network by name, copied to the host."""
     return {name: np.asarray(array) for name, array in arrays_of(network).items()}
+
+
+def with_arrays(network: Network, arrays: Mapping[str, Any]) -> Network:
+    """The network with other arrays in place of those named."""
+    return jax.tree_util.tree_map_with_path(
+        lambda path, array: arrays.get(array_name(path), array), network
+    )
 
 
 def vector_matrices(network: Network) -> dict[str, str]:
@@ -66,10 +75,7 @@ class Layer(NamedTuple):
 
     def pruned(self, network: Network, kept: Bool[np.ndarray, "unit"]) -> Network:
         """The network with only the units that are `kept`; the others send nothing onwards."""
-        return jax.tree_util.tree_map_with_path(
-            lambda path, array: array * kept if array_name(path) == self.outgoing else array,
-            network,
-        )
+        return with_arrays(network, {self.outgoing: self.outgoing_of(network) * kept})
 
 
 class Network(eqx.Module):
@@ -84,6 +90,9 @@ class Network(eqx.Module):
 
     tables: ClassVar[tuple[str, ...]] = ()
     """Matrices whose rows are looked up, [input, unit]: transposes of the paper's."""
+
+    operands: ClassVar[tuple[str, ...]] = ()
+    """For each operand of a pair, the one of `tables` in which its row is looked up."""
 
     readout: ClassVar[str] = "W"
     """The matrix [label, unit] by which `features` are multiplied, in networks that have them."""
@@ -107,6 +116,16 @@ class Network(eqx.Module):
         Pruning the layer that W carries onwards is then a hundred times as fast.
         """
         raise NotImplementedError
+
+    def logits_of_rows(self, rows: Float[Array, "operand unit"]) -> Float[Array, "label"]:
+        """Logits in evaluation of a pair whose operands have these rows in their tables."""
+        tables: dict[str, list[Array]] = {}
+        tokens = []
+        for name, row in zip(self.operands, rows, strict=True):
+            tokens.append(len(tables.setdefault(name, [])))
+            tables[name].append(row)
+        network = with_arrays(self, {name: jnp.stack(some) for name, some in tables.items()})
+        return network(jnp.array([tokens]))[0]
 
     def in_training(
         self,

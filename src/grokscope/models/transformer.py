@@ -62,6 +62,7 @@ class Transformer(Network):
     scaling: str = eqx.field(static=True)
     dropout_sites: str = eqx.field(static=True)
     tables: ClassVar[tuple[str, ...]] = ("E", "P")
+    operands: ClassVar[tuple[str, ...]] = ("E", "E")
 
     @classmethod
     def init(
@@ -154,6 +155,17 @@ class Transformer(Network):
     def features(self, inputs: Int[Array, "example 2"]) -> Float[Array, "example d"]:
         """What the logits are read from: coordinate k adds `features[:, k] * W[:, k]`."""
         return self._features(inputs, None, None, 0.0)
+
+    def logits_of_rows(self, rows: Float[Array, "operand d"]) -> Float[Array, "modulus"]:
+        """Logits of a pair with these embeddings; a tied read-out stays what it is."""
+        untied = (
+            self
+            if self.W is not None
+            else eqx.tree_at(
+                lambda network: network.W, self, self.E, is_leaf=lambda array: array is None
+            )
+        )
+        return super(Transformer, untied).logits_of_rows(rows)
 
     def in_training(
         self,

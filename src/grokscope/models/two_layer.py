@@ -40,6 +40,7 @@ class TwoLayer(Network):
     activation: str = eqx.field(static=True)
     norm: Norm | None = None
     tables: ClassVar[tuple[str, ...]] = ("U", "V")
+    operands: ClassVar[tuple[str, ...]] = ("U", "V")
 
     @classmethod
     def init(

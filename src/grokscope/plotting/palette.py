@@ -20,7 +20,7 @@ class Line(TypedDict):
     """How a score's line is drawn, and what the legend calls it."""
 
     color: str
-    ls: str
+    ls: str | tuple[int, tuple[int, int]]
     label: str
 
 
@@ -28,6 +28,7 @@ LINES: dict[str, Line] = {
     "train_accuracy": {"color": ORANGE, "ls": "-", "label": "train"},
     "test_accuracy": {"color": BLUE, "ls": "--", "label": "test"},
     "corrupted_accuracy": {"color": RED, "ls": ":", "label": "train, corrupted"},
+    "corrected_accuracy": {"color": GREEN, "ls": (0, (5, 2)), "label": "train, corrected"},
     "uncorrupted_accuracy": {"color": BLACK, "ls": "-.", "label": "train, uncorrupted"},
     "train_loss": {"color": ORANGE, "ls": "-", "label": "train"},
     "test_loss": {"color": BLUE, "ls": "--", "label": "test"},

@@ -11,13 +11,8 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.pruning import (
-    ENDS,
-    fewest_neurons,
-    layer_named,
-    pruning_curve,
-    pruning_order,
-)
+from grokscope.measures.orders import ENDS, pruning_order
+from grokscope.measures.pruning import fewest_neurons, layer_named, pruning_curve
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.record import COMPACT, LABELS, WHOLE, described

@@ -9,15 +9,8 @@ import xarray as xr
 from jaxtyping import Num
 
 from grokscope.errors import ConfigError
-from grokscope.measures.pruning import (
-    ENDS,
-    ORDERS,
-    Units,
-    band_of,
-    layer_named,
-    pruning_curve,
-    pruning_order,
-)
+from grokscope.measures.orders import ENDS, ORDERS, Units, pruning_order
+from grokscope.measures.pruning import band_of, layer_named, pruning_curve
 from grokscope.measures.pruning import random_curves as curves_at_random
 from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
@@ -47,8 +40,10 @@ def prune(
     Args:
         run: with its weights.
         by: what orders the neurons: "ipr", "norm" (of the weights that carry a neuron onwards),
-            "ipr_within_norm" (IPR among neurons of like norm, as `ranks_within` says), "random", a
-            number for each neuron, or a function of the run that returns them.
+            "ipr_within_norm" (IPR among neurons of like norm, as `ranks_within` says),
+            "memorizing" and "generalizing" (what each adds to wrong given labels, and to those of
+            test examples, as `attribution` says), "random", a number for each neuron, or a function
+            of the run that returns them.
         first: which neurons are removed first, "lowest" or "highest".
         seed: of the random order.
         stride: neurons removed between two counts; by default 1, and where the network is
@@ -176,7 +171,7 @@ def control_by_norm(run: Run, curve: xr.Dataset) -> xr.Dataset | None:
 def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[np.ndarray, "unit"]:
     """The number by which each unit of a layer is ordered."""
     ipr = run.layer_ipr(layer) if layer in measured_layers(network) else None
-    units = Units(network, network.layers[layer], ipr, seed)
+    units = Units(network, layer, run.data, ipr, seed)
     n_units = units.layer.outgoing_of(network).shape[1]
     found = by
     if isinstance(by, str) and by in ORDERS:

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, packages_of
-from grokscope.measures.scores import Measurement, embedding_ipr, matrices
-from grokscope.measures.table import scores, unit_measures
+from grokscope.measures.scores import Examples, Measurement, embedding_ipr, matrices
+from grokscope.measures.table import network_measures, of_network, scores, unit_measures
 from grokscope.models.network import Network, named_arrays, vector_matrices
 from grokscope.training.compile import compilation
 
@@ -38,7 +38,7 @@ def described(description: str) -> dict[str, str]:
 
 def as_dataset(
     experiment: Experiment,
-    data: Dataset,
+    examples: Examples,
     measured: Sequence[Measurement],
     network: Network,
     ends: Mapping[str, int | None],
@@ -48,7 +48,7 @@ def as_dataset(
 
     Args:
         experiment: what was trained.
-        data: what it was trained and tested on.
+        examples: what it was trained and tested on.
         measured: at the scheduled steps, as far as it came.
         network: as it is at the end.
         ends: `failed_at` and `settled_at`, each a step or None.
@@ -70,11 +70,18 @@ def as_dataset(
     attrs |= {name: step for name, step in ends.items() if step is not None}
     labels: dict[str, Variable] = {}
     if experiment.has_own_data:
-        attrs["data_sha256"] = data.sha256
-        labels = _labels(data)
+        attrs["data_sha256"] = examples.dataset.sha256
+        labels = _labels(examples.dataset)
     spectra, of_units = _spectra(experiment, measured, network)
+    curves = _curves(measured, network)
+    if "failed_at" not in attrs:
+        names = [name for name in network_measures() if name not in curves]
+        at_end = of_network(network, examples, experiment, names)
+        curves |= {
+            name: ((), value, network_measures()[name].attrs) for name, value in at_end.items()
+        }
     return xr.Dataset(
-        _curves(measured, network) | spectra | _weights(measured, network) | labels,
+        curves | spectra | _weights(measured, network) | labels,
         coords | of_units,
         attrs,
     )
@@ -92,9 +99,14 @@ def _curves(measured: Sequence[Measurement], network: Network) -> dict[str, Vari
     curves |= {
         name: ("step", row.value(neuron_ipr), row.attrs) for name, row in unit_measures().items()
     }
+    built_in = network_measures()
     return curves | {
-        name: ("step", [m.own[name] for m in measured], described(f"your own measure {name}"))
-        for name in measured[0].own
+        name: (
+            "step",
+            [m.asked[name] for m in measured],
+            built_in[name].attrs if name in built_in else described(f"your own measure {name}"),
+        )
+        for name in measured[0].asked
     }
 
 

@@ -17,7 +17,7 @@ from grokscope.errors import ConfigError, StoreError, require_kind
 from grokscope.experiment.experiment import SCHEMA, Experiment, digest
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.phases import Phase, classify
-from grokscope.measures.spectrum import neuron_ipr, residue_order
+from grokscope.measures.spectrum import neuron_ipr, order_of
 from grokscope.models.network import Network, array_name
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.training.networks import model_shapes
@@ -48,12 +48,11 @@ class Run:
     def __repr__(self) -> str:
         if self.failed_at is not None:
             return f"<Run {self.digest[:12]}: diverged at step {self.failed_at}>"
+        name = f"{self.digest[:12]} with {self.derived}" if self.derived else self.digest[:12]
         train, test = (self.final[f"{part}_accuracy"].item() for part in ("train", "test"))
         phase = str(self.phase()).replace("_", " ")
         steps = self.final.step.item()
-        return (
-            f"<Run {self.digest[:12]}: {phase}, train {train:.2f}, test {test:.2f}, {steps} steps>"
-        )
+        return f"<Run {name}: {phase}, train {train:.2f}, test {test:.2f}, {steps} steps>"
 
     @property
     def digest(self) -> str:
@@ -69,6 +68,11 @@ class Run:
     def settled_at(self) -> int | None:
         """The step at which the run stopped early because its phase had settled, or None."""
         return self.dataset.attrs.get("settled_at")
+
+    @property
+    def derived(self) -> str | None:
+        """How the network was made from the trained one, in words; None of the trained one."""
+        return self.dataset.attrs.get("derived")
 
     @property
     def has_weights(self) -> bool:
@@ -181,7 +185,7 @@ class Run:
         assert isinstance(task, ModularTask)
         of_old_files = ["U"]  # of two-layer networks
         matrix = str(np.asarray(self.dataset.coords.get("vectors", of_old_files))[0])
-        order = residue_order(task.operation, task.modulus)
+        order = order_of(task)
         return matrix, self.dataset[matrix].values[order].astype(float)
 
     def phase(self, **thresholds: float) -> Phase:
@@ -223,8 +227,14 @@ def write_run(run: Run, path: Path) -> None:
     """Write a run to a file, whole or not at all.
 
     Raises:
+        ConfigError: if its network is not the one that its experiment trains.
         OSError: if the file cannot be written; no part of it is left behind.
     """
+    if run.derived:
+        raise ConfigError(
+            f"`run` must hold the network that its experiment trains, got one with {run.derived}. "
+            "Store the trained run, and make this one from it again."
+        )
     identity = {
         "experiment": run.experiment.canonical_json(),
         "digest": run.digest,

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from grokscope.errors import StoreError
+from grokscope.experiment.own_code import OwnCode
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES
 from grokscope.runs.files import read_sealed, seal_of, write_sealed
@@ -62,7 +63,7 @@ def summarize(run: Run) -> Summary:
         "own": {
             code.function: float(last[code.function])
             for code in run.experiment.measures or ()
-            if code.function in last
+            if isinstance(code, OwnCode) and code.function in last
         },
         "ipr_counts": {
             layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()

@@ -149,14 +149,14 @@ class _Member:
         norms = zip(matrices(named_arrays(network)), last.norm.tolist(), strict=True)
         ipr = embedding_ipr(network, [last])
         of_units = {name: row.value(ipr).item() for name, row in unit_measures().items()}
-        return last.scores | {f"norm_{n}": norm for n, norm in norms} | of_units | last.own
+        return last.scores | {f"norm_{n}": norm for n, norm in norms} | of_units | last.asked
 
     def as_run(self, seconds: float) -> Run:
         """The finished run."""
         assert self.network is not None
         ends = {"failed_at": self.failed_at, "settled_at": self.settled_at}
         dataset = as_dataset(
-            self.experiment, self.dataset, self.measured, self.network, ends, seconds
+            self.experiment, self.examples, self.measured, self.network, ends, seconds
         )
         return Run(self.experiment, dataset)
 

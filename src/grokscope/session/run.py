@@ -1,42 +1,32 @@
-"""What a notebook works with: runs and sweeps that draw themselves.
-
-The functions are those of the rooms below; what they return has `plot` and the like besides.
-"""
+"""Runs that draw themselves, and what is asked of them."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import escape
-from io import BytesIO
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import xarray as xr
+from jaxtyping import Int
 
 from grokscope.analysis import label_audit
 from grokscope.analysis.neurons import neuron_table
 from grokscope.errors import require_kind
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.grid import Grid
 from grokscope.measures import pruning
+from grokscope.runs import extraction as of_frequencies
 from grokscope.runs import pruning as of_runs
 from grokscope.runs import run as runs
 from grokscope.runs import train as training
 from grokscope.runs.store import Store
-from grokscope.sweeps import archive, diagram
-from grokscope.sweeps import sweep as sweeps
+from grokscope.session.html import as_html
 
 if TYPE_CHECKING:
     from grokscope.plotting.style import Picture
-
-SMALL_DPI = 80
-"""Of the picture that a notebook shows beside a run's line."""
 
 
 class Run(runs.Run):
@@ -89,6 +79,32 @@ class Run(runs.Run):
         of_runs.require_band(band)
         return Pruned(self, of_runs.prune(self, by, first, seed, stride, layer), band, seed)
 
+    def extract(self, frequencies: int = 1, order: Int[np.ndarray, "residue"] | None = None) -> Run:
+        """The run's network with nothing but the strongest frequencies of each unit.
+
+        See `runs.extraction.extract`; `extraction` has the controls that it must stand beside.
+
+        Args:
+            frequencies: how many each unit keeps.
+            order: the residues in the order in which a wave runs over them.
+
+        Raises:
+            ConfigError: if there is nothing to extract, or an argument is out of range.
+        """
+        return _drawable(of_frequencies.extract(self, frequencies, order))
+
+    def extraction(self, counts: Sequence[int] | None = None, seed: int = 0) -> Extraction:
+        """What the network can do with ever more frequencies a unit, and its controls.
+
+        Args:
+            counts: how many frequencies a unit keeps; by default 12 numbers from 1 to all.
+            seed: of the random phases and the shuffled order.
+
+        Raises:
+            ConfigError: as `extract`.
+        """
+        return Extraction(self, of_frequencies.extraction_curve(self, counts, seed))
+
     def audit(self, folds: int | None = None, progress: bool = True) -> xr.Dataset:
         """Evidence that labels are wrong; see `label_audit.audit`.
 
@@ -119,7 +135,7 @@ class Run(runs.Run):
     def _repr_html_(self) -> str:
         from grokscope.plotting.run import plot_accuracies
 
-        return _html(self, plot_accuracies([self]))
+        return as_html(self, plot_accuracies([self]))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -184,93 +200,38 @@ class Pruned:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sweep:
-    """A sweep as it was when it was asked for.
+class Extraction:
+    """What a network can do with few frequencies a unit, beside what needs no training.
 
     Attributes:
-        dataset: what every cell ended with, a dimension for each axis and the seed last.
-        source: the store or the export that it is from.
+        run: the network's run.
+        curve: every score over `kind`, the network and its controls, and `frequencies`.
     """
 
-    dataset: xr.Dataset
-    source: Path
+    run: Run
+    curve: xr.Dataset
 
-    @cached_property
-    def grid(self) -> Grid:
-        """The experiments of the sweep."""
-        return diagram.grid_of(self.dataset)
+    @property
+    def beyond_vote(self) -> float:
+        """Extracted test accuracy with the fewest frequencies, less that of the labels alone."""
+        test = self.curve.test_accuracy.isel(frequencies=0)
+        return float(test.sel(kind="network") - test.sel(kind="vote"))
 
-    def phases(self, confidence: float = 0.95, **thresholds: float) -> xr.Dataset:
-        """Each cell's most frequent phase over its seeds; see `sweeps.diagram.phase_diagram`."""
-        return diagram.phase_diagram(self.dataset, confidence, **thresholds)
+    def plot(self) -> Picture:
+        """Draw the accuracies over the frequencies kept, the controls, and pruning by IPR."""
+        from grokscope.plotting.extraction import plot_extraction
 
-    def boundaries(self, confidence: float = 0.95, **thresholds: float) -> list[diagram.Boundary]:
-        """Where phases meet, row by row; see `sweeps.diagram.boundaries`."""
-        return diagram.boundaries(self.dataset, confidence, **thresholds)
-
-    def table(self, **thresholds: float) -> pd.DataFrame:
-        """A row for each cell and seed."""
-        return diagram.as_table(self.dataset, **thresholds)
-
-    def plot(self, with_accuracies: bool = False) -> Picture:
-        """Draw the phase diagram.
-
-        Args:
-            with_accuracies: whether train and test accuracy stand above it.
-
-        Raises:
-            ConfigError: if there are not two axes for rows and columns.
-        """
-        from grokscope.plotting.diagram import plot_phases
-
-        return plot_phases(self.dataset, with_accuracies)
-
-    def explore(self, host: str = "127.0.0.1", port: int = 0, browser: bool = True) -> str:
-        """Serve the page that shows the sweep and the network behind every cell.
-
-        It is served until this process ends.
-
-        Args:
-            host: address to serve at.
-            port: 0 for a free one.
-            browser: whether to open the page.
-
-        Returns:
-            The page's address.
-
-        Raises:
-            ConfigError: if nothing can be served there.
-        """
-        from grokscope.explorer.serve import listen, show
-        from grokscope.explorer.source import open_source
-
-        grid = self.grid if self.source.is_dir() else None
-        server = listen(open_source(self.source, grid), host, port)
-        Thread(target=server.serve_forever, daemon=True).start()
-        return show(server, host, browser)
+        return plot_extraction(self.run, self.curve)
 
     def __repr__(self) -> str:
-        axes = " × ".join(f"{name} {size}" for name, size in self.grid.sizes.items())
-        status = self.dataset.status.values
-        counts = ", ".join(
-            f"{int((status == code).sum()):,} {word}" for code, word in enumerate(diagram.STATUS)
+        fewest = self.curve.isel(frequencies=0)
+        count = int(fewest.frequencies)
+        words = ", ".join(
+            f"{str(kind).replace('_', ' ')} {float(fewest.test_accuracy.sel(kind=kind)):.2f}"
+            for kind in fewest.kind.values
         )
-        return f"<Sweep {axes}: {counts}>"
-
-    def _repr_html_(self) -> str:
-        has_plane = len(self.grid.axes) > 1 and bool((self.dataset.status == diagram.DONE).any())
-        return _html(self, self.plot() if has_plane else None)
-
-
-def _html(shown: object, picture: Picture | None) -> str:
-    """An object's line, and a small picture below it, as a notebook shows them."""
-    words = f"<div>{escape(repr(shown)[1:-1])}</div>"
-    if picture is None:
-        return words
-    content = BytesIO()
-    picture.savefig(content, format="png", dpi=SMALL_DPI)
-    encoded = base64.b64encode(content.getvalue()).decode()
-    return f'{words}<img alt="picture" src="data:image/png;base64,{encoded}">'
+        of = "1 frequency" if count == 1 else f"{count} frequencies"
+        return f"<Extraction {self.run.digest[:12]}, test accuracy with {of} a unit: {words}>"
 
 
 def train(
@@ -314,43 +275,3 @@ def open_run(name: str | Path, store: str | Path | Store = "runs") -> Run:
 
 def _drawable(run: runs.Run) -> Run:
     return Run(run.experiment, run.dataset, run.path)
-
-
-def sweep(
-    grid: Grid | str | Path,
-    store: str | Path | Store,
-    *,
-    refine: bool = False,
-    always: Mapping[str, sweeps.Value] | None = None,
-    keep_weights: bool = False,
-    limit: int | None = None,
-    time_limit: float | int | None = None,
-    retry_failed: bool = False,
-    workers: int | None = None,
-    executor: Executor | None = None,
-    progress: bool = True,
-) -> Sweep:
-    """Train the cells of a grid that a store lacks; `sweeps.sweep` explains the arguments.
-
-    Raises:
-        ConfigError: if the grid is impossible or the store cannot be written.
-        OSError: if a file cannot be written; what is written is whole.
-        WorkerError: if the executor cannot go on.
-    """
-    dataset = sweeps.sweep(
-        grid, store, refine=refine, always=always, keep_weights=keep_weights, limit=limit,
-        time_limit=time_limit, retry_failed=retry_failed, workers=workers, executor=executor,
-        progress=progress,
-    )  # fmt: skip
-    return Sweep(dataset, Store.of(store).path)
-
-
-def load_sweep(path: str | Path) -> Sweep:
-    """A sweep from the netCDF file that `export` wrote. Nothing that it names is run.
-
-    Raises:
-        StoreError: if the file is missing, damaged, or not ours.
-        ConfigError: if it is no sweep.
-    """
-    dataset = archive.load_sweep(path)
-    return Sweep(dataset, Path(path))

@@ -1,0 +1,144 @@
+"""Which unit holds which label: what each adds to the logits, without a transform or a rule."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
+from scipy import stats
+
+from grokscope.data.dataset import Dataset
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.scores import Examples, layer_ipr
+from grokscope.measures.spectrum import order_of
+from grokscope.models.network import Network
+from grokscope.training.compile import compiled
+
+
+class Attribution(NamedTuple):
+    """What each unit adds, in the mean over some examples.
+
+    Attributes:
+        memorizing: to the given label over the true one, on training examples whose given label is
+            wrong. Over all units it sums to the mean margin there.
+        generalizing: to the label over the mean of all others, on test examples. Over all units it
+            sums to the mean of that margin.
+    """
+
+    memorizing: Float[np.ndarray, "unit"]
+    generalizing: Float[np.ndarray, "unit"]
+
+
+def attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
+    """What each unit of a layer adds to memorised labels, and to the rule.
+
+    Args:
+        network: the network.
+        dataset: what it was trained and tested on. The true labels are used.
+        layer: whose units, a name in `network.layers`.
+
+    Returns:
+        NaN for memorising if no given label is wrong, and for generalising without test examples.
+
+    Raises:
+        ConfigError: if the layer's units do not add to the logits.
+    """
+    wrong = dataset.given_labels != dataset.true_labels
+    given, true = jnp.asarray(dataset.given_labels), jnp.asarray(dataset.true_labels)
+    inputs = jnp.asarray(dataset.inputs)
+    require_terms(network, layer)
+    memorizing, generalizing = _means(
+        network, inputs, given, true, jnp.asarray(wrong), jnp.asarray(~dataset.is_train), layer
+    )
+    return Attribution(np.asarray(memorizing), np.asarray(generalizing))
+
+
+def attribution_map(
+    network: Network, dataset: Dataset, layer: str, examples: Int[np.ndarray, "example"]
+) -> Float[np.ndarray, "example unit"]:
+    """What each unit adds to the given label over the true one, for each of some examples.
+
+    Args:
+        network: the network.
+        dataset: where the examples are from.
+        layer: whose units.
+        examples: indices of training examples; of one whose given label is right, all are 0.
+
+    Raises:
+        ConfigError: if the layer's units do not add to the logits.
+    """
+    require_terms(network, layer)
+    W = np.asarray(network.layers[layer].outgoing_of(network))
+    features = np.asarray(network.features(jnp.asarray(dataset.inputs[examples])))
+    given, true = dataset.given_labels[examples], dataset.true_labels[examples]
+    return features * (W[given] - W[true])
+
+
+def require_terms(network: Network, layer: str) -> None:
+    """Refuse a layer whose units do not add to the logits.
+
+    Raises:
+        ConfigError: naming those that do.
+    """
+    if not network.layers[layer].adds_to_logits(network):
+        fitting = [name for name, row in network.layers.items() if row.adds_to_logits(network)]
+        raise ConfigError(
+            f"`layer` must be one whose units add to the logits, got {layer!r}. "
+            f"Use {' or '.join(fitting) or 'a network with `features`: this one has none'}."
+        )
+
+
+def attribution_summaries(
+    network: Network, examples: Examples, experiment: Experiment
+) -> dict[str, float]:
+    """How concentrated memorising is, and on which neurons, by the measures' names.
+
+    Of the last layer whose units add to the logits; none without one.
+    """
+    fitting = [name for name, row in network.layers.items() if row.adds_to_logits(network)]
+    if not fitting:
+        return {}
+    layer = fitting[-1]
+    memorizing = attribution(network, examples.dataset, layer).memorizing
+    found = {"memorizing_half": half_of(memorizing)}
+    if network.layers[layer].vectors and isinstance(experiment.task, ModularTask):
+        ipr = layer_ipr(network, layer, order_of(experiment.task))
+        live = ~np.isnan(ipr)
+        found["memorizing_by_ipr"] = float(stats.spearmanr(ipr[live], memorizing[live])[0])
+    return found
+
+
+def half_of(memorizing: Float[np.ndarray, "unit"]) -> float:
+    """The smallest share of units that adds half of all that units add; NaN if they add nothing.
+
+    >>> half_of(np.array([5.0, 3.0, 1.0, 1.0, -2.0]))
+    0.2
+    """
+    added = np.sort(np.maximum(memorizing, 0))[::-1]
+    total = added.sum()
+    if not total > 0:
+        return float("nan")
+    return float((np.cumsum(added) >= total / 2).argmax() + 1) / len(memorizing)
+
+
+@compiled("layer")
+def _means(
+    network: Network,
+    inputs: Shaped[Array, "example *feature"],
+    given: Int[Array, "example"],
+    true: Int[Array, "example"],
+    is_wrong: Bool[Array, "example"],
+    is_test: Bool[Array, "example"],
+    layer: str,
+) -> tuple[Float[Array, "unit"], Float[Array, "unit"]]:
+    """The two means of `Attribution`."""
+    W = network.layers[layer].outgoing_of(network)
+    features = network.features(inputs)
+    others = (W.sum(axis=0) - W[true]) / (len(W) - 1)
+    memorizing = jnp.where(is_wrong, 1, 0) @ (features * (W[given] - W[true])) / is_wrong.sum()
+    generalizing = jnp.where(is_test, 1, 0) @ (features * (W[true] - others)) / is_test.sum()
+    return memorizing, generalizing

@@ -1,0 +1,132 @@
+"""The rule's part of a network's logits, for any architecture (Nanda et al., arXiv 2301.05217).
+
+Logits over all pairs (m, n) are, for every label, a sum of waves of two frequencies. The waves in
+m + n alone, in the order of residues that suits the operation, are what the rule is made of.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from grokscope.data.dataset import Dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.scores import Examples, score_means, score_values
+from grokscope.measures.spectrum import order_of
+from grokscope.measures.table import Answers
+from grokscope.models.network import Network
+from grokscope.training.loop import LOSSES
+
+KEY_POWER = 0.95
+"""The share of the power of all waves in m + n that the key frequencies have together."""
+
+
+class Rule(NamedTuple):
+    """What of some logits is a function of m + n.
+
+    Attributes:
+        key_frequencies: the fewest frequencies whose waves in m + n have `KEY_POWER` of the power
+            of all of these, the strongest first.
+        restricted: logits of the constant and the key waves alone.
+        excluded: logits without the key waves.
+    """
+
+    key_frequencies: Int[np.ndarray, "key"]
+    restricted: Float[np.ndarray, "example label"]
+    excluded: Float[np.ndarray, "example label"]
+
+
+def rule_of(
+    logits: Float[np.ndarray, "example label"],
+    inputs: Int[np.ndarray, "example 2"],
+    order: Int[np.ndarray, "residue"],
+) -> Rule:
+    """Split logits into what follows the rule and the rest.
+
+    The waves in m + n of a function of all pairs are the waves of its mean over the pairs of each
+    m + n, so no transform over pairs is needed.
+
+    Args:
+        logits: of all pairs of residues, in any order.
+        inputs: the pairs.
+        order: the residues in the order in which the operation is a shift; logits of pairs with a
+            residue that is left out stay as they are.
+
+    >>> pairs = np.stack(np.divmod(np.arange(25), 5), axis=1)
+    >>> rule = rule_of(np.eye(5)[pairs.sum(axis=1) % 5], pairs, np.arange(5))
+    >>> sorted(rule.key_frequencies.tolist()), rule.restricted.argmax(axis=1)[7].item()
+    ([1, 2], 3)
+    """
+    n = len(order)
+    place = np.full(int(inputs.max()) + 1, -1)
+    place[order] = np.arange(n)
+    pairs = place[inputs]
+    is_known = (pairs >= 0).all(axis=1)
+    sums = pairs[is_known].sum(axis=1) % n
+    known = logits[is_known]
+    by_sum = known[np.argsort(sums, kind="stable")].reshape(n, n, -1)
+    waves = np.fft.rfft(by_sum.mean(axis=1, dtype=np.float64), axis=0)  # [freq, label]
+    power = (np.abs(waves) ** 2).sum(axis=1)[1:]
+    strongest = np.argsort(-power, kind="stable")
+    enough = np.cumsum(power[strongest]) >= KEY_POWER * power.sum()
+    key = strongest[: int(enough.argmax()) + 1] + 1
+    is_key = np.isin(np.arange(len(waves)), key)
+    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0)[sums].astype(np.float32)
+    restricted, excluded = logits.copy(), logits.copy()
+    restricted[is_known] = known.mean(axis=0) + of_key
+    excluded[is_known] = known - of_key
+    return Rule(key, restricted, excluded)
+
+
+def rule_scores(network: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
+    """Restricted and excluded losses, by the measures' names; none where inputs are no residues."""
+    if not isinstance(experiment.task, ModularTask):
+        return {}
+    dataset, loss = examples.dataset, experiment.loss
+    rule = rule_of(logits_of_all(network, examples), dataset.inputs, order_of(experiment.task))
+    restricted, excluded = (losses_of(part, dataset, loss) for part in rule[1:])
+    test, train, wrong = ~dataset.is_train, dataset.is_train, dataset.is_corrupted
+    is_right = rule.restricted[test].argmax(axis=1) == dataset.true_labels[test]
+    return {
+        "key_frequencies": float(len(rule.key_frequencies)),
+        "restricted_test_loss": float(restricted[test].mean()),
+        "restricted_test_accuracy": float(is_right.mean()),
+        "restricted_corrupted_loss": _mean(restricted[wrong]),
+        "excluded_train_loss": float(excluded[train].mean()),
+        "excluded_corrupted_loss": _mean(excluded[wrong]),
+    }
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean; NaN of nothing."""
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def losses_of(
+    logits: Float[np.ndarray, "example label"], dataset: Dataset, loss: str
+) -> Float[np.ndarray, "example"]:
+    """Each example's loss against its given label."""
+    return np.asarray(LOSSES[loss](jnp.asarray(logits), jnp.asarray(dataset.given_labels)))
+
+
+def scores_of(
+    logits: Float[np.ndarray, "example label"], dataset: Dataset, loss: str
+) -> dict[str, float]:
+    """All of `table.scores` of logits that are there already."""
+    given, true = dataset.given_labels, dataset.true_labels
+    losses = losses_of(logits, dataset, loss)
+    answers = Answers(logits, logits.argmax(axis=1), losses, given, true)
+    return score_means({value: np.asarray(value(answers)) for value in score_values()}, dataset)
+
+
+def logits_of_all(network: Network, examples: Examples) -> Float[np.ndarray, "example label"]:
+    """A network's logits of all examples of a dataset, in its order."""
+    return examples.values(network, "mse", (_logits,))[0]
+
+
+def _logits(answers: Answers) -> Float[Any, "example label"]:
+    return answers.logits

@@ -1,0 +1,74 @@
+"""What the training labels alone say of the test examples, without any network."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from grokscope.data.dataset import Dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.logits import scores_of
+from grokscope.measures.scores import Examples
+from grokscope.measures.spectrum import order_of
+
+FORMS = ((-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2), (0, 0))
+"""Factors a, b of the waves in q + a m + b n that (cos(m) + cos(n))² cos(q) is made of."""
+
+
+def vote_logits(
+    dataset: Dataset, order: Int[np.ndarray, "residue"]
+) -> Float[np.ndarray, "example label"]:
+    """The given training labels, projected on what neurons of one frequency can express.
+
+    The labels are a function of a pair and a label, L(m, n, q): 1 where a training example (m, n)
+    was given the label q, and 0 elsewhere. A quadratic neuron whose three vectors are waves of one
+    frequency f, a constant left out, can express waves of the frequencies (a f, b f, f) for the
+    `FORMS` a, b. The projection of L on all of these, for every f from 1, is returned. No weights
+    enter, but the order of the residues does, which leaves few rules to choose from.
+
+    For every a, b it is a function of (q + a m + b n) mod p: how many training examples have each
+    value of it, less the mean. So it takes one pass over the examples.
+
+    Args:
+        dataset: of pairs of residues.
+        order: the residues in the order in which the operation is a shift. Examples and labels of
+            a residue that is left out have no vote: their logits are 0.
+    """
+    n = len(order)
+    place = np.full(dataset.n_labels, -1)
+    place[order] = np.arange(n)
+    pairs, given = place[dataset.inputs], place[dataset.given_labels]
+    is_known = (pairs >= 0).all(axis=1)
+    votes = is_known & (given >= 0) & dataset.is_train
+    (m, n_), q = pairs[votes].T, given[votes]
+
+    frequency = np.arange(n // 2 + 1)
+    spectra = np.zeros((len(FORMS), n))
+    seen: dict[tuple[int, int, int], int] = {}
+    for index, (a, b) in enumerate(FORMS):
+        wave = np.fft.rfft(np.bincount((q + a * m + b * n_) % n, minlength=n))
+        wave[0] = 0
+        for f in frequency[1:]:  # modulo a small or a composite n two forms can be the same wave
+            if seen.setdefault((a * f % n, b * f % n, f), index) != index:
+                wave[f] = 0
+        spectra[index] = np.fft.irfft(wave, n) / n**2
+
+    logits = np.zeros((len(pairs), dataset.n_labels), np.float32)
+    labels = np.arange(n)
+    m, n_ = pairs[is_known].T
+    found = np.zeros((len(m), n), np.float32)
+    for (a, b), values in zip(FORMS, spectra.astype(np.float32), strict=True):
+        table = values[(labels + labels[:, None]) % n]  # [a m + b n, q]
+        found += table[(a * m + b * n_) % n]
+    logits[np.ix_(is_known, order)] = found
+    return logits
+
+
+def vote_scores(examples: Examples, experiment: Experiment) -> dict[str, float]:
+    """Accuracies of the vote, by the measures' names; none where inputs are no residues."""
+    if not isinstance(experiment.task, ModularTask):
+        return {}
+    logits = vote_logits(examples.dataset, order_of(experiment.task))
+    scores = scores_of(logits, examples.dataset, experiment.loss)
+    return {f"vote_{name}": scores[name] for name in ("test_accuracy", "corrected_accuracy")}

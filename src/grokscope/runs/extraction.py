@@ -1,0 +1,189 @@
+"""A finished run's network reduced to the strongest frequencies of each unit, and its controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Int
+
+from grokscope.errors import ConfigError
+from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.extraction import Waves
+from grokscope.measures.logits import scores_of
+from grokscope.measures.scores import Examples, measure, measured_layers
+from grokscope.measures.spectrum import order_of
+from grokscope.measures.table import scores
+from grokscope.measures.vote import vote_logits
+from grokscope.models.network import Network
+from grokscope.runs.record import as_dataset
+from grokscope.runs.run import Run, require_finished
+from grokscope.runs.train import train_ensemble
+from grokscope.training.networks import init_model
+
+COUNTS = 12
+"""Points on an extraction curve, at equal ratios from 1 to all frequencies."""
+
+FIRST_STEPS = 10
+"""Steps of the youngest network that is extracted: by then most labels are memorised."""
+
+KINDS = {
+    "network": "the trained network",
+    "vote": "the training labels alone, projected on waves; no network",
+    "random_phases": "the trained network's frequencies at random phases",
+    "shuffled": "the trained network, waves over the residues in a random order",
+    "untrained": "the network before training",
+    "first_steps": f"the network after {FIRST_STEPS} steps",
+}
+"""What is extracted: the network first, then its controls."""
+
+
+def extract(run: Run, frequencies: int = 1, order: Int[np.ndarray, "residue"] | None = None) -> Run:
+    """The run's network with nothing but the strongest frequencies of each unit.
+
+    Each of a unit's vectors over the residues is replaced by its waves of the unit's strongest
+    frequencies, as `measures.extraction.Waves` ranks them. All else of the network stays.
+
+    Args:
+        run: with its weights.
+        frequencies: how many each unit keeps, from 1 to ⌊p/2⌋ + 1.
+        order: the residues in the order in which a wave runs over them; by default in the order in
+            which the operation is a shift.
+
+    Returns:
+        A run of the same experiment with the reduced network, scored on the same data at its last
+        step. It can be pruned, audited and drawn, but not stored. Compare it with the controls of
+        `extraction_curve`: alone it does not say what the network has learned.
+
+    Raises:
+        ConfigError: if the run diverged or was stored without weights, none of its units has a
+            vector over residues, or an argument is out of range.
+
+    >>> from grokscope import Experiment, train
+    >>> run = train(Experiment(steps=20, modulus=7, width=16))
+    >>> extract(run, 1)
+    <Run 3687b8355914 with 1 frequency a unit: confusion, train 0.25, test 0.08, 20 steps>
+    """
+    network, order = _extractable(run, order)
+    waves = Waves(network, order)
+    if not 1 <= frequencies <= waves.n_frequencies:
+        raise ConfigError(
+            f"`frequencies` must be from 1 to {waves.n_frequencies}, got {frequencies}. Use 1."
+        )
+    word = "frequency" if frequencies == 1 else "frequencies"
+    return _with_network(run, waves.strongest(frequencies), f"{frequencies} {word} a unit")
+
+
+def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 0) -> xr.Dataset:
+    """What a network can do with so many frequencies a unit, beside what needs no training.
+
+    Args:
+        run: with its weights.
+        counts: how many frequencies a unit keeps; by default 12 numbers from 1 to all.
+        seed: of the random phases and of the shuffled order.
+
+    Returns:
+        Every score over `kind`, one of `KINDS`, and `frequencies`. The vote has no units, and is
+        the same for all counts.
+
+    Raises:
+        ConfigError: as of `extract`.
+
+    >>> from grokscope import Experiment, train
+    >>> run = train(Experiment(steps=20, modulus=7, width=16))
+    >>> dict(extraction_curve(run).sizes)
+    {'kind': 6, 'frequencies': 4}
+    """
+    network, order = _extractable(run, None)
+    loss, dataset = run.experiment.loss, run.data
+    examples = Examples(dataset, run.experiment.model.widest)
+    waves = {kind: Waves(*pair) for kind, pair in _controls(run, order, seed).items()}
+    waves["network"] = Waves(network, order)
+    some = _counts(counts, waves["network"].n_frequencies)
+    vote = scores_of(vote_logits(dataset, order), dataset, loss)
+
+    def scores_at(kind: str, count: int) -> dict[str, float]:
+        if kind == "vote":
+            return vote
+        if kind == "random_phases":
+            return examples.scores(waves["network"].with_random_phases(count, seed), loss)
+        return examples.scores(waves[kind].strongest(count), loss)
+
+    found = [[scores_at(kind, count) for count in some] for kind in KINDS]
+    return xr.Dataset(
+        {
+            name: (
+                ("kind", "frequencies"),
+                [[at[name] for at in of_kind] for of_kind in found],
+                row.attrs,
+            )
+            for name, row in scores().items()
+        },
+        {
+            "kind": ("kind", list(KINDS), {"description": "what is extracted"}),
+            "frequencies": ("frequencies", some, {"description": "frequencies that a unit keeps"}),
+        },
+        {"seed": seed, "loss": loss},
+    )
+
+
+def _controls(
+    run: Run, order: Int[np.ndarray, "residue"], seed: int
+) -> dict[str, tuple[Network, Int[np.ndarray, "residue"]]]:
+    """Networks and orders that are extracted as the trained one is, by their kind."""
+    experiment = run.experiment
+    steps = min(FIRST_STEPS, experiment.steps)
+    young = experiment.replace(steps=steps, measure_every=FIRST_STEPS, measures=None, settle=None)
+    (first,) = train_ensemble([young])
+    return {
+        "shuffled": (run.network, np.random.default_rng(seed).permutation(order)),
+        "untrained": (init_model(experiment), order),
+        "first_steps": (first.network, order),
+    }
+
+
+def _counts(counts: Sequence[int] | None, n: int) -> list[int]:
+    """How many of n frequencies a unit keeps, ascending, each once."""
+    some = np.geomspace(1, n, COUNTS).round().astype(int) if counts is None else np.array(counts)
+    if some.dtype.kind not in "iu" or not some.size or some.min() < 1 or some.max() > n:
+        raise ConfigError(f"`counts` must be numbers from 1 to {n}, got {counts}. Leave it out.")
+    return np.unique(some).tolist()
+
+
+def _extractable(
+    run: Run, order: Int[np.ndarray, "residue"] | None
+) -> tuple[Network, Int[np.ndarray, "residue"]]:
+    """A run's network and the order of its residues.
+
+    Raises:
+        ConfigError: if there is nothing to extract, or the order is no order of residues.
+    """
+    require_finished(run, "extracted")
+    network, task = run.network, run.experiment.task
+    if not isinstance(task, ModularTask) or not measured_layers(network):
+        raise ConfigError(
+            "`run` must be of a network whose units have vectors over residues, got "
+            f"{run.experiment.model.name} of {task.title}. Use attribution, which needs none."
+        )
+    if order is None:
+        return network, order_of(task)
+    order = np.asarray(order)
+    if order.dtype.kind not in "iu" or not set(order.tolist()) <= set(range(task.modulus)) or (
+        len(set(order.tolist())) != order.size
+    ):  # fmt: skip
+        raise ConfigError(
+            f"`order` must hold residues from 0 to {task.modulus - 1}, each at most once, got "
+            f"{order.dtype} {list(order.shape)}. Leave it out."
+        )
+    return network, order
+
+
+def _with_network(run: Run, network: Network, words: str) -> Run:
+    """A run whose network is another, measured at the last step on the run's data."""
+    experiment = run.experiment.replace(measures=None)
+    examples = Examples(run.data, experiment.model.widest)
+    measured = [measure(network, examples, experiment)]
+    dataset = as_dataset(experiment, examples, measured, network, {}, 0.0)
+    dataset = dataset.assign_coords(step=run.dataset.step[-1:])
+    return Run(run.experiment, dataset.assign_attrs(derived=words))
