@@ -100,10 +100,15 @@ def test_without_periodic_neurons_the_whole_network_is_used_and_that_is_said(mem
     assert judged_by(every) == "nothing is pruned: every neuron has an IPR above 0.25"
 
 
-def test_nothing_is_found_where_nothing_was_learned(memorizing):
+def test_who_only_memorised_shows_nothing_unless_the_order_of_residues_is_given(memorizing):
+    """With it the training labels alone show as much, without a network."""
     found = audit(memorizing)
     for name in EVIDENCE:
-        assert abs(quality(found[name].values, found.is_wrong.values)["auroc"] - 0.5) < 0.15
+        auroc = quality(found[name].values, found.is_wrong.values)["auroc"]
+        if name in ("vote_margin", "extracted_margin"):
+            assert auroc > 0.9
+        else:
+            assert abs(auroc - 0.5) < 0.15
 
 
 def test_rows_lead_back_to_the_task_s_own(coexisting):

@@ -13,26 +13,34 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import ModularTask, OwnTask
+from grokscope.measures.extraction import extracted
 from grokscope.measures.scores import measured_layers
+from grokscope.measures.spectrum import order_of
+from grokscope.measures.vote import vote_logits
 from grokscope.runs.run import Run, require_finished
 
 EVIDENCE = {
     "confidence": "how little probability the network gives the label (softmax of its logits)",
     "loss": "the example's own part of the training loss",
     "margin": "how far the best other logit is above the label's",
+    "vote_margin": "the same as margin, of the training labels projected on waves: no network",
+    "extracted_margin": "the same as margin, of the network with one frequency a neuron",
     "pruned_confidence": "the same as confidence, of the network without its low-IPR neurons",
     "pruned_loss": "the same as loss, of the network without its low-IPR neurons",
     "pruned_margin": "the same as margin, of the network without its low-IPR neurons",
 }
 """Kinds of evidence that a label is wrong. None knows the truth, or the test examples' labels.
 
-Confidence and margin are the plain baselines.
+Confidence and margin are the plain baselines. Extraction and the vote are given the order of the
+residues in which the task is a shift; the others need no such order to be known.
 """
 
 NAMES = {
     "confidence": "confidence (baseline)",
     "loss": "loss",
     "margin": "margin (baseline)",
+    "vote_margin": "margin, training labels alone (vote)",
+    "extracted_margin": "margin, extracted",
     "pruned_confidence": "confidence, pruned",
     "pruned_loss": "loss, pruned",
     "pruned_margin": "margin, pruned",
@@ -99,6 +107,7 @@ def _by_own_network(run: Run) -> xr.Dataset:
         periodic = run.layer_ipr(layer) > PERIODIC  # false of a dead neuron, whose IPR is NaN
         kept = periodic if periodic.any() else ~periodic
         logits = logits_of(network.layers[layer].pruned(network, kept), inputs)
+        columns |= _by_waves(run, given)
         evidence = _evidence(logits, given, loss)
         columns |= {f"pruned_{name}": values for name, values in evidence.items()}
         attrs = {
@@ -107,6 +116,22 @@ def _by_own_network(run: Run) -> xr.Dataset:
             "neurons": len(kept),
         }
     return _as_audit(run, dataset, columns, logits, attrs)
+
+
+def _by_waves(
+    run: Run, given: Int[np.ndarray, "example"]
+) -> dict[str, Float[np.ndarray, "example"]]:
+    """Margins of the extracted network and of the vote; none where inputs are no residues."""
+    task = run.experiment.task
+    if not isinstance(task, ModularTask):
+        return {}
+    order, dataset = order_of(task), run.data
+    n = dataset.n_train
+    extracted_logits = logits_of(extracted(run.network, order), dataset.inputs[:n])
+    return {
+        "vote_margin": _margin(vote_logits(dataset, order)[:n].astype(float), given),
+        "extracted_margin": _margin(extracted_logits, given),
+    }
 
 
 def _by_folds(run: Run, folds: int, progress: bool) -> xr.Dataset:

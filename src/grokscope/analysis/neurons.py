@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 from scipy.signal import find_peaks
 from scipy.stats import gaussian_kde
 
+from grokscope.errors import ConfigError
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.attribution import attribution
 from grokscope.measures.pruning import layer_named
@@ -15,6 +18,7 @@ from grokscope.measures.removal import removal_effects
 from grokscope.measures.spectrum import order_of, power_share
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.run import Run, require_finished
+from grokscope.training.networks import init_model
 
 GRID = np.linspace(0, 1, 201)
 """Where the density of IPR is looked at."""
@@ -31,9 +35,9 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
         Over the index `neuron`: `ipr`, IPR_k (Eq. 4), NaN for a dead neuron; the columns of
         `wave_table`; `norm`, ‖W_k‖ of the weights that carry it onwards; `group`, "low" or "high"
         on either side of `ipr_valley`, "all" if there is no valley, "dead" without IPR;
-        `test_accuracy` and
-        `corrupted_accuracy`, how much these change when this neuron alone is removed; `memorizing`
-        and `generalizing`, as in `attribution`, of a layer that adds to the logits.
+        `memorizing` and `generalizing`, as in `attribution`, of a layer that adds to the logits;
+        `test_accuracy` and `corrupted_accuracy`, how much these change when this neuron alone is
+        removed.
         Without IPR the columns are `norm` and those from there on.
 
     Raises:
@@ -43,22 +47,34 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
     >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
     >>> neuron_table(run).columns.tolist()  # doctest: +NORMALIZE_WHITESPACE
     ['ipr', 'frequency', 'share', 'phase_U', 'phase_V', 'phase_W', 'mismatch', 'norm', 'group',
-     'test_accuracy', 'corrupted_accuracy', 'memorizing', 'generalizing']
+     'memorizing', 'generalizing', 'test_accuracy', 'corrupted_accuracy']
     """
     require_finished(run, "looked at neuron by neuron")
     network = run.network
     layer = layer_named(network, layer)
+    table = held_table(run, layer)
+    if "ipr" in table:
+        place = table.columns.tolist().index("norm") + 1
+        table.insert(place, "group", _groups(table.ipr.to_numpy()))
+    effects = removal_effects(network, run.data, layer)
+    return table.join(pd.DataFrame(effects).rename_axis("neuron"))
+
+
+def held_table(run: Run, layer: str) -> pd.DataFrame:
+    """The columns of `neuron_table` that take no removal, which is the slow part.
+
+    Args:
+        run: with its weights.
+        layer: whose neurons.
+    """
+    network, task = run.network, run.experiment.task
     units = network.layers[layer]
     columns: dict[str, np.ndarray] = {}
-    task = run.experiment.task
     if units.vectors and isinstance(task, ModularTask):
         waves = wave_table(network, layer, order_of(task))
         columns = {"ipr": run.layer_ipr(layer)}
         columns |= {str(name): values.to_numpy() for name, values in waves.items()}
     columns["norm"] = units.outgoing_norm_of(network)
-    if "ipr" in columns:
-        columns["group"] = _groups(columns["ipr"])
-    columns |= removal_effects(network, run.data, layer)
     if units.adds_to_logits(network):
         columns |= attribution(network, run.data, layer)._asdict()
     return pd.DataFrame(columns).rename_axis("neuron")
@@ -98,6 +114,56 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
         first, second, third = phases.values()
         columns["mismatch"] = np.angle(np.exp(1j * (first + second - third)))
     return pd.DataFrame(columns).rename_axis("neuron")
+
+
+class Lottery(NamedTuple):
+    """Where each neuron's final frequency stood before training (arXiv 2602.16849).
+
+    Attributes:
+        rank: of its amplitude, the product over the neuron's vectors, among all frequencies from 1;
+            1 is the largest.
+        mismatch: |φ_U + φ_V - φ_W| of that frequency, from 0 to π.
+        n_frequencies: how many took part.
+    """
+
+    rank: Int[np.ndarray, "neuron"]
+    mismatch: Float[np.ndarray, "neuron"]
+    n_frequencies: int
+
+
+def lottery(run: Run) -> Lottery:
+    """Which frequency of each neuron's initial weights became its strongest.
+
+    Without a lottery ranks and mismatches are uniform.
+
+    Args:
+        run: with its weights, of a network whose neurons have three vectors over the residues.
+
+    Raises:
+        ConfigError: if the run diverged or was stored without weights, or its neurons have not.
+
+    >>> from grokscope import Experiment, train
+    >>> lottery(train(Experiment(steps=0, modulus=7, width=16))).rank.max() <= 3
+    True
+    """
+    require_finished(run, "looked at neuron by neuron")
+    network, task = run.network, run.experiment.task
+    layer = layer_named(network, None)
+    names = network.layers[layer].vectors
+    if not isinstance(task, ModularTask) or len(names) != 3:
+        raise ConfigError(
+            "`run` must be of a network whose neurons have three vectors over the residues, got "
+            f"{run.experiment.model.name}. Use a two_layer network."
+        )
+    order = order_of(task)
+    frequency = wave_table(network, layer, order).frequency.to_numpy()
+    arrays = named_arrays(init_model(run.experiment))
+    first, second, third = (np.fft.rfft(arrays[name][order], axis=0)[1:] for name in names)
+    amplitude = np.abs(first * second * third)
+    units = np.arange(len(frequency))
+    rank = 1 + (amplitude > amplitude[frequency - 1, units]).sum(axis=0)
+    mismatch = np.abs(np.angle(first * second * third.conj()))[frequency - 1, units]
+    return Lottery(rank, mismatch, len(amplitude))
 
 
 def _groups(ipr: Float[np.ndarray, "neuron"]) -> np.ndarray:

@@ -18,6 +18,7 @@ from grokscope.cli.tables import (
     print_band,
     print_curve,
     print_extraction,
+    print_knowledge,
     print_run,
     print_runs,
     pruning_document,
@@ -91,11 +92,15 @@ def show(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Summarise a run, and draw its curves, IPR histogram, spectra and logits.
+    """Summarise a run; draw its curves, IPR, spectra and logits, and what its neurons hold.
+
+    The neurons are a second picture, whose name ends in -neurons; none where they do not add to the
+    logits.
 
     Example: [bold]grokscope show 61cef3[/bold]
     """
     from grokscope.plotting import style
+    from grokscope.plotting.neurons import adds_to_logits, plot_neurons
     from grokscope.plotting.run import plot_run
 
     allow_named(code)
@@ -103,7 +108,14 @@ def show(
     path = _picture_of(opened, out)
     chosen = None if neurons is None else _numbers(neurons, "neurons")
     style.save(plot_run(opened, chosen), path)
-    print_run(opened, as_json, picture=str(path))
+    written = {"picture": str(path)}
+    if adds_to_logits(opened):
+        second = path.with_stem(f"{path.stem}-neurons")
+        style.save(plot_neurons(opened), second)
+        written["neurons"] = str(second)
+    print_run(opened, as_json, **written)
+    if not as_json:
+        print_knowledge(opened)
 
 
 def _numbers(text: str, name: str) -> list[int]:

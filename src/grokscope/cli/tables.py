@@ -59,8 +59,13 @@ def jsonable(value: object) -> object:
 
 def print_run(run: Run, as_json: bool, **more: str) -> None:
     """Print one run as a table, or as JSON."""
+    from grokscope.measures.table import network_measures
+
     correlations = norm_correlations(run)
     summary = summary_of(run) | {"ipr_correlations": jsonable(correlations)} | more
+    summary["in_the_weights"] = jsonable(
+        {name: row.summary(run) for name, row in network_measures().items()}
+    )
     if as_json:
         print(json.dumps(summary))
         return
@@ -70,6 +75,25 @@ def print_run(run: Run, as_json: bool, **more: str) -> None:
         print(f"norm     {words} and IPR: ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
     for name in ("path", *more):
         print(f"{'run' if name == 'path' else name:8} {summary[name]}")
+
+
+def print_knowledge(run: Run) -> None:
+    """Print what the network's weights know beside what it answers, if anything was measured."""
+    from grokscope.measures.table import network_measures
+
+    found = [row for row in network_measures().values() if row.name in run.dataset]
+    if not found:
+        return
+    table = plain_table()
+    table.add_column("in the weights")
+    table.add_column(justify="right")
+    table.add_column("what it is")
+    for row in found:
+        value = row.summary(run)
+        shown = "-" if value is None or value != value else f"{value:.4g}"
+        table.add_row(row.title, shown, row.description)
+    print()
+    console().print(table)
 
 
 def console() -> Console:

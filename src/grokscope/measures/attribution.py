@@ -108,7 +108,8 @@ def attribution_summaries(
     if network.layers[layer].vectors and isinstance(experiment.task, ModularTask):
         ipr = layer_ipr(network, layer, order_of(experiment.task))
         live = ~np.isnan(ipr)
-        found["memorizing_by_ipr"] = float(stats.spearmanr(ipr[live], memorizing[live])[0])
+        ranks = stats.rankdata([ipr[live], memorizing[live]], axis=1)
+        found["memorizing_by_ipr"] = float(np.corrcoef(ranks)[0, 1])
     return found
 
 

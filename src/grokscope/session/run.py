@@ -132,6 +132,22 @@ class Run(runs.Run):
         """
         return neuron_table(self, layer)
 
+    def plot_neurons(self, layer: str | None = None) -> Picture:
+        """Draw each neuron's frequency, phases, how it came by them, and what it holds.
+
+        `plotting.neurons.plot_neurons` explains the panels.
+
+        Args:
+            layer: whose neurons; by default of the last with an IPR, or else of the last.
+
+        Raises:
+            ConfigError: if the run diverged or was stored without weights, or the layer's neurons
+                do not add to the logits.
+        """
+        from grokscope.plotting.neurons import plot_neurons
+
+        return plot_neurons(self, layer)
+
     def _repr_html_(self) -> str:
         from grokscope.plotting.run import plot_accuracies
 

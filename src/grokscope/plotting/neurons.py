@@ -1,0 +1,157 @@
+"""Pictures of a network's neurons: their waves, how they came by them, and what they hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from grokscope.analysis.neurons import Lottery, held_table, lottery
+from grokscope.measures.attribution import attribution_map, require_terms
+from grokscope.measures.pruning import layer_named
+from grokscope.plotting import style
+from grokscope.plotting.palette import BLUE, GREY
+from grokscope.plotting.panels import corrupted_examples
+from grokscope.plotting.wording import phase_title, small_print
+from grokscope.runs.run import Run, require_finished
+
+EXAMPLES = 60
+"""Wrongly labelled examples in the map of example and neuron."""
+
+IPR_COLORS = "viridis"
+SIGNED_COLORS = "RdBu_r"
+
+
+def adds_to_logits(run: Run) -> bool:
+    """Whether `plot_neurons` can draw a run: by default its last layer's neurons must add to the
+    logits.
+    """
+    network = run.network
+    return bool(network.layers) and network.layers[layer_named(network, None)].adds_to_logits(
+        network
+    )
+
+
+@style.context
+def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
+    """Draw each neuron's frequency, phases and what it holds.
+
+    Args:
+        run: with its weights.
+        layer: whose neurons; by default of the last with an IPR, or else of the last. They add to
+            the logits.
+
+    Returns:
+        A Matplotlib figure. Of neurons with three vectors over residues: frequency and phase
+        mismatch; and the lottery: where among all frequencies the final one stood before training,
+        by amplitude and by mismatch. Of all neurons: what each adds to wrong given labels and to
+        the right ones of test examples; and the same example by example. A notebook shows it;
+        `savefig` saves it.
+
+    Raises:
+        ConfigError: if the run diverged or was stored without weights, or the layer's neurons do
+            not add to the logits.
+    """
+    require_finished(run, "drawn neuron by neuron")
+    network = run.network
+    layer = layer_named(network, layer)
+    require_terms(network, layer)
+    table = held_table(run, layer)
+    has_waves = "mismatch" in table
+    figure, grid = style.panels(3 if has_waves else 1, 2, height=2.1)
+    if has_waves:
+        _waves(figure, grid[0, 0], table)
+        grid[0, 0].set_title(f"(a) waves: {phase_title(run)}")
+        _phases(grid[0, 1], table)
+        found = lottery(run)
+        _lottery_of_amplitude(grid[1, 0], found)
+        _lottery_of_mismatch(grid[1, 1], found)
+    _held(figure, grid[-1, 0], table)
+    _map(figure, grid[-1, 1], run, layer, table.memorizing.to_numpy())
+    for index, axes in enumerate(grid[-1], start=4 if has_waves else 0):
+        axes.set_title(f"{style.letter(index)} {axes.get_title()}")
+    return style.finish(figure, small_print([run]))
+
+
+def _waves(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
+    """Each neuron's frequency and mismatch."""
+    shown = axes.scatter(
+        table.frequency, table.mismatch, s=8, c=table.ipr, cmap=IPR_COLORS, vmin=0, vmax=1, lw=0
+    )
+    _angles(axes, "y")
+    axes.set(xlabel="strongest frequency", ylabel="mismatch $φ_U + φ_V - φ_W$")
+    figure.colorbar(shown, ax=axes, label="IPR")
+
+
+def _phases(axes: Axes, table: pd.DataFrame) -> None:
+    """The phases of all neurons, which an even spread would place evenly on the square."""
+    axes.scatter(
+        table.phase_U, table.phase_V, s=8, c=table.ipr, cmap=IPR_COLORS, vmin=0, vmax=1, lw=0
+    )
+    _angles(axes, "x")
+    _angles(axes, "y")
+    axes.set(title="(b) phases", xlabel="$φ_U$", ylabel="$φ_V$")
+
+
+def _lottery_of_amplitude(axes: Axes, found: Lottery) -> None:
+    """Where the final frequency stood before training, by amplitude."""
+    edges = [rank + 0.5 for rank in range(found.n_frequencies + 1)]
+    axes.hist(found.rank, edges, color=BLUE)
+    axes.axhline(
+        len(found.rank) / found.n_frequencies, color=GREY, ls="--", lw=1, label="by chance"
+    )
+    axes.set(title="(c) lottery: amplitude", xlabel="rank before training (1: largest)",
+             ylabel="neurons")  # fmt: skip
+    axes.legend()
+
+
+def _lottery_of_mismatch(axes: Axes, found: Lottery) -> None:
+    """How far from aligned the final frequency was before training, and all others."""
+    bins = np.linspace(0, np.pi, 19).tolist()
+    axes.hist(found.mismatch, bins, color=BLUE, density=True, label="final frequency")
+    axes.axhline(1 / np.pi, color=GREY, ls="--", lw=1, label="by chance")
+    axes.set(title="(d) lottery: mismatch", xlabel="|mismatch| before training", ylabel="density")
+    axes.set_xticks([0, np.pi / 2, np.pi], ["0", "π/2", "π"])
+    axes.legend()
+
+
+def _held(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
+    """What each neuron adds to wrong given labels, and to the right ones of test examples."""
+    name, most = ("ipr", 1) if "ipr" in table else ("norm", None)
+    shown = axes.scatter(
+        table.generalizing, table.memorizing, s=8, c=table[name], cmap=IPR_COLORS, vmin=0,
+        vmax=most, lw=0,
+    )  # fmt: skip
+    axes.ticklabel_format(scilimits=(-4, 4))
+    axes.axhline(0, color=GREY, lw=0.7)
+    axes.axvline(0, color=GREY, lw=0.7)
+    axes.set(title="what each neuron adds", xlabel="to the rule (test examples)",
+             ylabel="to wrong labels")  # fmt: skip
+    figure.colorbar(shown, ax=axes, label="IPR" if name == "ipr" else "‖W‖")
+
+
+def _map(
+    figure: Figure, axes: Axes, run: Run, layer: str, memorizing: Float[np.ndarray, "neuron"]
+) -> None:
+    """What each neuron adds to the given label over the true one of some corrupted examples."""
+    examples = corrupted_examples(run.data, EXAMPLES)
+    if not len(examples):
+        axes.set_title("no given label is wrong")
+        axes.axis("off")
+        return
+    added = attribution_map(run.network, run.data, layer, examples)[:, np.argsort(-memorizing)]
+    most = np.quantile(np.abs(added), 0.99)
+    shown = axes.imshow(added, cmap=SIGNED_COLORS, vmin=-most, vmax=most, aspect="auto",
+                        interpolation="nearest")  # fmt: skip
+    axes.grid(visible=False)
+    axes.set(title="given over true label", xlabel="neuron, most memorising first",
+             ylabel="wrongly labelled example")  # fmt: skip
+    figure.colorbar(shown, ax=axes, label="added to the logits")
+
+
+def _angles(axes: Axes, axis: str) -> None:
+    """Ticks of an axis from -π to π."""
+    which = axes.yaxis if axis == "y" else axes.xaxis
+    which.set_ticks([-np.pi, 0, np.pi], ["-π", "0", "π"])
