@@ -62,7 +62,14 @@ def test_a_network_without_ipr_has_norms_and_effects():
     run = train(experiment.replace(width=8), progress=False)
     table = neuron_table(run)
     changes = ["test_accuracy", "corrupted_accuracy"]
-    assert table.columns.tolist() == ["norm", "memorizing", "generalizing", *changes]
+    assert table.columns.tolist() == [
+        "norm",
+        "memorizing",
+        "generalizing",
+        "steadiness",
+        "part",
+        *changes,
+    ]
     assert len(table) == 8
 
 

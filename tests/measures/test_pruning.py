@@ -106,7 +106,7 @@ def test_a_run_is_pruned_in_any_order():
     for wrong, message in (
         (
             "size",
-            "must be ipr, ipr_within_norm, memorizing, generalizing, norm, random, 20 .*'size'",
+            "must be ipr, ipr_within_norm, memorizing, generalizing, steadiness, norm, .*'size'",
         ),
         (np.arange(19), r"got int64 \[19\]"),
         (lambda run: None, "got object"),

@@ -35,7 +35,8 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
         Over the index `neuron`: `ipr`, IPR_k (Eq. 4), NaN for a dead neuron; the columns of
         `wave_table`; `norm`, ‖W_k‖ of the weights that carry it onwards; `group`, "low" or "high"
         on either side of `ipr_valley`, "all" if there is no valley, "dead" without IPR;
-        `memorizing` and `generalizing`, as in `attribution`, of a layer that adds to the logits;
+        `memorizing`, `generalizing` and `steadiness`, as in `attribution`, of a layer that adds to
+        the logits, and `part`, "unsteady" or "steady" on either side of the valley of steadiness;
         `test_accuracy` and `corrupted_accuracy`, how much these change when this neuron alone is
         removed.
         Without IPR the columns are `norm` and those from there on.
@@ -47,7 +48,7 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
     >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
     >>> neuron_table(run).columns.tolist()  # doctest: +NORMALIZE_WHITESPACE
     ['ipr', 'frequency', 'share', 'phase_U', 'phase_V', 'phase_W', 'mismatch', 'norm', 'group',
-     'memorizing', 'generalizing', 'test_accuracy', 'corrupted_accuracy']
+     'memorizing', 'generalizing', 'steadiness', 'part', 'test_accuracy', 'corrupted_accuracy']
     """
     require_finished(run, "looked at neuron by neuron")
     network = run.network
@@ -77,6 +78,7 @@ def held_table(run: Run, layer: str) -> pd.DataFrame:
     columns["norm"] = units.outgoing_norm_of(network)
     if units.adds_to_logits(network):
         columns |= attribution(network, run.data, layer)._asdict()
+        columns["part"] = _parts(columns["steadiness"])
     return pd.DataFrame(columns).rename_axis("neuron")
 
 
@@ -143,8 +145,8 @@ def lottery(run: Run) -> Lottery:
         ConfigError: if the run diverged or was stored without weights, or its neurons have not.
 
     >>> from grokscope import Experiment, train
-    >>> lottery(train(Experiment(steps=0, modulus=7, width=16))).rank.max() <= 3
-    True
+    >>> lottery(train(Experiment(steps=0, modulus=7, width=16))).n_frequencies
+    3
     """
     require_finished(run, "looked at neuron by neuron")
     network, task = run.network, run.experiment.task
@@ -173,6 +175,15 @@ def _groups(ipr: Float[np.ndarray, "neuron"]) -> np.ndarray:
     return np.where(np.isnan(ipr), "dead", sides)
 
 
+def _parts(steadiness: Float[np.ndarray, "neuron"]) -> np.ndarray:
+    """Two groups of neurons that need no knowledge of the task (after arXiv 2605.18022)."""
+    live = steadiness[np.isfinite(steadiness)]
+    places = np.linspace(live.min(initial=0), live.max(initial=0), GRID.size)
+    split = _valley(live, places)
+    sides = "all" if split is None else np.where(steadiness < split, "unsteady", "steady")
+    return np.where(np.isnan(steadiness), "dead", sides)
+
+
 def ipr_valley(ipr: Float[np.ndarray, "neuron"]) -> float | None:
     """The IPR between the two groups of a layer's neurons; None if its histogram has one peak.
 
@@ -184,12 +195,16 @@ def ipr_valley(ipr: Float[np.ndarray, "neuron"]) -> float | None:
     >>> ipr_valley(np.linspace(0.1, 0.3, 50)) is None
     True
     """
-    live = ipr[np.isfinite(ipr)]
+    return _valley(ipr[np.isfinite(ipr)], GRID)
+
+
+def _valley(live: Float[np.ndarray, "neuron"], at: Float[np.ndarray, "place"]) -> float | None:
+    """The lowest density between its two highest peaks, among some places."""
     if len(live) < 2 or live.std() == 0:
         return None
-    density = gaussian_kde(live)(GRID)
+    density = gaussian_kde(live)(at)
     peaks, _ = find_peaks(np.pad(density, 1))
     if len(peaks) < 2:
         return None
     first, second = sorted(peaks[np.argsort(density[peaks - 1])[-2:]] - 1)
-    return float(GRID[first + density[first : second + 1].argmin()])
+    return float(at[first + density[first : second + 1].argmin()])

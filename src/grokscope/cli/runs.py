@@ -140,8 +140,8 @@ def prune(
     by: Annotated[
         str,
         typer.Option(
-            help="What orders the neurons: ipr, ipr_within_norm, memorizing, generalizing, norm or "
-            "random."
+            help="What orders the neurons: ipr, ipr_within_norm, memorizing, generalizing, "
+            "steadiness, norm or random."
         ),
     ] = "ipr",
     band: Annotated[

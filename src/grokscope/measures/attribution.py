@@ -27,10 +27,15 @@ class Attribution(NamedTuple):
             wrong. Over all units it sums to the mean margin there.
         generalizing: to the label over the mean of all others, on test examples. Over all units it
             sums to the mean of that margin.
+        steadiness: the mean over the standard deviation of what the unit adds to the given label
+            over the mean of all others, over all training examples. It needs neither truth nor
+            test labels: a unit that follows a rule adds to every label that follows it, one that
+            memorises adds much to few.
     """
 
     memorizing: Float[np.ndarray, "unit"]
     generalizing: Float[np.ndarray, "unit"]
+    steadiness: Float[np.ndarray, "unit"]
 
 
 def attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
@@ -42,7 +47,8 @@ def attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
         layer: whose units, a name in `network.layers`.
 
     Returns:
-        NaN for memorising if no given label is wrong, and for generalising without test examples.
+        NaN for memorising if no given label is wrong, for generalising without test examples, and
+        for the steadiness of a unit that adds nothing.
 
     Raises:
         ConfigError: if the layer's units do not add to the logits.
@@ -51,10 +57,10 @@ def attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     given, true = jnp.asarray(dataset.given_labels), jnp.asarray(dataset.true_labels)
     inputs = jnp.asarray(dataset.inputs)
     require_terms(network, layer)
-    memorizing, generalizing = _means(
-        network, inputs, given, true, jnp.asarray(wrong), jnp.asarray(~dataset.is_train), layer
+    found = _means(
+        network, inputs, given, true, jnp.asarray(wrong), jnp.asarray(dataset.is_train), layer
     )
-    return Attribution(np.asarray(memorizing), np.asarray(generalizing))
+    return Attribution(*map(np.asarray, found))
 
 
 def attribution_map(
@@ -103,14 +109,21 @@ def attribution_summaries(
     if not fitting:
         return {}
     layer = fitting[-1]
-    memorizing = attribution(network, examples.dataset, layer).memorizing
-    found = {"memorizing_half": half_of(memorizing)}
+    held = attribution(network, examples.dataset, layer)
+    found = {"memorizing_half": half_of(held.memorizing)}
     if network.layers[layer].vectors and isinstance(experiment.task, ModularTask):
         ipr = layer_ipr(network, layer, order_of(experiment.task))
-        live = ~np.isnan(ipr)
-        ranks = stats.rankdata([ipr[live], memorizing[live]], axis=1)
-        found["memorizing_by_ipr"] = float(np.corrcoef(ranks)[0, 1])
+        found["memorizing_by_ipr"] = rank_correlation(ipr, held.memorizing)
+        found["steadiness_by_ipr"] = rank_correlation(ipr, held.steadiness)
     return found
+
+
+def rank_correlation(a: Float[np.ndarray, "unit"], b: Float[np.ndarray, "unit"]) -> float:
+    """Spearman's ρ over the units that have both numbers; NaN if these do not vary."""
+    both = np.isfinite(a) & np.isfinite(b)
+    ranks = stats.rankdata([a[both], b[both]], axis=1)
+    with np.errstate(invalid="ignore"):
+        return float(np.corrcoef(ranks)[0, 1]) if both.sum() > 1 else float("nan")
 
 
 def half_of(memorizing: Float[np.ndarray, "unit"]) -> float:
@@ -133,13 +146,22 @@ def _means(
     given: Int[Array, "example"],
     true: Int[Array, "example"],
     is_wrong: Bool[Array, "example"],
-    is_test: Bool[Array, "example"],
+    is_train: Bool[Array, "example"],
     layer: str,
-) -> tuple[Float[Array, "unit"], Float[Array, "unit"]]:
-    """The two means of `Attribution`."""
+) -> tuple[Float[Array, "unit"], ...]:
+    """The numbers of `Attribution`."""
     W = network.layers[layer].outgoing_of(network)
     features = network.features(inputs)
-    others = (W.sum(axis=0) - W[true]) / (len(W) - 1)
-    memorizing = jnp.where(is_wrong, 1, 0) @ (features * (W[given] - W[true])) / is_wrong.sum()
-    generalizing = jnp.where(is_test, 1, 0) @ (features * (W[true] - others)) / is_test.sum()
-    return memorizing, generalizing
+
+    def mean(added: Array, chosen: Array) -> Array:
+        return jnp.where(chosen, 1.0, 0.0) @ added / chosen.sum()
+
+    others = (W.sum(axis=0) - W[given]) / (len(W) - 1)
+    over_others = features * (W[given] - others)
+    in_mean = mean(over_others, is_train)
+    spread = jnp.sqrt(mean((over_others - in_mean) ** 2, is_train))
+    return (
+        mean(features * (W[given] - W[true]), is_wrong),
+        mean(over_others, ~is_train),
+        in_mean / spread,
+    )

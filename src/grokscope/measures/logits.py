@@ -90,11 +90,12 @@ def rule_scores(network: Network, examples: Examples, experiment: Experiment) ->
     rule = rule_of(logits_of_all(network, examples), dataset.inputs, order_of(experiment.task))
     restricted, excluded = (losses_of(part, dataset, loss) for part in rule[1:])
     test, train, wrong = ~dataset.is_train, dataset.is_train, dataset.is_corrupted
-    is_right = rule.restricted[test].argmax(axis=1) == dataset.true_labels[test]
+    is_right = rule.restricted.argmax(axis=1) == dataset.true_labels
     return {
         "key_frequencies": float(len(rule.key_frequencies)),
         "restricted_test_loss": float(restricted[test].mean()),
-        "restricted_test_accuracy": float(is_right.mean()),
+        "restricted_test_accuracy": float(is_right[test].mean()),
+        "restricted_corrected_accuracy": _mean(is_right[wrong]),
         "restricted_corrupted_loss": _mean(restricted[wrong]),
         "excluded_train_loss": float(excluded[train].mean()),
         "excluded_corrupted_loss": _mean(excluded[wrong]),

@@ -81,11 +81,17 @@ def _generalizing(units: Units) -> Float[np.ndarray, "unit"]:
     return attribution(units.network, units.dataset, units.name).generalizing
 
 
+def _steadiness(units: Units) -> Float[np.ndarray, "unit"]:
+    """How alike what each unit adds to the given labels is over all training examples."""
+    return attribution(units.network, units.dataset, units.name).steadiness
+
+
 ORDERS: dict[str, Callable[[Units], Num[np.ndarray, "unit"]]] = {
     "ipr": _ipr,
     "ipr_within_norm": _ipr_within_norm,
     "memorizing": _memorizing,
     "generalizing": _generalizing,
+    "steadiness": _steadiness,
     "norm": _norm,
     "random": _random,
 }

@@ -279,6 +279,9 @@ _ROWS = (
     NetworkMeasure("restricted_test_accuracy",
                    "test accuracy of the logits' constant and key waves alone", "accuracy", _rule,
                    title="restricted test"),
+    NetworkMeasure("restricted_corrected_accuracy",
+                   "corrected accuracy of the logits' constant and key waves alone", "accuracy",
+                   _rule, title="restricted corrected"),
     NetworkMeasure("restricted_corrupted_loss",
                    "mean loss on the corrupted examples, against the given labels, of the logits' "
                    "constant and key waves alone", "loss", _rule,
@@ -302,6 +305,9 @@ _ROWS = (
                    "rank correlation over neurons of IPR_k and what each adds to wrong given "
                    "labels over the true ones", "correlation", _attribution,
                    title="memorizing by IPR"),
+    NetworkMeasure("steadiness_by_ipr",
+                   "rank correlation over neurons of IPR_k and of how alike what each adds to the "
+                   "given labels is", "correlation", _attribution, title="steadiness by IPR"),
     Summary("neurons_required",
             "fewest neurons that generalise, lowest IPR removed first; missing if the run has its "
             "weights, or none generalise", "count", lambda run: run.neurons_required),

@@ -88,6 +88,19 @@ _slow_relu = partial(_diagram, "weight_decay", RELU_DECAYS, activation="relu", l
 5,000 neurons die within 300 steps. The row of narrow networks has the same rate, so that the two
 rows differ in width alone."""
 
+
+def _hidden() -> Grid:
+    """What the weights know where the answers do not show it: beyond the paper's diagrams."""
+    base = Experiment(measure_every=MEASURE_EVERY)
+    axes = {
+        "weight_decay": (0, 5),
+        "activation": ("quadratic", "relu"),
+        "train_fraction": (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
+        "corruption_fraction": (0, 0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95),
+    }
+    return Grid(base=base, axes=axes, seeds=3)  # type: ignore[arg-type]
+
+
 GRIDS = {
     "figure3a": partial(_diagram, "weight_decay", DECAYS),
     "figure3b": partial(_diagram, "dropout", DROPOUTS),
@@ -110,8 +123,9 @@ GRIDS = {
     "figure30b": _slow_relu,
     "figure31": partial(_diagram, "weight_decay", DECAYS, operation="multiplication"),
     "figure32": _widths,
+    "hidden": _hidden,
 }
-"""The paper's sweeps by name, each made when it is called for."""
+"""The paper's sweeps by name, and one that goes on from them, each made when it is called for."""
 
 
 SHOWN: dict[str, dict[str, float]] = {

@@ -42,7 +42,8 @@ def prune(
         by: what orders the neurons: "ipr", "norm" (of the weights that carry a neuron onwards),
             "ipr_within_norm" (IPR among neurons of like norm, as `ranks_within` says),
             "memorizing" and "generalizing" (what each adds to wrong given labels, and to those of
-            test examples, as `attribution` says), "random", a number for each neuron, or a function
+            test examples), "steadiness" (how alike what it adds to given labels is; `attribution`
+            explains the three), "random", a number for each neuron, or a function
             of the run that returns them.
         first: which neurons are removed first, "lowest" or "highest".
         seed: of the random order.
