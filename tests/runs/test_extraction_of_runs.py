@@ -72,7 +72,9 @@ def test_an_extracted_run_is_pruned_audited_and_looked_at_as_any_other(run):
     assert found.sizes["example"] == run.data.n_train
     assert not audit(run).confidence.equals(found.confidence)
     assert len(made.neurons()) == 20
-    assert made.extract(N).network.U == pytest.approx(np.asarray(made.network.U), abs=1e-5)
+    again = made.extract(N)
+    np.testing.assert_allclose(again.network.U, made.network.U, atol=1e-5)
+    assert again.derived == "6 frequencies a unit"
 
 
 def test_an_extracted_run_keeps_the_last_step_of_one_that_settled(run):
@@ -83,7 +85,9 @@ def test_an_extracted_run_keeps_the_last_step_of_one_that_settled(run):
 def test_an_extracted_run_cannot_be_stored(run, tmp_path):
     made = extract(run, 1)
     for store in (lambda: write_run(made, tmp_path / "run.nc"), lambda: Store(tmp_path).save(made)):
-        with pytest.raises(ConfigError, match="got one with 1 frequency a unit. Store the trained"):
+        with pytest.raises(
+            ConfigError, match=r"got one with 1 frequency a unit\. Store the trained"
+        ):
             store()
     assert not list(tmp_path.rglob("*.nc"))
 
@@ -164,7 +168,7 @@ def test_so_many_frequencies_are_refused_in_one_line(run, frequencies):
 
 @pytest.mark.parametrize("counts", [[0], [1, 7], [], [-1, 2]])
 def test_bad_counts_are_refused_in_one_line(run, counts):
-    with pytest.raises(ConfigError, match="`counts` must be numbers from 1 to 6, got .* Leave it"):
+    with pytest.raises(ConfigError, match=r"`counts` must be numbers from 1 to 6, got .* Leave it"):
         extraction_curve(run, counts)
 
 
