@@ -62,7 +62,9 @@ def test_over_all_units_it_sums_to_the_mean_margin(name):
     others = (logits.sum(axis=1) - true) / (data.n_labels - 1)
     found = attribution(network, data, layer)
     scale = np.abs(logits).max()
-    memorizing, generalizing = (part.sum(dtype=float) for part in found)
+    memorizing, generalizing = (
+        part.sum(dtype=float) for part in (found.memorizing, found.generalizing)
+    )
     assert memorizing == pytest.approx((given_ - true)[wrong].mean(), abs=1e-5 * scale)
     test = ~data.is_train
     assert generalizing == pytest.approx((true - others)[test].mean(), abs=1e-5 * scale)
@@ -144,10 +146,8 @@ def test_summaries_are_of_the_last_layer_and_correlate_with_ipr_by_ranks():
     live = np.arange(12) != 3
     ranks = [np.argsort(np.argsort(values[live])) for values in (ipr, memorizing)]
     found = attribution_summaries(network, Examples(data, 12), experiment)
-    assert found == {
-        "memorizing_half": half_of(memorizing),
-        "memorizing_by_ipr": pytest.approx(np.corrcoef(ranks)[0, 1]),
-    }
+    assert found["memorizing_half"] == half_of(memorizing)
+    assert found["memorizing_by_ipr"] == pytest.approx(np.corrcoef(ranks)[0, 1])
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,9 @@ def test_summaries_are_of_the_last_layer_and_correlate_with_ipr_by_ranks():
 def test_which_summaries_a_network_has(name, names):
     experiment, network, data, _ = made(name)
     examples = Examples(data, experiment.model.widest)
-    assert attribution_summaries(network, examples, experiment).keys() == names
+    found = attribution_summaries(network, examples, experiment)
+    assert {name for name in found if name.startswith("memorizing")} == names
+    assert bool(found) == bool(names)
     assert attribution_summaries(Network(), examples, experiment) == {}
 
 

@@ -1,12 +1,15 @@
 """Measures of a whole network, from the run to its summary, its sweep and its exports."""
 
 import json
+import warnings
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
 
+from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
@@ -14,6 +17,7 @@ from grokscope.explorer.payload import overview
 from grokscope.measures.extraction import extraction_scores
 from grokscope.measures.scores import Examples
 from grokscope.measures.table import network_measures, of_network
+from grokscope.models.network import arrays_of, with_arrays
 from grokscope.runs.compact import without_weights
 from grokscope.runs.run import Run, open_run
 from grokscope.runs.store import Store
@@ -22,6 +26,7 @@ from grokscope.runs.train import train, train_ensemble
 from grokscope.sweeps.archive import archive, archived_run, export, load_sweep, restore
 from grokscope.sweeps.diagram import collect
 from grokscope.sweeps.sweep import sweep
+from networks import random_network
 
 BASE = Experiment(steps=20, measure_every=10, corruption_fraction=0.3).replace(modulus=7, width=8)
 GRID = Grid(base=BASE, axes={"weight_decay": [0, 5]})
@@ -204,3 +209,40 @@ def test_files_of_before_still_open_and_have_none(run, tmp_path):
     cells = overview(shipped)["cells"]
     assert np.isfinite(cells["test_accuracy"][0])
     assert not any(value is not None for name in ALL for value in cells.get(name, []))
+
+
+@pytest.mark.parametrize("settings", [{}, {"normalization": "layer_norm"}, {"model": "deep_mlp"}])
+@pytest.mark.parametrize("live", [0, 1, 2])
+def test_dead_neurons_give_numbers_or_nothing_and_no_warning(settings, live):
+    """As those that weight decay has given up: no cosine, no correlation and no share is there."""
+    experiment = BASE.replace(**settings | {"width": 8})
+    network, data = random_network(experiment), make_dataset(experiment)
+    kept = np.arange(8) < live
+    arrays = {
+        name: jnp.asarray(np.asarray(array) * kept)
+        for name, array in arrays_of(network).items()
+        if array.ndim == 2
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = of_network(with_arrays(network, arrays), Examples(data, 8), experiment, ALL)
+    assert found.keys() == {*ALL}
+    missing = {name for name, value in found.items() if np.isnan(value)}
+    if live == 0:
+        assert {"gradient_symmetricity", "corrupted_symmetricity", "memorizing_half"} <= missing
+    if live < 2:
+        assert "memorizing_by_ipr" in missing
+    else:
+        assert not missing
+
+
+def test_clean_labels_give_numbers_or_nothing_and_no_warning():
+    experiment = BASE.replace(corruption_fraction=0)
+    network, data = random_network(experiment), make_dataset(experiment)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = of_network(network, Examples(data, 8), experiment, ALL)
+    missing = {name for name, value in found.items() if np.isnan(value)}
+    assert missing == {
+        name for name in ALL if "corrupted" in name or "corrected" in name or "memorizing" in name
+    }
