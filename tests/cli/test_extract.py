@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 import grokscope
 from grokscope.cli import main
@@ -69,7 +70,8 @@ def test_json_holds_every_score_of_every_kind(run, here, capsys):
     assert document["curves"]["vote"]["test_loss"][0] == document["curves"]["vote"]["test_loss"][1]
 
 
-def test_what_is_missing_is_null_in_json(here, capsys):
+def test_what_is_missing_is_null_in_json(here, capsys, monkeypatch):
+    monkeypatch.setattr("grokscope.plotting.extraction.plot_extraction", lambda *_: Figure())
     run = grokscope.train(TINY.replace(corruption_fraction=0), "runs", progress=False)
     assert call("extract", run.digest[:8], "--counts", "1", "--json") == 0
     out = capsys.readouterr().out

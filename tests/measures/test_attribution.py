@@ -172,7 +172,7 @@ def run():
     return train(NOISY.replace(steps=20), progress=False)
 
 
-@pytest.mark.parametrize("by", ["memorizing", "generalizing"])
+@pytest.mark.parametrize("by", ["memorizing", "generalizing", "steadiness"])
 def test_pruning_by_attribution_removes_what_it_says(run: Run, by):
     """Against an order made of single neurons' terms in float64."""
     U, V, W = weights64(run.network)
@@ -180,13 +180,14 @@ def test_pruning_by_attribution_removes_what_it_says(run: Run, by):
     m, n = data.inputs.T
     terms = ((U[:, m] + V[:, n]) ** 2).T[:, :, None] * W.T  # [example, neuron, label]
     rows = np.arange(len(m))
-    true = terms[rows, :, data.true_labels]
+    given_, true = (terms[rows, :, labels] for labels in (data.given_labels, data.true_labels))
+    over_others = given_ - (terms.sum(axis=2) - given_) / 6
+    on_training = over_others[data.is_train]
     added = {
-        "memorizing": (terms[rows, :, data.given_labels] - true)[
-            data.given_labels != data.true_labels
-        ],
-        "generalizing": (true - (terms.sum(axis=2) - true) / 6)[~data.is_train],
-    }[by].mean(axis=0)
+        "memorizing": (given_ - true)[data.given_labels != data.true_labels].mean(axis=0),
+        "generalizing": over_others[~data.is_train].mean(axis=0),
+        "steadiness": on_training.mean(axis=0) / on_training.std(axis=0),
+    }[by]
     order = np.argsort(-added)
     found = prune(run, by, "highest")
     assert found.equals(pruning_curve(run.network, data, order, "mse"))

@@ -166,6 +166,7 @@ def test_losses_are_means_over_their_examples(loss):
         "key_frequencies": len(key),
         "restricted_test_loss": mean(restricted, test),
         "restricted_test_accuracy": pytest.approx(right[test].mean()),
+        "restricted_corrected_accuracy": pytest.approx(right[wrong].mean()),
         "restricted_corrupted_loss": mean(restricted, wrong),
         "excluded_train_loss": mean(excluded, data.is_train),
         "excluded_corrupted_loss": mean(excluded, wrong),
@@ -178,7 +179,8 @@ def test_without_wrong_labels_their_losses_are_missing_and_without_residues_all_
         random_network(experiment), Examples(make_dataset(experiment), 12), experiment
     )
     missing = {name for name, value in found.items() if np.isnan(value)}
-    assert missing == {"restricted_corrupted_loss", "excluded_corrupted_loss"}
+    assert missing == {name for name in found if "corrected" in name or "corrupted" in name}
+    assert len(missing) == 3
     others = complete(Experiment(task="plain_data:features", model="image_mlp", width=8))
     examples = Examples(make_dataset(others), 8)
     assert rule_scores(random_network(others), examples, others) == {}
