@@ -7,6 +7,7 @@ CALLS = """
 import grokscope as gs
 from grokscope.analysis.label_audit import audit
 from grokscope.errors import ConfigError
+from grokscope.runs.extraction import extract
 from grokscope.runs.pruning import prune
 
 experiment = gs.Experiment(steps=2).replace(modulus=7, width=8)
@@ -17,6 +18,10 @@ for call in (
     lambda: audit("61cef3"),
     lambda: audit(run, folds=2.5),
     lambda: prune(experiment),
+    lambda: extract(experiment),
+    lambda: extract(run, 1.5),
+    lambda: extract(run, "1"),
+    lambda: extract(run, 1, [[0, 1], [2, 3]]),
     lambda: gs.pruning.pruning_curve(run, run.data, order, "mse"),
     lambda: gs.pruning.pruning_curve(run.network, experiment, order, "mse"),
     lambda: gs.train(run),
@@ -34,7 +39,8 @@ for call in (
     try:
         call()
     except ConfigError as error:
-        assert "must be of type" in str(error) and "\\n" not in str(error), error
+        words = "must be of type", "must hold residues from 0 to 6"
+        assert any(word in str(error) for word in words) and "\\n" not in str(error), error
         print(error)
     else:
         raise AssertionError("accepted")

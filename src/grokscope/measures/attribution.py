@@ -79,7 +79,7 @@ def attribution_map(
     """
     require_terms(network, layer)
     W = np.asarray(network.layers[layer].outgoing_of(network))
-    features = np.asarray(network.features(jnp.asarray(dataset.inputs[examples])))
+    features = np.asarray(_features(network, jnp.asarray(dataset.inputs[examples])))
     given, true = dataset.given_labels[examples], dataset.true_labels[examples]
     return features * (W[given] - W[true])
 
@@ -137,6 +137,14 @@ def half_of(memorizing: Float[np.ndarray, "unit"]) -> float:
     if not total > 0:
         return float("nan")
     return float((np.cumsum(added) >= total / 2).argmax() + 1) / len(memorizing)
+
+
+@compiled()
+def _features(
+    network: Network, inputs: Shaped[Array, "example *feature"]
+) -> Float[Array, "example unit"]:
+    """What a network's units send to the logits."""
+    return network.features(inputs)
 
 
 @compiled("layer")

@@ -75,7 +75,7 @@ def rule_of(
     enough = np.cumsum(power[strongest]) >= KEY_POWER * power.sum()
     key = strongest[: int(enough.argmax()) + 1] + 1
     is_key = np.isin(np.arange(len(waves)), key)
-    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0)[sums].astype(np.float32)
+    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(np.float32)[sums]
     restricted, excluded = logits.copy(), logits.copy()
     restricted[is_known] = known.mean(axis=0) + of_key
     excluded[is_known] = known - of_key

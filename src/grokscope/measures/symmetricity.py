@@ -38,14 +38,15 @@ def gradient_symmetricity(
         seed: of the draw.
 
     Returns:
-        NaN if there are no pairs.
+        NaN if there are no pairs, or all gradients are 0. Triples of which one is 0 are left out.
     """
     if not len(pairs):
         return float("nan")
     rng = np.random.default_rng(seed)
     drawn = pairs[rng.integers(len(pairs), size=triples)]
-    cosines = _cosines(network, drawn, rng.integers(n_labels, size=triples))
-    return float(np.nanmean(np.asarray(cosines)))
+    cosines = np.asarray(_cosines(network, drawn, rng.integers(n_labels, size=triples)))
+    known = cosines[~np.isnan(cosines)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 @compiled()

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int
 
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
@@ -67,6 +67,7 @@ def extract(run: Run, frequencies: int = 1, order: Int[np.ndarray, "residue"] | 
     """
     network, order = _extractable(run, order)
     waves = Waves(network, order)
+    require_kind("frequencies", frequencies, (int, np.integer), "Use 1.")
     if not 1 <= frequencies <= waves.n_frequencies:
         raise ConfigError(
             f"`frequencies` must be from 1 to {waves.n_frequencies}, got {frequencies}. Use 1."
@@ -169,9 +170,8 @@ def _extractable(
     if order is None:
         return network, order_of(task)
     order = np.asarray(order)
-    if order.dtype.kind not in "iu" or not set(order.tolist()) <= set(range(task.modulus)) or (
-        len(set(order.tolist())) != order.size
-    ):  # fmt: skip
+    is_list = order.dtype.kind in "iu" and order.ndim == 1
+    if not is_list or len({*order.tolist()} & {*range(task.modulus)}) != order.size:
         raise ConfigError(
             f"`order` must hold residues from 0 to {task.modulus - 1}, each at most once, got "
             f"{order.dtype} {list(order.shape)}. Leave it out."

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import xarray as xr
@@ -36,12 +36,14 @@ class Maker(TypedDict):
         variables: the names of their variables.
         variable_attrs: attributes of variables that differ from the archive's.
         words: values of variables that are no numbers.
+        scalars: variables without dimensions, which in other runs may be over steps.
     """
 
     attrs: dict[str, str]
     variables: list[str]
     variable_attrs: dict[str, dict[str, str]]
     words: dict[str, list[str]]
+    scalars: NotRequired[list[str]]
 
 
 COMPRESSION = {"zlib": True, "complevel": 6, "shuffle": True}
@@ -73,7 +75,9 @@ def archive(
             continue
         dataset = without_weights(run).dataset
         for name, variable in dataset.variables.items():
-            layout.setdefault(str(name), variable)
+            if variable.ndim > layout.setdefault(str(name), variable).ndim:
+                layout[str(name)] = variable
+                packed[str(name)] = packed[str(name)][..., None]
             if variable.dtype.kind in "iuf":
                 _put(packed, str(name), shape, index, variable.values)
         maker = _maker(dataset, layout)
@@ -115,6 +119,7 @@ def _maker(dataset: xr.Dataset, layout: dict[str, xr.Variable]) -> Maker:
             if variable.attrs != layout[str(name)].attrs or name in words
         },
         "words": words,
+        "scalars": sorted(str(name) for name, variable in dataset.items() if not variable.dims),
     }
 
 
@@ -142,10 +147,14 @@ def _of_list(maker: list[Any]) -> Maker:
 def _put(
     packed: dict[str, np.ndarray], name: str, shape: tuple, index: tuple, values: np.ndarray
 ) -> None:
-    """Put a run's values at its place, making room for them; the rest is NaN."""
+    """Put a run's values at its place, making room for them; the rest is NaN.
+
+    A number stands first where other runs have one for each step.
+    """
     kind = np.float32 if values.dtype == np.float32 else np.float64  # integers up to 2⁵³ fit
     array = packed.get(name, np.empty((*shape, *(0 for _ in values.shape)), kind))
     inner = array.shape[len(shape) :]
+    values = values.reshape(values.shape or (1,) * len(inner))
     array = _padded(array, (*shape, *map(max, inner, values.shape)))
     array[(*index, *(slice(length) for length in values.shape))] = values
     packed[name] = array
@@ -207,6 +216,8 @@ def _run_dataset(cell: xr.Dataset, maker: Maker) -> xr.Dataset:
             continue
         dims = [str(dim) for dim in cell[name].dims]
         values = cell[name].values[tuple(slice(lengths.get(dim)) for dim in dims)]
+        if own in maker.get("scalars", ()):
+            dims, values = [], values.ravel()[0]
         attrs = dict(cell[name].attrs)
         if kind := attrs.pop("dtype", None):
             values = values.astype(kind)
