@@ -19,9 +19,12 @@ from grokscope.measures.phases import Phase
 from grokscope.plotting import style
 from grokscope.plotting.audit import plot_audit
 from grokscope.plotting.diagram import plot_phases
+from grokscope.plotting.extraction import plot_extraction
+from grokscope.plotting.neurons import plot_neurons
 from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.plotting.pruning import plot_pruning
 from grokscope.plotting.run import plot_accuracies, plot_run
+from grokscope.runs.extraction import extraction_curve
 from grokscope.runs.pruning import control_band, prune, pruning_curves
 from grokscope.runs.train import train
 from grokscope.sweeps.diagram import collect
@@ -50,6 +53,8 @@ def pictures_of(run, sweep):
             run, {"lowest": prune(run)}, control_band(run), {"lowest": prune(run, "norm")}
         ),
         "audit": plot_audit(run, audit(run)),
+        "extraction": plot_extraction(run, extraction_curve(run)),
+        "neurons": plot_neurons(run),
         "phases": plot_phases(sweep),
         "two sweeps": plot_phases([sweep, sweep], with_accuracies=True, generalizes=0.8),
     }
