@@ -100,7 +100,7 @@ def test_the_lottery_is_recounted_neuron_by_neuron(coexisting):
 
 
 def test_steadiness_parts_the_neurons_that_ipr_parts(coexisting):
-    """Without rule, truth or the order of residues; here 12 of 200 neurons differ, by chance 100."""
+    """Without rule, truth or order of residues; here 12 of 200 neurons differ, by chance 100."""
     table = neuron_table(coexisting)
     assert set(table.part) == {"steady", "unsteady"}
     assert ((table.part == "steady") == (table.group == "high")).mean() > 0.9
