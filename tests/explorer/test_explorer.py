@@ -29,6 +29,8 @@ from grokscope.explorer.payload import details, overview
 from grokscope.explorer.serve import listen
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
+from grokscope.measures.differences import DIFFERENCES
+from grokscope.measures.table import MEASURES
 from grokscope.plotting.diagram import UNEVEN
 from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.runs.compact import without_weights
@@ -54,10 +56,7 @@ def sweep(seeds=2, missing=0.3, shape=AXES):
         train, test, peak = rng.choice([0.2, 0.66, 0.8, 0.89996, 0.9, 0.95, 1.0], 3)
         last = [size - 1 for size in grid.sizes.values()]
         on_lattice = all(index[i] % 4 == 0 or index[i] == last[i] for i in (1, 2))
-        summary = dict.fromkeys(
-            ["train_loss", "test_loss", "corrupted_accuracy", "corrected_accuracy",
-             "uncorrupted_accuracy", "mean_ipr", "dead_neurons", "last_step", "seconds"], 0.5
-        )  # fmt: skip
+        summary = dict.fromkeys(MEASURES, 0.5)
         summary |= {"train_accuracy": train, "test_accuracy": test, "settled_at": None}
         summary |= {"peak_test_accuracy": max(peak, test), "neurons_required": None, "own": {}}
         summary |= {"norm": {"U": 1.0}, "has_weights": False}
@@ -284,8 +283,11 @@ def test_nothing_keeps_out_who_cannot_see_or_point(open_page, trained, tmp_path,
     tab = open_page(address, color_scheme=scheme, bypass_csp=True)
     tab.set_viewport_size({"width": width, "height": 900})
     tab.locator("summary").click()
-    found = Axe().run(tab).response["violations"]
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    for color in ("none", "extracted_minus_vote"):
+        tab.locator("#color").select_option(color)
+        found = Axe().run(tab).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_strings_from_a_file_are_text(open_page, trained, tmp_path):
@@ -569,6 +571,73 @@ def test_another_sweep_on_the_same_port_is_not_taken_for_the_first(open_page, tr
         until(tab, "data.title.includes('20 steps')")
         assert tab.evaluate("detailsOf(3).then((d) => d.digest)") == second.run(3).digest
         server.shutdown()
+
+
+def measured_sweep(seeds=2):
+    """A sweep whose extracted and vote accuracies, and a loss, differ from cell to cell."""
+    data, rng = sweep(seeds), np.random.default_rng(1)
+    known = np.isfinite(data.test_accuracy.values)
+    for name, numbers in {
+        "extracted_test_accuracy": rng.random(known.shape),
+        "vote_test_accuracy": rng.random(known.shape),
+        "restricted_test_loss": 10 ** (4 * rng.random(known.shape) - 3),
+    }.items():
+        data[name] = data[name].copy(data=np.where(known, numbers, np.nan))
+    data["key_frequencies"] = data.key_frequencies * np.nan
+    data["mine"] = data.test_loss - 1
+    return data.drop_vars("excluded_train_loss")  # as in an older export
+
+
+def test_cells_can_be_coloured_by_what_the_sweep_has_a_number_of():
+    data = measured_sweep()
+    shown = overview(data)
+    names = [row["name"] for row in shown["measures"]]
+    lacking = ("key_frequencies", "excluded_train_loss", "neurons_required", "settled_at")
+    measures = [name for name in MEASURES if name not in lacking]
+    assert names == [*measures, *DIFFERENCES, "mine"]
+    difference = (data.extracted_test_accuracy - data.vote_test_accuracy).values.ravel()
+    drawn = np.array(shown["cells"]["extracted_minus_vote"], float)
+    np.testing.assert_allclose(drawn, difference, rtol=1e-3)
+    old = overview(data.drop_vars("vote_test_accuracy"))
+    assert "extracted_minus_vote" not in [row["name"] for row in old["measures"]]
+    assert len({row["label"] for row in shown["measures"]}) == len(names)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_a_measure_chosen_by_keyboard_colours_the_cells(open_page, tmp_path, width, scheme):
+    data = measured_sweep()
+    tab = open_page(written(tmp_path, data) + "#pins=none", color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
+    phases = tab.evaluate("$('diagrams').data[0].z")
+    tab.locator("#color").focus()
+    tab.keyboard.type("extracted minus")
+    assert "color=extracted_minus_vote" in tab.url
+    assert tab.evaluate("document.activeElement.id") == "color"
+    difference = data.extracted_test_accuracy - data.vote_test_accuracy
+    z = np.array(tab.evaluate("$('diagrams').data[0].z"), float)
+    np.testing.assert_allclose(z, difference.mean("seed").values[0], atol=1e-3)
+    axis = tab.evaluate("$('diagrams').layout.coloraxis")
+    assert axis["cmin"] == -axis["cmax"], "0 is the middle"
+    np.testing.assert_allclose(axis["cmax"], np.abs(difference).max(), rtol=1e-3)
+    assert axis["colorbar"]["title"]["text"] == "extracted minus vote"
+    words = DIFFERENCES["extracted_minus_vote"].description
+    assert tab.locator("label", has=tab.locator("#color")).get_attribute("title") == words
+    assert words in tab.locator("#legend").text_content()
+    tab.mouse.move(*center(tab, 4, 5))
+    shown = tab.locator("#cell").text_content()
+    assert f"extracted minus vote {100 * z[5, 4]:+.1f} %" in shown
+    assert tab.evaluate("data.phases[diagram.codes[29]].name") in shown
+    assert open_page(tab.url).evaluate("state.color") == "extracted_minus_vote"
+    tab.locator("#color").select_option("restricted_test_loss")
+    z = np.array(tab.evaluate("$('diagrams').data[0].z"), float)
+    loss = data.restricted_test_loss.mean("seed").values[0]
+    np.testing.assert_allclose(z, np.log10(loss), atol=1e-3)
+    assert tab.evaluate("$('diagrams').clientWidth") <= width
+    tab.locator("#color").select_option("none")
+    assert "color" not in tab.url
+    assert tab.evaluate("$('diagrams').data[0].z") == phases
+    tab.evaluate("location.hash = '#color=nonsense'")
+    until(tab, "state.color === null")
 
 
 def test_figures_and_page_draw_uneven_values_alike():
