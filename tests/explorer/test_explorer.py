@@ -16,6 +16,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -24,6 +25,7 @@ import grokscope
 from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
+from grokscope.explorer import payload
 from grokscope.explorer.page import page
 from grokscope.explorer.payload import details, overview
 from grokscope.explorer.serve import listen
@@ -99,6 +101,16 @@ def trained(tmp_path_factory):
     grid = Grid(base=base, axes=axes)
     grokscope.sweep(grid, store, workers=1, progress=False)
     return store, grid
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A store with a sweep of two networks and their weights; the first has no wrong labels."""
+    store = tmp_path_factory.mktemp("kept") / "runs"
+    base = Experiment(steps=30, measure_every=10).replace(modulus=11, width=12)
+    grid = Grid(base=base, axes={"corruption_fraction": [0, 0.3]})
+    grokscope.sweep(grid, store, workers=1, keep_weights=True, progress=False)
+    return open_source(store)
 
 
 LINES = "(id => ($(id).data || []).filter((line) => !line.showlegend).length)"
@@ -275,14 +287,14 @@ def test_colours_follow_the_reader_s_scheme(open_page, tmp_path, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_nothing_keeps_out_who_cannot_see_or_point(open_page, trained, tmp_path, scheme, width):
+def test_nothing_keeps_out_who_cannot_see_or_point(open_page, kept, tmp_path, scheme, width):
     """By axe-core's rules, with everything that the page can show."""
-    source = open_source(trained[0])
-    cells = {cell: details(source.run(cell)) for cell in range(8)}
-    address = written(tmp_path, source.dataset(), cells)
+    cells = {cell: details(kept.run(cell)) for cell in range(2)}
+    address = written(tmp_path, kept.dataset(), cells) + "#pins=0.1"
     tab = open_page(address, color_scheme=scheme, bypass_csp=True)
     tab.set_viewport_size({"width": width, "height": 900})
     tab.locator("summary").click()
+    until(tab, "$('attribution-scatter').data")
     for color in ("none", "extracted_minus_vote"):
         tab.locator("#color").select_option(color)
         found = Axe().run(tab).response["violations"]
@@ -638,6 +650,67 @@ def test_a_measure_chosen_by_keyboard_colours_the_cells(open_page, tmp_path, wid
     assert tab.evaluate("$('diagrams').data[0].z") == phases
     tab.evaluate("location.hash = '#color=nonsense'")
     until(tab, "state.color === null")
+
+
+def test_what_each_neuron_adds_is_that_of_the_network(kept):
+    run = kept.run(1)
+    shown = details(run)["attribution"]
+    data = run.data
+    wrong = np.flatnonzero(data.given_labels != data.true_labels)
+    assert len(wrong) == len(shown["examples"]) < 60, "all of them"
+    added = np.array(shown["added"]) * shown["step"]
+    logits = np.asarray(run.network(jnp.asarray(data.inputs[wrong])))
+    rows = np.arange(len(wrong))
+    margins = logits[rows, data.given_labels[wrong]] - logits[rows, data.true_labels[wrong]]
+    np.testing.assert_allclose(added.sum(axis=1), margins, atol=12 * shown["step"])
+    assert np.abs(shown["added"]).max() == 9999
+    np.testing.assert_allclose(added.mean(axis=0), shown["memorizing"], atol=1e-3)
+    assert shown["memorizing"] == sorted(shown["memorizing"], reverse=True)
+    np.testing.assert_allclose(shown["ipr"], run.neuron_ipr[shown["units"]], rtol=1e-3)
+    assert "(" + ", ".join(map(str, data.inputs[wrong[0]])) + ")" in shown["examples"][0]
+
+
+def test_why_nothing_is_known_of_what_neurons_add_is_said(kept, monkeypatch):
+    def reason(run):
+        return details(run)["attribution"]["lacking"]
+
+    assert "none of its training labels is wrong" in reason(kept.run(0))
+    assert "--keep-weights" in reason(without_weights(kept.run(1)))
+    experiment = kept.run(1).experiment.replace(learning_rate=1e12)
+    assert "diverged" in reason(grokscope.train(experiment, progress=False))
+    monkeypatch.setattr(payload, "layer_of_terms", lambda network: None)
+    assert "do not add to the logits" in reason(kept.run(1))
+
+
+def test_a_cell_of_a_wide_network_stays_small():
+    run = grokscope.train(Experiment(steps=1, corruption_fraction=0.35), progress=False)
+    shown = details(run)
+    assert np.shape(shown["attribution"]["added"]) == (60, 500)
+    assert len(json.dumps(shown)) < 300_000
+
+
+def test_neurons_and_wrong_labels_are_drawn_of_cells_with_weights(open_page, kept, tmp_path):
+    cells = {0: details(kept.run(0)), 1: details(without_weights(kept.run(1)))}
+    tab = open_page(written(tmp_path, kept.dataset(), cells) + "#pins=0.1")
+    until(tab, "$('lacking').textContent")
+    said = tab.locator("#lacking").text_content()
+    assert "of A, since none of its training labels is wrong; of B, since its weights" in said
+    assert not tab.locator("#attribution-map").is_visible()
+    cells[1] = details(kept.run(1))
+    tab = open_page(written(tmp_path, kept.dataset(), cells) + "#pins=1")
+    until(tab, "$('attribution-scatter').data")
+    found = cells[1]["attribution"]
+    z = tab.evaluate("$('attribution-map').data[0].z")
+    np.testing.assert_allclose(z, np.array(found["added"]) * found["step"])
+    axis = tab.evaluate("$('attribution-map').layout.coloraxis")
+    assert axis["cmin"] == -axis["cmax"]
+    assert tab.evaluate("$('attribution-scatter').data[0].x") == found["memorizing"]
+    assert tab.evaluate("$('attribution-scatter').data[0].marker.color") == found["ipr"]
+    with tab.expect_download() as download:
+        tab.locator("#attribution-map + .save button", has_text="CSV").click()
+    rows = download.value.path().read_text().splitlines()
+    assert rows[0] == "series,x,y,z"
+    assert len(rows) == 1 + np.size(found["added"])
 
 
 def test_figures_and_page_draw_uneven_values_alike():

@@ -114,14 +114,19 @@ function moveCursor(key) {
 
 function save(id, kind) {
   const plot = $(id);
-  if (kind !== "csv") { Plotly.downloadImage(plot, { format: kind, filename: `grokscope-${id}`, width: 1000, height: id === "diagrams" ? plot.clientHeight : 500, scale: kind === "png" ? 2 : 1 }); return; }
+  if (kind !== "csv") { Plotly.downloadImage(plot, { format: kind, filename: `grokscope-${id}`, width: 1000, height: Math.max(plot.clientHeight, 500), scale: kind === "png" ? 2 : 1 }); return; }
   const quote = (v) => (v === null || v === undefined ? "" : /[",\n]/.test(v) ? `"${String(v).replace(/"/g, '""')}"` : v);
-  const rows = id === "diagrams" ? diagramTable() : [["series", "x", "y"], ...plot.data.filter((t) => !t.showlegend).flatMap((t) => t.x.map((x, i) => [t.name, x, t.y[i]]))];
+  const rows = id === "diagrams" ? diagramTable() : chartTable(plot.data.filter((t) => !t.showlegend));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\n")], { type: "text/csv" }));
   link.download = `grokscope-${id}.csv`;
   link.click();
   URL.revokeObjectURL(link.href);
+}
+
+function chartTable(traces) {
+  if (!traces[0].z) return [["series", "x", "y"], ...traces.flatMap((t) => t.x.map((x, i) => [t.name, x, t.y[i]]))];
+  return [["series", "x", "y", "z"], ...traces.flatMap((t) => t.z.flatMap((row, i) => row.map((z, j) => [t.name, t.x[j], t.y[i], z])))];
 }
 
 function diagramTable() {
@@ -135,7 +140,7 @@ function diagramTable() {
 }
 
 function addSaveButtons() {
-  for (const id of ["diagrams", "curves", "ipr", "pruning", "norms", "weights", "spectra"]) {
+  for (const id of ["diagrams", "curves", "ipr", "pruning", "norms", "weights", "spectra", "attribution-map", "attribution-scatter"]) {
     const bar = document.createElement("div");
     bar.className = "save";
     bar.append(...["svg", "png", "csv"].map((kind) => {

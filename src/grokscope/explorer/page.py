@@ -11,7 +11,7 @@ from importlib.resources import files
 PARTS = files("grokscope.explorer")
 
 SCRIPTS = (
-    *("data", "phases", "address", "colors", "diagrams", "charts", "controls"),
+    *("data", "phases", "address", "colors", "diagrams", "attribution", "charts", "controls"),
     "start",
 )
 """Files that make up one script, in this order."""

@@ -14,6 +14,7 @@ from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
 from grokscope.explorer.source import sweep_id
+from grokscope.measures.attribution import attribution, attribution_map, layer_of_terms
 from grokscope.measures.differences import DIFFERENCES
 from grokscope.measures.spectrum import power_share
 from grokscope.measures.table import MEASURES, Measure, is_reserved
@@ -30,6 +31,12 @@ PRUNED = CURVES[1:]
 
 DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
 """Numbers that the page compares with thresholds, and that are therefore not rounded."""
+
+EXAMPLES, UNITS = 60, 500
+"""How many corrupted examples and units the map of what units add shows, evenly spaced."""
+
+DIGITS = 9999
+"""The map's largest number, as a whole number of steps: these are short, and four digits."""
 
 NEURONS = 4
 """How many neurons' weights are shown, evenly spaced by IPR, where the weights are stored."""
@@ -121,7 +128,7 @@ def _shared(data: xr.Dataset) -> list[str]:
 
 
 def details(run: Run) -> dict[str, object]:
-    """The run behind a cell: curves, norms, IPR, pruning curves, neurons."""
+    """The run behind a cell: curves, norms, IPR, pruning curves, neurons, what units add."""
     data = run.dataset
     found: dict[str, object] = {
         "digest": run.digest,
@@ -149,6 +156,7 @@ def details(run: Run) -> dict[str, object]:
         }
     if run.has_weights and run.neuron_ipr.size:
         found["neurons"] = _neurons(run)
+    found["attribution"] = _attribution(run, has_data)
     return found
 
 
@@ -164,6 +172,43 @@ def _neurons(run: Run) -> list[dict[str, object]]:
         }
         for neuron in _spaced(by_ipr, NEURONS).tolist()
     ]
+
+
+def _attribution(run: Run, has_data: bool) -> dict[str, object]:
+    """What units add to wrong labels and to the rule; or `lacking`, why that is not known."""
+    if not run.has_weights:
+        return {"lacking": "its weights are not stored (train the sweep with --keep-weights)"}
+    if run.failed_at is not None:
+        return {"lacking": "its training diverged"}
+    if not has_data:
+        return {"lacking": "it is not of pairs of residues by built-in code alone"}
+    layer = layer_of_terms(run.network)
+    if layer is None:
+        return {"lacking": "its units do not add to the logits"}
+    data = run.data
+    wrong = np.flatnonzero(data.given_labels != data.true_labels)
+    if not wrong.size:
+        return {"lacking": "none of its training labels is wrong"}
+    memorizing, generalizing = attribution(run.network, data, layer)
+    units = _spaced(np.argsort(-memorizing, kind="stable"), UNITS)
+    examples = _spaced(wrong, EXAMPLES)
+    added = attribution_map(run.network, data, layer, examples)[:, units]
+    step = float(np.abs(added).max()) / DIGITS or 1.0
+    ipr = run.layer_iprs.get(layer)
+    return {
+        "of": [len(wrong), len(memorizing)],
+        "examples": [
+            f"({', '.join(map(str, data.inputs[i]))}) given {data.given_labels[i]}, "
+            f"true {data.true_labels[i]}"
+            for i in examples
+        ],
+        "units": units.tolist(),
+        "step": step,
+        "added": np.rint(added / step).astype(int).tolist(),
+        "memorizing": _rounded(memorizing[units]),
+        "generalizing": _rounded(generalizing[units]),
+        "ipr": None if ipr is None else _rounded(ipr[units]),
+    }
 
 
 def _spaced(items: np.ndarray, at_most: int) -> np.ndarray:
