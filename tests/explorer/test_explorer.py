@@ -16,6 +16,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -24,11 +25,14 @@ import grokscope
 from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
+from grokscope.explorer import payload
 from grokscope.explorer.page import page
 from grokscope.explorer.payload import details, overview
 from grokscope.explorer.serve import listen
 from grokscope.explorer.server import make_server
 from grokscope.explorer.source import open_source
+from grokscope.measures.differences import DIFFERENCES
+from grokscope.measures.table import MEASURES
 from grokscope.plotting.diagram import UNEVEN
 from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.runs.compact import without_weights
@@ -54,10 +58,7 @@ def sweep(seeds=2, missing=0.3, shape=AXES):
         train, test, peak = rng.choice([0.2, 0.66, 0.8, 0.89996, 0.9, 0.95, 1.0], 3)
         last = [size - 1 for size in grid.sizes.values()]
         on_lattice = all(index[i] % 4 == 0 or index[i] == last[i] for i in (1, 2))
-        summary = dict.fromkeys(
-            ["train_loss", "test_loss", "corrupted_accuracy", "corrected_accuracy",
-             "uncorrupted_accuracy", "mean_ipr", "dead_neurons", "last_step", "seconds"], 0.5
-        )  # fmt: skip
+        summary = dict.fromkeys(MEASURES, 0.5)
         summary |= {"train_accuracy": train, "test_accuracy": test, "settled_at": None}
         summary |= {"peak_test_accuracy": max(peak, test), "neurons_required": None, "own": {}}
         summary |= {"norm": {"U": 1.0}, "has_weights": False}
@@ -100,6 +101,16 @@ def trained(tmp_path_factory):
     grid = Grid(base=base, axes=axes)
     grokscope.sweep(grid, store, workers=1, progress=False)
     return store, grid
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A store with a sweep of two networks and their weights; the first has no wrong labels."""
+    store = tmp_path_factory.mktemp("kept") / "runs"
+    base = Experiment(steps=30, measure_every=10).replace(modulus=11, width=12)
+    grid = Grid(base=base, axes={"corruption_fraction": [0, 0.3]})
+    grokscope.sweep(grid, store, workers=1, keep_weights=True, progress=False)
+    return open_source(store)
 
 
 LINES = "(id => ($(id).data || []).filter((line) => !line.showlegend).length)"
@@ -276,16 +287,19 @@ def test_colours_follow_the_reader_s_scheme(open_page, tmp_path, scheme):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
-def test_nothing_keeps_out_who_cannot_see_or_point(open_page, trained, tmp_path, scheme, width):
+def test_nothing_keeps_out_who_cannot_see_or_point(open_page, kept, tmp_path, scheme, width):
     """By axe-core's rules, with everything that the page can show."""
-    source = open_source(trained[0])
-    cells = {cell: details(source.run(cell)) for cell in range(8)}
-    address = written(tmp_path, source.dataset(), cells)
+    cells = {cell: details(kept.run(cell)) for cell in range(2)}
+    address = written(tmp_path, kept.dataset(), cells) + "#pins=0.1"
     tab = open_page(address, color_scheme=scheme, bypass_csp=True)
     tab.set_viewport_size({"width": width, "height": 900})
     tab.locator("summary").click()
-    found = Axe().run(tab).response["violations"]
-    assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+    until(tab, "$('attribution-scatter').data")
+    for color in ("none", "extracted_minus_vote"):
+        tab.locator("#color").select_option(color)
+        found = Axe().run(tab).response["violations"]
+        assert [(rule["id"], rule["nodes"][0]["html"]) for rule in found] == []
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_strings_from_a_file_are_text(open_page, trained, tmp_path):
@@ -569,6 +583,134 @@ def test_another_sweep_on_the_same_port_is_not_taken_for_the_first(open_page, tr
         until(tab, "data.title.includes('20 steps')")
         assert tab.evaluate("detailsOf(3).then((d) => d.digest)") == second.run(3).digest
         server.shutdown()
+
+
+def measured_sweep(seeds=2):
+    """A sweep whose extracted and vote accuracies, and a loss, differ from cell to cell."""
+    data, rng = sweep(seeds), np.random.default_rng(1)
+    known = np.isfinite(data.test_accuracy.values)
+    for name, numbers in {
+        "extracted_test_accuracy": rng.random(known.shape),
+        "vote_test_accuracy": rng.random(known.shape),
+        "restricted_test_loss": 10 ** (4 * rng.random(known.shape) - 3),
+    }.items():
+        data[name] = data[name].copy(data=np.where(known, numbers, np.nan))
+    data["key_frequencies"] = data.key_frequencies * np.nan
+    data["mine"] = data.test_loss - 1
+    return data.drop_vars("excluded_train_loss")  # as in an older export
+
+
+def test_cells_can_be_coloured_by_what_the_sweep_has_a_number_of():
+    data = measured_sweep()
+    shown = overview(data)
+    names = [row["name"] for row in shown["measures"]]
+    lacking = ("key_frequencies", "excluded_train_loss", "neurons_required", "settled_at")
+    measures = [name for name in MEASURES if name not in lacking]
+    assert names == [*measures, *DIFFERENCES, "mine"]
+    difference = (data.extracted_test_accuracy - data.vote_test_accuracy).values.ravel()
+    drawn = np.array(shown["cells"]["extracted_minus_vote"], float)
+    np.testing.assert_allclose(drawn, difference, rtol=1e-3)
+    old = overview(data.drop_vars("vote_test_accuracy"))
+    assert "extracted_minus_vote" not in [row["name"] for row in old["measures"]]
+    assert len({row["label"] for row in shown["measures"]}) == len(names)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
+def test_a_measure_chosen_by_keyboard_colours_the_cells(open_page, tmp_path, width, scheme):
+    data = measured_sweep()
+    tab = open_page(written(tmp_path, data) + "#pins=none", color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
+    phases = tab.evaluate("$('diagrams').data[0].z")
+    tab.locator("#color").focus()
+    tab.keyboard.type("extracted minus")
+    assert "color=extracted_minus_vote" in tab.url
+    assert tab.evaluate("document.activeElement.id") == "color"
+    difference = data.extracted_test_accuracy - data.vote_test_accuracy
+    z = np.array(tab.evaluate("$('diagrams').data[0].z"), float)
+    np.testing.assert_allclose(z, difference.mean("seed").values[0], atol=1e-3)
+    axis = tab.evaluate("$('diagrams').layout.coloraxis")
+    assert axis["cmin"] == -axis["cmax"], "0 is the middle"
+    np.testing.assert_allclose(axis["cmax"], np.abs(difference).max(), rtol=1e-3)
+    assert axis["colorbar"]["title"]["text"] == "extracted minus vote"
+    words = DIFFERENCES["extracted_minus_vote"].description
+    assert tab.locator("label", has=tab.locator("#color")).get_attribute("title") == words
+    assert words in tab.locator("#legend").text_content()
+    tab.mouse.move(*center(tab, 4, 5))
+    shown = tab.locator("#cell").text_content()
+    assert f"extracted minus vote {100 * z[5, 4]:+.1f} %" in shown
+    assert tab.evaluate("data.phases[diagram.codes[29]].name") in shown
+    assert open_page(tab.url).evaluate("state.color") == "extracted_minus_vote"
+    tab.locator("#color").select_option("restricted_test_loss")
+    z = np.array(tab.evaluate("$('diagrams').data[0].z"), float)
+    loss = data.restricted_test_loss.mean("seed").values[0]
+    np.testing.assert_allclose(z, np.log10(loss), atol=1e-3)
+    assert tab.evaluate("$('diagrams').clientWidth") <= width
+    tab.locator("#color").select_option("none")
+    assert "color" not in tab.url
+    assert tab.evaluate("$('diagrams').data[0].z") == phases
+    tab.evaluate("location.hash = '#color=nonsense'")
+    until(tab, "state.color === null")
+
+
+def test_what_each_neuron_adds_is_that_of_the_network(kept):
+    run = kept.run(1)
+    shown = details(run)["attribution"]
+    data = run.data
+    wrong = np.flatnonzero(data.given_labels != data.true_labels)
+    assert len(wrong) == len(shown["examples"]) < 60, "all of them"
+    added = np.array(shown["added"]) * shown["step"]
+    logits = np.asarray(run.network(jnp.asarray(data.inputs[wrong])))
+    rows = np.arange(len(wrong))
+    margins = logits[rows, data.given_labels[wrong]] - logits[rows, data.true_labels[wrong]]
+    np.testing.assert_allclose(added.sum(axis=1), margins, atol=12 * shown["step"])
+    assert np.abs(shown["added"]).max() == 9999
+    np.testing.assert_allclose(added.mean(axis=0), shown["memorizing"], atol=1e-3)
+    assert shown["memorizing"] == sorted(shown["memorizing"], reverse=True)
+    np.testing.assert_allclose(shown["ipr"], run.neuron_ipr[shown["units"]], rtol=1e-3)
+    assert "(" + ", ".join(map(str, data.inputs[wrong[0]])) + ")" in shown["examples"][0]
+
+
+def test_why_nothing_is_known_of_what_neurons_add_is_said(kept, monkeypatch):
+    def reason(run):
+        return details(run)["attribution"]["lacking"]
+
+    assert "none of its training labels is wrong" in reason(kept.run(0))
+    assert "--keep-weights" in reason(without_weights(kept.run(1)))
+    experiment = kept.run(1).experiment.replace(learning_rate=1e12)
+    assert "diverged" in reason(grokscope.train(experiment, progress=False))
+    monkeypatch.setattr(payload, "layer_of_terms", lambda network: None)
+    assert "do not add to the logits" in reason(kept.run(1))
+
+
+def test_a_cell_of_a_wide_network_stays_small():
+    run = grokscope.train(Experiment(steps=1, corruption_fraction=0.35), progress=False)
+    shown = details(run)
+    assert np.shape(shown["attribution"]["added"]) == (60, 500)
+    assert len(json.dumps(shown)) < 300_000
+
+
+def test_neurons_and_wrong_labels_are_drawn_of_cells_with_weights(open_page, kept, tmp_path):
+    cells = {0: details(kept.run(0)), 1: details(without_weights(kept.run(1)))}
+    tab = open_page(written(tmp_path, kept.dataset(), cells) + "#pins=0.1")
+    until(tab, "$('lacking').textContent")
+    said = tab.locator("#lacking").text_content()
+    assert "of A, since none of its training labels is wrong; of B, since its weights" in said
+    assert not tab.locator("#attribution-map").is_visible()
+    cells[1] = details(kept.run(1))
+    tab = open_page(written(tmp_path, kept.dataset(), cells) + "#pins=1")
+    until(tab, "$('attribution-scatter').data")
+    found = cells[1]["attribution"]
+    z = tab.evaluate("$('attribution-map').data[0].z")
+    np.testing.assert_allclose(z, np.array(found["added"]) * found["step"])
+    axis = tab.evaluate("$('attribution-map').layout.coloraxis")
+    assert axis["cmin"] == -axis["cmax"]
+    assert tab.evaluate("$('attribution-scatter').data[0].x") == found["memorizing"]
+    assert tab.evaluate("$('attribution-scatter').data[0].marker.color") == found["ipr"]
+    with tab.expect_download() as download:
+        tab.locator("#attribution-map + .save button", has_text="CSV").click()
+    rows = download.value.path().read_text().splitlines()
+    assert rows[0] == "series,x,y,z"
+    assert len(rows) == 1 + np.size(found["added"])
 
 
 def test_figures_and_page_draw_uneven_values_alike():

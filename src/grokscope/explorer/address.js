@@ -5,7 +5,7 @@ function defaults() {
   const at = Object.fromEntries(names.map((name) => [name, 0]));
   return {
     x: names[names.length - 1], y: names[names.length - 2] || null, panels: names[names.length - 3] || null, at,
-    seed: seedCount() > 1 ? null : 0, pins: [],
+    seed: seedCount() > 1 ? null : 0, color: null, pins: [],
     thresholds: Object.fromEntries(Object.entries(THRESHOLDS).map(([name, t]) => [name, t.value])),
   };
 }
@@ -25,6 +25,7 @@ function fromAddress() {
     const value = Number.parseFloat(given.get(name));
     if (value >= 0 && value <= 1) found.thresholds[name] = value;
   }
+  if (data.measures.some(({ name }) => name === given.get("color"))) found.color = given.get("color");
   const seed = Number.parseInt(given.get("seed"), 10);
   if (seed >= 0 && seed < seedCount()) found.seed = seed;
   const size = data.shape.reduce((a, b) => a * b, 1);
@@ -40,6 +41,7 @@ function toAddress() {
   for (const [name, index] of Object.entries(state.at)) if (index) words.set(`at.${name}`, index);
   for (const [name, value] of Object.entries(state.thresholds)) if (value !== THRESHOLDS[name].value) words.set(name, value);
   if (state.seed !== usual.seed) words.set("seed", state.seed === null ? "all" : state.seed);
+  if (state.color) words.set("color", state.color);
   words.set("pins", state.pins.join(".") || "none");
   history.replaceState(null, "", `#${words}`);
 }

@@ -30,7 +30,8 @@ async function drawPinned() {
   if (wanted.join() !== state.pins.join()) return; // pinned anew meanwhile
   $("pins").replaceChildren(...wanted.map((cell, i) => pinButton(cell, found[i], i)));
   $("pinned").hidden = !wanted.length;
-  if (wanted.length) drawCharts(chartsOf(found));
+  $("lacking").textContent = lackingWords(found);
+  if (wanted.length) drawCharts([...chartsOf(found), ...attributionCharts(found)]);
 }
 
 function pinButton(cell, one, i) {

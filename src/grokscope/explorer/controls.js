@@ -7,6 +7,17 @@ function labelled(text, control, output, meaning = "") {
   return label;
 }
 
+function selector(text, { id, options, value, set, meaning }) { // of [value, text, meaning]
+  const select = document.createElement("select");
+  select.id = id;
+  select.append(...options.map(([name, words, title = ""]) => Object.assign(new Option(words, name || "none", false, name === value), { title })));
+  select.addEventListener("change", () => {
+    set(select.value === "none" ? null : select.value);
+    update();
+  });
+  return labelled(text, select, null, meaning);
+}
+
 function slider(text, { min, max, step, value, show, set, id, meaning }) {
   const input = document.createElement("input"), output = document.createElement("output");
   Object.assign(input, { type: "range", min, max, step, value, id });
@@ -19,29 +30,27 @@ function slider(text, { min, max, step, value, show, set, id, meaning }) {
 function drawControls() {
   const focused = document.activeElement && document.activeElement.id; // it is made anew
   const names = data.dimensions.slice(0, -1).map((d) => d.name);
-  const choose = (axis, text, optional) => {
-    const select = document.createElement("select");
-    select.id = `axis-${axis}`;
-    for (const name of [...names, ...(optional ? [null] : [])]) {
-      const option = document.createElement("option");
-      option.value = name || "none";
-      option.textContent = name ? data.dimensions[dimension(name)].label : "none";
-      option.selected = name === state[axis];
-      select.append(option);
-    }
-    select.addEventListener("change", () => {
-      const chosen = select.value === "none" ? null : select.value;
-      for (const other of ["x", "y", "panels"]) if (other !== axis && state[other] === chosen && chosen) state[other] = state[axis];
-      state[axis] = chosen;
+  const choose = (axis, text, optional) => selector(text, {
+    id: `axis-${axis}`, value: state[axis], meaning: state[axis] ? data.dimensions[dimension(state[axis])].meaning : "",
+    options: [...names.map((name) => [name, data.dimensions[dimension(name)].label]), ...(optional ? [[null, "none"]] : [])],
+    set: (name) => {
+      for (const other of ["x", "y", "panels"]) if (other !== axis && state[other] === name && name) state[other] = state[axis];
+      state[axis] = name;
       drawControls();
-      update();
-    });
-    return labelled(text, select, null, state[axis] ? data.dimensions[dimension(state[axis])].meaning : "");
-  };
+    },
+  });
   const axes = [choose("x", "across")];
   if (names.length > 1) axes.push(choose("y", "up"));
   if (names.length > 2) axes.push(choose("panels", "panels", true));
   $("axes").replaceChildren($("axes").firstElementChild, ...axes);
+  const explain = () => { colors.title = chosen() ? chosen().meaning : PHASES_MEAN; };
+  const colors = selector("colour by", {
+    id: "color", value: state.color, set: (name) => { state.color = name; explain(); }, // not made anew while a name is typed
+    options: [[null, "phase", PHASES_MEAN], ...data.measures.map(({ name, label, meaning }) => [name, label, meaning])],
+  });
+  explain();
+  colors.querySelector("select").setAttribute("aria-describedby", "legend");
+  $("colors").replaceChildren($("colors").firstElementChild, colors);
   const rest = names.filter((name) => ![state.x, state.y, state.panels].includes(name)).map((name) => slider(data.dimensions[dimension(name)].label, {
     min: 0, max: data.shape[dimension(name)] - 1, step: 1, value: state.at[name], id: `at-${name}`, meaning: data.dimensions[dimension(name)].meaning,
     show: (i) => String(values(name)[i]), set: (i) => { state.at[name] = i; update(); },
@@ -105,14 +114,19 @@ function moveCursor(key) {
 
 function save(id, kind) {
   const plot = $(id);
-  if (kind !== "csv") { Plotly.downloadImage(plot, { format: kind, filename: `grokscope-${id}`, width: 1000, height: id === "diagrams" ? plot.clientHeight : 500, scale: kind === "png" ? 2 : 1 }); return; }
+  if (kind !== "csv") { Plotly.downloadImage(plot, { format: kind, filename: `grokscope-${id}`, width: 1000, height: Math.max(plot.clientHeight, 500), scale: kind === "png" ? 2 : 1 }); return; }
   const quote = (v) => (v === null || v === undefined ? "" : /[",\n]/.test(v) ? `"${String(v).replace(/"/g, '""')}"` : v);
-  const rows = id === "diagrams" ? diagramTable() : [["series", "x", "y"], ...plot.data.filter((t) => !t.showlegend).flatMap((t) => t.x.map((x, i) => [t.name, x, t.y[i]]))];
+  const rows = id === "diagrams" ? diagramTable() : chartTable(plot.data.filter((t) => !t.showlegend));
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\n")], { type: "text/csv" }));
   link.download = `grokscope-${id}.csv`;
   link.click();
   URL.revokeObjectURL(link.href);
+}
+
+function chartTable(traces) {
+  if (!traces[0].z) return [["series", "x", "y"], ...traces.flatMap((t) => t.x.map((x, i) => [t.name, x, t.y[i]]))];
+  return [["series", "x", "y", "z"], ...traces.flatMap((t) => t.z.flatMap((row, i) => row.map((z, j) => [t.name, t.x[j], t.y[i], z])))];
 }
 
 function diagramTable() {
@@ -126,7 +140,7 @@ function diagramTable() {
 }
 
 function addSaveButtons() {
-  for (const id of ["diagrams", "curves", "ipr", "pruning", "norms", "weights", "spectra"]) {
+  for (const id of ["diagrams", "curves", "ipr", "pruning", "norms", "weights", "spectra", "attribution-map", "attribution-scatter"]) {
     const bar = document.createElement("div");
     bar.className = "save";
     bar.append(...["svg", "png", "csv"].map((kind) => {

@@ -1,6 +1,7 @@
 // Phase diagrams. What comes from a file is text for Plotly too.
 
 const UNTRAINED = "#ffffff";
+const BAR = 36; // pixels of the bar of a measure's colours, above the panels
 
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"); // for Plotly
@@ -62,13 +63,11 @@ function describe(place) {
   if (code === UNKNOWN) return `${where}: not trained`;
   const name = data.phases[code].name;
   if (diagram.inferred[index]) return `${where}: ${name}, inferred from its neighbours`;
-  const cells = cellsOf(place), mean = (key) => {
-    const known = cells.map((cell) => data.cells[key][cell]).filter((v) => v !== null);
-    return known.length ? known.reduce((a, b) => a + b, 0) / known.length : null;
-  };
-  const ipr = mean("mean_ipr");
-  return `${where}: ${name} · train ${percent(mean("train_accuracy"))} · test ${percent(mean("test_accuracy"))}`
-    + ` · corrupted ${percent(mean("corrupted_accuracy"))}${ipr === null ? "" : ` · mean IPR ${ipr.toFixed(2)}`}`;
+  const cells = cellsOf(place), ipr = meanOf("mean_ipr", cells), measure = chosen();
+  const [train, test, corrupted] = ["train", "test", "corrupted"].map((part) => `${part} ${percent(meanOf(`${part}_accuracy`, cells))}`);
+  return [
+    `${where}: ${measure ? `${measure.label} ${worded(measure, meanOf(measure.name, cells))} · ` : ""}${name}`, train, test, corrupted, ...(ipr === null ? [] : [`mean IPR ${ipr.toFixed(2)}`]),
+  ].join(" · ");
 }
 
 // Where the panels stand: pixels of the whole, and each panel's share of it.
@@ -78,7 +77,7 @@ function arrangement() {
   const tall = Math.max(narrow ? 190 : 250, Math.min(0.75 * (width - 80) / across, 330));
   const gap = 0.045, between = 60 / (down * tall - 16); // 60 pixels between rows of panels
   const share = { width: (1 - gap * (across - 1)) / across, height: (1 - between * (down - 1)) / down };
-  const margin = { l: 55, r: 10, t: 30, b: 46 }, height = 60 + down * tall;
+  const bar = chosen() ? BAR : 0, margin = { l: 55, r: 10, t: 30 + bar, b: 46 }, height = 60 + bar + down * tall;
   const pixels = [share.width * (width - margin.l - margin.r), share.height * (height - margin.t - margin.b)];
   const domain = (panel) => {
     const left = (panel % across) * (share.width + gap), top = 1 - Math.floor(panel / across) * (share.height + between);
@@ -94,20 +93,20 @@ const spot = (place) => ({ // where a place lies in its panel
   x: positions(state.x)[place[dimension(state.x)]], y: state.y ? positions(state.y)[place[dimension(state.y)]] : 0,
 });
 
-// A panel's cells, and on them, where seeds differ, a square with the second phase's share of the area.
-function cellTraces(panel, scale, codeCount, pixels) {
-  const rows = rowCount(), columns = data.shape[dimension(state.x)], z = [], others = [];
+// A panel's cells, and on them, where phases of seeds differ, a square with the second one's share of the area.
+function cellTraces(panel, shade, pixels) {
+  const rows = rowCount(), columns = data.shape[dimension(state.x)], z = [], others = [], measure = chosen();
   for (let row = 0; row < rows; row++) {
     z.push([...Array(columns).keys()].map((column) => {
       const place = placeOf(panel, row, column), index = flat([...place, 0]) / seedCount();
+      if (measure) { const value = meanOf(measure.name, cellsOf(place)); return value === null ? null : shade(value); }
       if (diagram.second[index]) others.push({ ...diagram.second[index], ...spot(place) });
       return diagram.codes[index] === UNKNOWN ? null : 2 * diagram.codes[index] + diagram.inferred[index];
     }));
   }
   const axes = { xaxis: `x${axisKey(panel)}`, yaxis: `y${axisKey(panel)}` }, side = Math.min(pixels[0] / columns, pixels[1] / rows);
   const heat = {
-    type: "heatmap", x: positions(state.x), y: state.y ? positions(state.y) : [0], z, zmin: -0.5, zmax: codeCount - 0.5,
-    colorscale: scale, showscale: false, xgap: 0.5, ygap: 0.5, hoverinfo: "none", ...axes,
+    type: "heatmap", x: positions(state.x), y: state.y ? positions(state.y) : [0], z, coloraxis: "coloraxis", xgap: 0.5, ygap: 0.5, hoverinfo: "none", ...axes,
   };
   const squares = {
     type: "scatter", mode: "markers", hoverinfo: "skip", x: others.map(({ x }) => x), y: others.map(({ y }) => y), ...axes,
@@ -144,17 +143,23 @@ function markTrace(place, text, color) {
   };
 }
 
+function phaseScale() {
+  const colors = data.phases.flatMap(({ color }) => [color, mix(color, data.pale)]);
+  const colorscale = colors.flatMap((color, i) => [[i / colors.length, color], [(i + 1) / colors.length, color]]);
+  return { axis: { colorscale, cmin: -0.5, cmax: colors.length - 0.5, showscale: false } };
+}
+
 function drawDiagrams() {
   const n = panelCount(), { across, width, height, margin, domain, pixels } = arrangement();
-  const shown = layout({ width, height, margin, dragmode: false, annotations: [] });
+  const inner = [width - margin.l - margin.r, height - margin.t - margin.b], above = state.panels ? 20 : 0; // a panel's title
+  const { at, axis } = chosen() ? scaleOf(chosen(), Math.min(inner[0] - 16, 420), 1 + above / inner[1]) : phaseScale();
+  const shown = layout({ width, height, margin, dragmode: false, annotations: [], coloraxis: axis });
   shown.plot_bgcolor = UNTRAINED; // in both schemes, so that no phase looks like it
-  const colors = data.phases.flatMap(({ color }) => [color, mix(color, data.pale)]);
-  const scale = colors.flatMap((color, i) => [[i / colors.length, color], [(i + 1) / colors.length, color]]);
-  const titleOf = (name) => ({ text: name ? plain(data.dimensions[dimension(name)].label) : "" });
+  const named = (name) => ({ text: name ? plain(data.dimensions[dimension(name)].label) : "" });
   for (let panel = 0; panel < n; panel++) {
     const key = axisKey(panel), { x, y } = domain(panel), isLeft = panel % across === 0, isLowest = panel + across >= n;
-    shown[`xaxis${key}`] = axisOf({ domain: x, anchor: `y${key}`, title: titleOf(isLowest && state.x), ...ticks(state.x) });
-    shown[`yaxis${key}`] = axisOf({ domain: y, anchor: `x${key}`, showticklabels: isLeft, title: titleOf(isLeft && state.y), ...(state.y ? ticks(state.y) : { visible: false }) });
+    shown[`xaxis${key}`] = axisOf({ domain: x, anchor: `y${key}`, title: named(isLowest && state.x), ...ticks(state.x) });
+    shown[`yaxis${key}`] = axisOf({ domain: y, anchor: `x${key}`, showticklabels: isLeft, title: named(isLeft && state.y), ...(state.y ? ticks(state.y) : { visible: false }) });
     if (!state.panels) continue;
     const { label, values: all } = data.dimensions[dimension(state.panels)];
     shown.annotations.push({ text: plain(`${label} = ${all[panel]}`), xref: "paper", yref: "paper", x: mean(x), y: y[1], xanchor: "center", yanchor: "bottom", showarrow: false });
@@ -162,7 +167,7 @@ function drawDiagrams() {
   const pins = state.pins.map((cell, i) => [placeOfCell(cell), LETTERS[i], PIN_COLORS[i]]);
   const marks = cursor && document.activeElement === $("diagrams") ? [...pins, [cursor, "", css("--ink")]] : pins;
   Plotly.react($("diagrams"), [
-    ...[...Array(n).keys()].flatMap((panel) => cellTraces(panel, scale, colors.length, pixels)),
+    ...[...Array(n).keys()].flatMap((panel) => cellTraces(panel, at, pixels)),
     ...boundaryTraces(),
     ...marks.filter(([place]) => isShown(place)).map((mark) => markTrace(...mark)),
   ], shown, { ...CONFIG, responsive: false });
@@ -190,7 +195,7 @@ function placeAt(event) {
 }
 
 function drawLegend() {
-  const present = new Set(diagram.codes);
+  const present = new Set(diagram.codes), measure = chosen();
   const entry = (color, text, meaning = "") => {
     const item = document.createElement("span"), swatch = document.createElement("span");
     swatch.className = "swatch";
@@ -200,11 +205,13 @@ function drawLegend() {
     return item;
   };
   const grey = "#888888";
-  const entries = data.phases.flatMap(({ name, color, meaning }, code) => (present.has(code) ? [entry(color, name, meaning)] : []));
-  if (diagram.second.some(Boolean)) entries.push(entry(`linear-gradient(${grey}, ${grey}) center / 50% 50% no-repeat`, "square: other seeds"));
+  const entries = measure ? [`${measure.label}: ${measure.meaning}`]
+    : data.phases.flatMap(({ name, color, meaning }, code) => (present.has(code) ? [entry(color, name, meaning)] : []));
+  if (!measure && diagram.second.some(Boolean)) entries.push(entry(`linear-gradient(${grey}, ${grey}) center / 50% 50% no-repeat`, "square: other seeds"));
   if (boundaryTraces().length) entries.push(entry("linear-gradient(#000, #000) center / 100% 2px no-repeat #fff", "boundary, 95 % over seeds"));
-  if (diagram.inferred.some(Boolean)) entries.push(entry(`linear-gradient(90deg, ${grey} 50%, ${mix(grey, data.pale)} 50%)`, "paler: inferred"));
-  if (present.has(UNKNOWN)) entries.push(entry(UNTRAINED, "not trained"));
+  if (!measure && diagram.inferred.some(Boolean)) entries.push(entry(`linear-gradient(90deg, ${grey} 50%, ${mix(grey, data.pale)} 50%)`, "paler: inferred"));
+  const lacks = measure && diagram.codes.some((_, i) => meanOf(measure.name, cellsOf(placeOfCell(i * seedCount()))) === null);
+  if (lacks || (!measure && present.has(UNKNOWN))) entries.push(entry(UNTRAINED, measure ? "no value" : "not trained"));
   $("legend").replaceChildren(...entries);
 }
 
@@ -214,7 +221,7 @@ function drawGlossary() {
     ...data.phases.map(({ name, meaning }) => [name, meaning]),
     ...data.dimensions.map(({ label, meaning }) => [label, meaning]),
     ...Object.values(THRESHOLDS).map(({ label, meaning }) => [label, meaning]),
-    ...Object.entries(data.meanings),
+    ...data.measures.map(({ label, meaning }) => [label, meaning]),
   ];
   $("glossary").replaceChildren(...words.filter(([, meaning]) => meaning).flatMap((pair) => pair.map((text, i) => {
     const item = document.createElement(i ? "dd" : "dt");

@@ -10,7 +10,10 @@ from importlib.resources import files
 
 PARTS = files("grokscope.explorer")
 
-SCRIPTS = ("data", "phases", "address", "diagrams", "charts", "controls", "start")
+SCRIPTS = (
+    *("data", "phases", "address", "colors", "diagrams", "attribution", "charts", "controls"),
+    "start",
+)
 """Files that make up one script, in this order."""
 
 

@@ -14,9 +14,11 @@ from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.tasks import ModularTask
 from grokscope.explorer.source import sweep_id
+from grokscope.measures.attribution import attribution, attribution_map, layer_of_terms
+from grokscope.measures.differences import DIFFERENCES
 from grokscope.measures.spectrum import power_share
-from grokscope.measures.table import MEASURES
-from grokscope.plotting.palette import PALE, PHASE_COLORS
+from grokscope.measures.table import MEASURES, Measure, is_reserved
+from grokscope.plotting.palette import DIVERGING, PALE, PHASE_COLORS, SEQUENTIAL
 from grokscope.plotting.wording import AXIS_LABELS, words_of
 from grokscope.runs.compact import pruning_curves, without_weights
 from grokscope.runs.run import Run
@@ -27,10 +29,14 @@ CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 
 PRUNED = CURVES[1:]
 
-EXPLAINED = (*CURVES, "mean_ipr")
-
 DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
 """Numbers that the page compares with thresholds, and that are therefore not rounded."""
+
+EXAMPLES, UNITS = 60, 500
+"""How many corrupted examples and units the map of what units add shows, evenly spaced."""
+
+DIGITS = 9999
+"""The map's largest number, as a whole number of steps: these are short, and four digits."""
 
 NEURONS = 4
 """How many neurons' weights are shown, evenly spaced by IPR, where the weights are stored."""
@@ -44,7 +50,9 @@ def overview(data: xr.Dataset) -> dict[str, object]:
 
     Returns:
         A document for JSON: dimensions, and under `cells` a number for each cell by the names in
-        `MEASURES`, the last dimension fastest; None where it is missing. `plane` says whether gaps
+        `MEASURES` and `DIFFERENCES` and of the user's own measures, the last dimension fastest;
+        None where it is missing. `measures` describes those that have a number anywhere, which
+        cells can be coloured by. `plane` says whether gaps
         may be filled from the cells around them, `failed` lists cells that never are filled.
         `student` holds, for each number of seeds, how many standard deviations from their mean its
         95 % interval reaches.
@@ -62,6 +70,11 @@ def overview(data: xr.Dataset) -> dict[str, object]:
     shape = data.status.shape
     xi = corruption_of(data).broadcast_like(data.status).transpose(*names)
     counts = np.arange(2, shape[-1] + 1)
+    measured = _measured(data)
+    cells = {
+        name: (_finite if name in DECISIVE else _rounded)(values)
+        for name, (_, values) in measured.items()
+    }
     return {
         "sweep": sweep_id(data),
         "title": ", ".join(_shared(data)),
@@ -69,21 +82,43 @@ def overview(data: xr.Dataset) -> dict[str, object]:
         "shape": list(shape),
         "plane": has_plane([data[name].values for name in names[:-1]]),
         "corruption": xi.values.ravel().tolist(),
-        "cells": {
-            name: (_finite if name in DECISIVE else _rounded)(data[name].values)
-            for name in MEASURES
-            if name in data
-        },
+        "cells": cells,
+        "measures": [
+            _described(row)
+            for name, (row, _) in measured.items()
+            if any(value is not None for value in cells[name])
+        ],
         "missing": int((data.status.values == MISSING).sum()),
         "failed": np.flatnonzero(data.status.values == FAILED).tolist(),
         "phases": [
             {"name": phase.title, "color": PHASE_COLORS[phase], "meaning": phase.meaning}
             for phase in PHASES
         ],
-        "meanings": {MEASURES[name].title: MEASURES[name].description for name in EXPLAINED},
         "pale": PALE,
+        "scales": {"sequential": SEQUENTIAL, "diverging": DIVERGING},
         "student": [0, 0, *(stats.t.ppf(0.975, counts - 1) / np.sqrt(counts)).tolist()],
     }
+
+
+def _measured(data: xr.Dataset) -> dict[str, tuple[Measure, ArrayLike]]:
+    """What there is of every cell, and its values: measures, differences, measures of one's own."""
+    found: dict[str, tuple[Measure, ArrayLike]] = {
+        name: (row, data[name].values) for name, row in MEASURES.items() if name in data
+    }
+    for name, row in DIFFERENCES.items():
+        if (values := row.of(data)) is not None:
+            found[name] = row, values
+    for name, variable in data.data_vars.items():
+        if variable.dims == data.status.dims and not is_reserved(str(name)):
+            own = Measure(str(name), variable.attrs.get("description", ""), "own")
+            found[own.name] = own, variable.values
+    return found
+
+
+def _described(row: Measure) -> dict[str, str]:
+    unit = "" if row.units == "1" else row.units
+    meaning = {"name": row.name, "label": row.label, "meaning": row.description}
+    return meaning | {"kind": row.kind, "unit": unit}
 
 
 def _shared(data: xr.Dataset) -> list[str]:
@@ -93,7 +128,7 @@ def _shared(data: xr.Dataset) -> list[str]:
 
 
 def details(run: Run) -> dict[str, object]:
-    """The run behind a cell: curves, norms, histograms of IPR, pruning curves, neurons."""
+    """The run behind a cell: curves, norms, IPR, pruning curves, neurons, what units add."""
     data = run.dataset
     found: dict[str, object] = {
         "digest": run.digest,
@@ -121,6 +156,7 @@ def details(run: Run) -> dict[str, object]:
         }
     if run.has_weights and run.neuron_ipr.size:
         found["neurons"] = _neurons(run)
+    found["attribution"] = _attribution(run, has_data)
     return found
 
 
@@ -128,15 +164,57 @@ def _neurons(run: Run) -> list[dict[str, object]]:
     """Weights and spectra of some neurons' vectors in the first embedding."""
     matrix, vectors = run.embedding
     by_ipr = np.argsort(run.neuron_ipr, kind="stable")[: np.isfinite(run.neuron_ipr).sum()]
-    places = np.linspace(0, max(len(by_ipr) - 1, 0), min(NEURONS, len(by_ipr))).astype(int)
     return [
         {
             "name": f"{matrix}, neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}",
             "vector": _rounded(vectors[:, neuron]),
             "spectrum": _rounded(power_share(vectors[:, neuron])),
         }
-        for neuron in by_ipr[places].tolist()
+        for neuron in _spaced(by_ipr, NEURONS).tolist()
     ]
+
+
+def _attribution(run: Run, has_data: bool) -> dict[str, object]:
+    """What units add to wrong labels and to the rule; or `lacking`, why that is not known."""
+    if not run.has_weights:
+        return {"lacking": "its weights are not stored (train the sweep with --keep-weights)"}
+    if run.failed_at is not None:
+        return {"lacking": "its training diverged"}
+    if not has_data:
+        return {"lacking": "it is not of pairs of residues by built-in code alone"}
+    layer = layer_of_terms(run.network)
+    if layer is None:
+        return {"lacking": "its units do not add to the logits"}
+    data = run.data
+    wrong = np.flatnonzero(data.given_labels != data.true_labels)
+    if not wrong.size:
+        return {"lacking": "none of its training labels is wrong"}
+    memorizing, generalizing = attribution(run.network, data, layer)
+    units = _spaced(np.argsort(-memorizing, kind="stable"), UNITS)
+    examples = _spaced(wrong, EXAMPLES)
+    added = attribution_map(run.network, data, layer, examples)[:, units]
+    step = float(np.abs(added).max()) / DIGITS or 1.0
+    ipr = run.layer_iprs.get(layer)
+    return {
+        "of": [len(wrong), len(memorizing)],
+        "examples": [
+            f"({', '.join(map(str, data.inputs[i]))}) given {data.given_labels[i]}, "
+            f"true {data.true_labels[i]}"
+            for i in examples
+        ],
+        "units": units.tolist(),
+        "step": step,
+        "added": np.rint(added / step).astype(int).tolist(),
+        "memorizing": _rounded(memorizing[units]),
+        "generalizing": _rounded(generalizing[units]),
+        "ipr": None if ipr is None else _rounded(ipr[units]),
+    }
+
+
+def _spaced(items: np.ndarray, at_most: int) -> np.ndarray:
+    """Some of many items, evenly spaced, the first and the last among them."""
+    places = np.linspace(0, max(len(items) - 1, 0), min(at_most, len(items)))
+    return items[places.astype(int)]
 
 
 def _word(value: object) -> object:

@@ -24,9 +24,9 @@ function redraw() {
 async function poll() {
   try {
     const found = await asked("overview"), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
-    const regrown = differs("sweep"), changed = differs("cells"); // a grid that was not named grows with its sweep; another may be served here now
+    const regrown = differs("sweep"), changed = differs("cells"), remeasured = differs("measures"); // a grid that was not named grows with its sweep; another may be served here now
     showOverview(found);
-    if (regrown) { details = new Map(); state.pins = []; toAddress(); redraw(); } else if (changed) { update(); drawPinned(); }
+    if (regrown) { details = new Map(); state.pins = []; toAddress(); redraw(); } else if (changed) { if (remeasured) drawControls(); update(); drawPinned(); }
   } catch (error) {
     tell(error);
   }

@@ -84,6 +84,12 @@ def attribution_map(
     return features * (W[given] - W[true])
 
 
+def layer_of_terms(network: Network) -> str | None:
+    """The last layer whose units add to the logits; None without one."""
+    fitting = [name for name, row in network.layers.items() if row.adds_to_logits(network)]
+    return fitting[-1] if fitting else None
+
+
 def require_terms(network: Network, layer: str) -> None:
     """Refuse a layer whose units do not add to the logits.
 
@@ -105,10 +111,9 @@ def attribution_summaries(
 
     Of the last layer whose units add to the logits; none without one.
     """
-    fitting = [name for name, row in network.layers.items() if row.adds_to_logits(network)]
-    if not fitting:
+    layer = layer_of_terms(network)
+    if layer is None:
         return {}
-    layer = fitting[-1]
     held = attribution(network, examples.dataset, layer)
     found = {"memorizing_half": half_of(held.memorizing)}
     if network.layers[layer].vectors and isinstance(experiment.task, ModularTask):

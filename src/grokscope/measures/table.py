@@ -18,9 +18,10 @@ from grokscope.data.dataset import Dataset
 from grokscope.measures.spectrum import mean_ipr
 
 Kind = Literal[
-    "loss", "accuracy", "ipr", "count", "step", "seconds", "flag", "cosine", "share", "correlation"
-]
-"""What a number is; counts, steps and flags are whole."""
+    "loss", "accuracy", "ipr", "count", "step", "seconds", "flag", "cosine", "share", "correlation",
+    "difference", "own",
+]  # fmt: skip
+"""What a number is; counts, steps and flags are whole, a difference is of two accuracies."""
 
 
 PerExample = Num[Any, "example"] | Bool[Any, "example"]
@@ -101,6 +102,11 @@ class Measure:
     title: str = ""
     has_column: bool = False
     units: str = "1"
+
+    @property
+    def label(self) -> str:
+        """What it is called where there is room for more than its `title`."""
+        return self.name.replace("_", " ").replace("ipr", "IPR")
 
     @property
     def is_whole(self) -> bool:

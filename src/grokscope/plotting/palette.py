@@ -45,6 +45,15 @@ PHASE_COLORS = {
 }
 """The colour of each phase; their lightness differs too."""
 
+SEQUENTIAL = (
+    *("#00224E", "#1A386F", "#434E6C", "#61656F", "#7D7C78", "#9B9476", "#BCAE6C", "#DEC958"),
+    "#FEE838",
+)
+"""From low to high: Cividis (Nuñez, Anderton and Renslow 2018), the same to the colour-blind."""
+
+DIVERGING = ("#0A3C70", "#2F7FBF", "#8DBBDD", "#D9D9D9", "#EDB077", "#D06A1B", "#7A3300")
+"""From negative to positive through grey: blue and orange, which the colour-blind tell apart."""
+
 PALE = 0.45
 """How far the colour of an inferred cell is on its way to white."""
 
