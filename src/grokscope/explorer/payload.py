@@ -189,7 +189,7 @@ def _attribution(run: Run, has_data: bool) -> dict[str, object]:
     wrong = np.flatnonzero(data.given_labels != data.true_labels)
     if not wrong.size:
         return {"lacking": "none of its training labels is wrong"}
-    memorizing, generalizing = attribution(run.network, data, layer)
+    memorizing, generalizing, _ = attribution(run.network, data, layer)
     units = _spaced(np.argsort(-memorizing, kind="stable"), UNITS)
     examples = _spaced(wrong, EXAMPLES)
     added = attribution_map(run.network, data, layer, examples)[:, units]
