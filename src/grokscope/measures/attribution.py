@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
@@ -13,9 +15,10 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.nested import TILE
 from grokscope.measures.scores import Examples, layer_ipr
 from grokscope.measures.spectrum import order_of
-from grokscope.models.network import Network
+from grokscope.models.network import Network, arrays_of
 from grokscope.training.compile import compiled
 
 
@@ -56,7 +59,7 @@ def attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     wrong = dataset.given_labels != dataset.true_labels
     given, true = jnp.asarray(dataset.given_labels), jnp.asarray(dataset.true_labels)
     inputs = jnp.asarray(dataset.inputs)
-    require_terms(network, layer)
+    require_terms(network, dataset, layer)
     found = _means(
         network, inputs, given, true, jnp.asarray(wrong), jnp.asarray(dataset.is_train), layer
     )
@@ -77,7 +80,7 @@ def attribution_map(
     Raises:
         ConfigError: if the layer's units do not add to the logits.
     """
-    require_terms(network, layer)
+    require_terms(network, dataset, layer)
     W = np.asarray(network.layers[layer].outgoing_of(network))
     features = np.asarray(_features(network, jnp.asarray(dataset.inputs[examples])))
     given, true = dataset.given_labels[examples], dataset.true_labels[examples]
@@ -90,8 +93,8 @@ def layer_of_terms(network: Network) -> str | None:
     return fitting[-1] if fitting else None
 
 
-def require_terms(network: Network, layer: str) -> None:
-    """Refuse a layer whose units do not add to the logits.
+def require_terms(network: Network, dataset: Dataset, layer: str) -> None:
+    """Refuse a layer whose units do not add to the logits, and `features` that are not theirs.
 
     Raises:
         ConfigError: naming those that do.
@@ -102,6 +105,43 @@ def require_terms(network: Network, layer: str) -> None:
             f"`layer` must be one whose units add to the logits, got {layer!r}. "
             f"Use {' or '.join(fitting) or 'a network with `features`: this one has none'}."
         )
+    require_features(network, dataset, layer)
+
+
+def require_features(network: Network, dataset: Dataset, layer: str) -> None:
+    """Refuse a network whose `features` are not those of its logits.
+
+    Raises:
+        ConfigError: if they are others.
+    """
+    if not features_fit(network, dataset, layer):
+        raise ConfigError(
+            "`features` must give the logits when multiplied by W, transposed, got others. Mend "
+            "it, or leave it out: pruning then evaluates the network at every count."
+        )
+
+
+def features_fit(network: Network, dataset: Dataset, layer: str) -> bool:
+    """Whether the `features` of a network whose layer adds to the logits are those of its logits.
+
+    A network of the user's own may say otherwise than it does.
+    """
+    units = network.layers[layer]
+    inputs, width = jnp.asarray(dataset.inputs[:TILE]), units.outgoing_of(network).shape[1]
+    shapes = jax.eval_shape(lambda network: network.features(inputs), network)
+    return shapes.shape == (len(inputs), width) and not _features_differ(
+        network, inputs, units.outgoing
+    )
+
+
+@partial(jax.jit, static_argnames="readout")
+def _features_differ(
+    network: Network, inputs: Shaped[Array, "example *feature"], readout: str
+) -> Bool[Array, ""]:
+    """Whether the logits are not `features` times the matrix that reads them out."""
+    logits = network(inputs)
+    others = network.features(inputs) @ arrays_of(network)[readout].T
+    return jnp.abs(others - logits).max() > 1e-3 * jnp.abs(logits).max()
 
 
 def attribution_summaries(
@@ -109,10 +149,11 @@ def attribution_summaries(
 ) -> dict[str, float]:
     """How concentrated memorising is, and on which neurons, by the measures' names.
 
-    Of the last layer whose units add to the logits; none without one.
+    Of the last layer whose units add to the logits; none without one, or if the user's `features`
+    are not those of the logits.
     """
     layer = layer_of_terms(network)
-    if layer is None:
+    if layer is None or not features_fit(network, examples.dataset, layer):
         return {}
     held = attribution(network, examples.dataset, layer)
     found = {"memorizing_half": half_of(held.memorizing)}

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Bool, Int, Shaped
+from jaxtyping import Int
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_kind
-from grokscope.measures.nested import TILE, nested_means
+from grokscope.measures.attribution import require_features
+from grokscope.measures.nested import nested_means
 from grokscope.measures.orders import pruning_order as pruning_order  # public here too
 from grokscope.measures.orders import ranks_within as ranks_within
 from grokscope.measures.scores import measured_layers
 from grokscope.measures.table import scores
-from grokscope.models.network import Network, arrays_of
+from grokscope.models.network import Network
 from grokscope.training.loop import LOSSES
 
 QUANTILES = (0.025, 0.5, 0.975)
@@ -152,7 +151,8 @@ def _require_prunable(
     require_kind("model", model, Network, "Use run.network, or prune(run), which knows its loss.")
     require_kind("dataset", dataset, Dataset, "Use run.data, or make_dataset(experiment).")
     layer = layer_named(model, layer)
-    _require_features(model, dataset, layer)
+    if model.layers[layer].adds_to_logits(model):
+        require_features(model, dataset, layer)
     n_labels = jax.eval_shape(model, jnp.asarray(dataset.inputs[:1])).shape[1]
     if loss not in LOSSES or dataset.n_labels != n_labels:
         raise ConfigError(
@@ -174,31 +174,6 @@ def layer_named(model: Network, layer: str | None) -> str:
         known = ", ".join(model.layers) or "none: give the network `layers`"
         raise ConfigError(f"`layer` must be one of the network's ({known}), got {layer!r}.")
     return list(measured_layers(model) or model.layers)[-1]
-
-
-def _require_features(model: Network, dataset: Dataset, layer: str) -> None:
-    """Refuse a network whose `features` are not those of its logits."""
-    units = model.layers[layer]
-    if not units.adds_to_logits(model):
-        return
-    inputs, width = jnp.asarray(dataset.inputs[:TILE]), units.outgoing_of(model).shape[1]
-    shapes = jax.eval_shape(lambda model: (model(inputs), model.features(inputs)), model)
-    fit = shapes[1].shape == (len(inputs), width)
-    if not fit or _features_differ(model, inputs, units.outgoing):
-        raise ConfigError(
-            "`features` must give the logits when multiplied by W, transposed, got others. Mend "
-            "it, or leave it out: pruning then evaluates the network at every count."
-        )
-
-
-@partial(jax.jit, static_argnames="readout")
-def _features_differ(
-    model: Network, inputs: Shaped[Array, "example *feature"], readout: str
-) -> Bool[Array, ""]:
-    """Whether the logits are not `features` times the matrix that reads them out."""
-    logits = model(inputs)
-    others = model.features(inputs) @ arrays_of(model)[readout].T
-    return jnp.abs(others - logits).max() > 1e-3 * jnp.abs(logits).max()
 
 
 def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:

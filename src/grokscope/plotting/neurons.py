@@ -57,7 +57,7 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
     require_finished(run, "drawn neuron by neuron")
     network = run.network
     layer = layer_named(network, layer)
-    require_terms(network, layer)
+    require_terms(network, run.data, layer)
     table = held_table(run, layer)
     has_waves = "mismatch" in table
     figure, grid = style.panels(3 if has_waves else 1, 2, height=2.1)
