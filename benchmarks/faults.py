@@ -251,9 +251,12 @@ FEW = (400, 6, 100)
 
 if __name__ == "__main__":
     began = time.monotonic()
-    if sys.argv[1:]:
-        PARTS[sys.argv[1]](*map(int, sys.argv[2:]))
-    else:
-        for part, few in zip(PARTS.values(), FEW, strict=True):
-            part(few)
+    try:
+        if sys.argv[1:]:
+            PARTS[sys.argv[1]](*map(int, sys.argv[2:]))
+        else:
+            for part, few in zip(PARTS.values(), FEW, strict=True):
+                part(few)
+    except KeyboardInterrupt:  # from outside: none of the signals of `kills` comes here (traced)
+        sys.exit("interrupted: this process itself was told to end, by Ctrl-C or SIGTERM")
     print(f"{time.monotonic() - began:.0f} s")

@@ -97,9 +97,8 @@ def victims(process, target, cluster, rng):
     }[target]
 
 
-def wrong_end(process, target, number, err):
+def wrong_end(process, target, fatal, number, err):
     """What is wrong with how a command ended; nothing if it is right."""
-    fatal = number in (signal.SIGHUP, signal.SIGKILL)
     codes = {"worker": (0,), "scheduler": (0, 1, 2)}.get(target, (0, -number if fatal else 130))
     if process.returncode not in codes:
         return f"code {process.returncode}: {err.strip().splitlines()[-1:]}"
@@ -142,13 +141,15 @@ def one(made, executor, target, number, cluster, rng):
     while not hears(process) or (trains and process.poll() is None and not new_run(made)):
         time.sleep(0.01)
     time.sleep(rng.uniform(0, 2 if trains else 6))
+    over = process.poll() is None and not hears(process)  # as Python itself ends, after the work
+    fatal = over or number in (signal.SIGHUP, signal.SIGKILL)
     for pid in victims(process, target, cluster, rng):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
     told = time.monotonic()
     try:
         _, err = process.communicate(timeout=HUNG_SECONDS)
-        wrong = wrong_end(process, target, number, err)
+        wrong = wrong_end(process, target, fatal, number, err)
     except subprocess.TimeoutExpired:
         wrong = "HUNG"
     while members(process.pid) and time.monotonic() < told + HUNG_SECONDS:

@@ -243,6 +243,9 @@ def test_quick_diagrams_are_cells_of_the_papers():
         assert grid.base == paper[name].base.replace(settle=True)
         for axis, values in grid.axes.items():
             assert set(values) <= set(paper[name].axes[axis]), axis
+    again = figure.grids_at()  # a report asks several times, and making one makes all its cells
+    assert all(again[name] is grid for name, grid in paper.items())
+    assert figure.grids_at(seed=1)["figure3a"].root_seeds == (1,)
 
 
 def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(store, tmp_path):

@@ -416,6 +416,35 @@ def test_a_damaged_grid_is_told_left_out_and_written_again(tmp_path):
     assert store.grids() == [grid]
 
 
+FILES = ("run", "cache", "failure", "grid")
+
+
+@pytest.mark.filterwarnings("ignore:.* must ")
+@pytest.mark.parametrize("other", FILES)
+@pytest.mark.parametrize("kind", FILES)
+def test_a_whole_file_in_the_place_of_another_is_left_out(kind, other, tmp_path, run):
+    store, lost = Store(tmp_path), EXPERIMENT.replace(seed=1)
+    grid = Grid(EXPERIMENT, axes={}, seeds=2)
+    store.record_grid(grid)
+    store.save(run)
+    store.record_failure(lost, "out of memory")
+    known, reasons = store.summaries(), store.failures()
+    paths = {
+        "run": store.path_of(EXPERIMENT),
+        "cache": tmp_path / store_module.SUMMARIES,
+        "failure": store.path_of(lost).with_suffix(store_module.FAILED),
+        "grid": next((tmp_path / store_module.GRIDS).iterdir()),
+    }
+    content = paths[other].read_bytes()
+    paths[kind].unlink()
+    paths[kind].write_bytes(content)
+    store_module._read_grid.cache_clear()
+    again, changed = Store(tmp_path), kind != other
+    assert again.summaries() == ({} if changed and kind == "run" else known)
+    assert (again.failures() == reasons) is not (changed and kind == "failure")
+    assert again.grids() == ([] if changed and kind == "grid" else [grid])
+
+
 def test_a_store_that_can_only_be_read_shows_what_is_whole(tmp_path, run, monkeypatch):
     store = Store(tmp_path)
     store.save(run)

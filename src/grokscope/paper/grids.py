@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,7 @@ SHOWN: dict[str, dict[str, float]] = {
 """Cells whose neurons a figure shows. Refining trains them even if they lie on no boundary."""
 
 
+@cache  # to make one, all its cells are made, and a report asks for each several times
 def grid(name: str) -> Grid:
     """The paper's sweep of a name.
 

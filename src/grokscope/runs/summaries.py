@@ -122,12 +122,12 @@ def signature(file: Path | os.DirEntry[str]) -> Signature:
 
 
 def read_cache(path: Path) -> dict[str, Cached]:
-    """Summaries by digest; none if the file is missing, damaged or of another version."""
+    """Summaries by digest; none if the file is missing, damaged, of another kind or version."""
     try:
         document = json.loads(read_sealed(path))
     except (OSError, StoreError, ValueError):
         return {}
-    if document["version"] != VERSION or document.get("measures") != [*MEASURES]:
+    if (document.get("version"), document.get("measures")) != (VERSION, [*MEASURES]):
         return {}
     return {name: Cached(*entry) for name, entry in document["runs"].items()}
 

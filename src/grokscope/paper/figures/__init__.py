@@ -138,6 +138,8 @@ def _note(quick: str, chosen: str) -> str:
 
 def _seeded(paper: Grid, seed: int) -> Grid:
     """The grid with `seed` added to its seeds."""
+    if not seed:
+        return paper
     return paper.replace(base=paper.base.replace(seed=seed), seeds=_seeds(paper.seeds, seed))
 
 
