@@ -9,6 +9,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase, classify
+from grokscope.measures.table import MEASURES
 from grokscope.plotting.diagram import edges
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.run import open_run
@@ -44,11 +45,7 @@ def made(codes, grid=GRID):
     summaries = []
     for code in codes.ravel().tolist():
         train, test = accuracies.get(code, (0.5, 0.5))
-        summary = dict.fromkeys(
-            ["train_loss", "test_loss", "corrupted_accuracy", "corrected_accuracy",
-             "uncorrupted_accuracy", "mean_ipr", "dead_neurons", "last_step", "seconds",
-             "has_weights"], 1.0
-        )  # fmt: skip
+        summary = dict.fromkeys(MEASURES, 1.0)
         summary |= {"train_accuracy": train, "test_accuracy": test, "settled_at": None}
         summary |= {
             "peak_test_accuracy": 1.0 if code == 4 else test,

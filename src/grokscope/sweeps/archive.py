@@ -152,7 +152,8 @@ def _put(
     A number stands first where other runs have one for each step.
     """
     kind = np.float32 if values.dtype == np.float32 else np.float64  # integers up to 2⁵³ fit
-    array = packed.get(name, np.empty((*shape, *(0 for _ in values.shape)), kind))
+    empty = np.full((*shape, *(0 for _ in values.shape)), np.nan, kind)
+    array = packed.get(name, empty)
     inner = array.shape[len(shape) :]
     values = values.reshape(values.shape or (1,) * len(inner))
     array = _padded(array, (*shape, *map(max, inner, values.shape)))
