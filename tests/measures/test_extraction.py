@@ -49,8 +49,8 @@ def by_definition(vectors, order, frequencies):
     """The same by a matrix of waves: [residue, unit] for each vector of the units.
 
     Each frequency is projected on by its cosine and its sine; the shares of power of a unit's
-    vectors are summed; the frequencies of the largest sums are kept, and residues that are not in
-    the order keep their weights.
+    vectors are summed; the frequencies of the largest sums are kept, the constant last, and
+    residues that are not in the order keep their weights.
     """
     n = len(order)
     angle = 2 * np.pi * np.outer(np.arange(n), np.arange(n)) / n
@@ -69,7 +69,8 @@ def by_definition(vectors, order, frequencies):
     total = sum(powers)
     found = [np.array(matrix, float) for matrix in vectors]
     for unit in range(total.shape[1]):
-        kept = sorted(range(n // 2 + 1), key=lambda f: -total[f, unit])[:frequencies]
+        varying = sorted(range(1, n // 2 + 1), key=lambda f: -total[f, unit])
+        kept = [*varying, 0][:frequencies]  # the constant is the last
         for matrix, waves in zip(found, parts, strict=True):
             matrix[order, unit] = sum(waves[f, :, unit] for f in kept)
     return found

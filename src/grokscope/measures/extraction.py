@@ -16,12 +16,17 @@ from grokscope.measures.scores import Examples, measured_layers
 from grokscope.measures.spectrum import order_of, power_share
 from grokscope.models.network import Network, arrays_of, with_arrays
 
+ALMOST_NOTHING = 1e-6
+"""What the share of the constant counts. In ReLU networks without weight decay it is the largest of
+nearly every unit, which would be left with no wave; so it is ranked last, but of a unit that has
+nothing else."""
+
 
 class Waves:
     """The vectors of a network's units as sums of waves over the residues.
 
     A unit's frequencies are ranked by the share of power that each has, summed over the unit's
-    vectors; frequency 0, a constant, is one of them.
+    vectors. Frequency 0, a constant, is the last, but of a unit that is constant.
 
     Args:
         network: with a vector over the residues for the units of some layers.
@@ -45,7 +50,9 @@ class Waves:
                 self._matrices[name] = np.asarray(arrays[name])
                 self._waves[name] = np.fft.rfft(self._matrices[name][order], axis=0)
             total = sum(power_share(self._matrices[name][order]) for name in layer.vectors)
-            strongest = np.argsort(-np.asarray(total), axis=0, kind="stable")
+            total = np.asarray(total)
+            total[0] *= ALMOST_NOTHING
+            strongest = np.argsort(-total, axis=0, kind="stable")
             self.ranks[title] = np.argsort(strongest, axis=0)
 
     def strongest(self, frequencies: int) -> Network:

@@ -63,7 +63,7 @@ def extract(run: Run, frequencies: int = 1, order: Int[np.ndarray, "residue"] | 
     >>> from grokscope import Experiment, train
     >>> run = train(Experiment(steps=20, modulus=7, width=16))
     >>> extract(run, 1)
-    <Run 3687b8355914 with 1 frequency a unit: confusion, train 0.25, test 0.08, 20 steps>
+    <Run 3687b8355914 with 1 frequency a unit: confusion, train 0.21, test 0.08, 20 steps>
     """
     network, order = _extractable(run, order)
     waves = Waves(network, order)
