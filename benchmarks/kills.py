@@ -130,7 +130,7 @@ def wrong_store(reference, ended):
     return "" if len(sound) == len(reference) else f"{len(sound)} runs in the end"
 
 
-def one(made, executor, target, number, cluster, rng):
+def one(made, executor, target, number, cluster, rng, n_runs):
     """Kill one sweep in the current folder: what is wrong, or nothing; how long it took to end."""
     options = {"one process": "--workers 1", "pool": "--workers 2"}
     options = options.get(executor) or f"--scheduler {cluster.address}"
@@ -141,7 +141,8 @@ def one(made, executor, target, number, cluster, rng):
     while not hears(process) or (trains and process.poll() is None and not new_run(made)):
         time.sleep(0.01)
     time.sleep(rng.uniform(0, 2 if trains else 6))
-    over = process.poll() is None and not hears(process)  # as Python itself ends, after the work
+    deaf = process.poll() is None and not hears(process)
+    over = deaf and len([*Path("runs").glob("*.nc")]) == n_runs  # as Python itself ends
     fatal = over or number in (signal.SIGHUP, signal.SIGKILL)
     for pid in victims(process, target, cluster, rng):
         with contextlib.suppress(ProcessLookupError):
@@ -190,7 +191,7 @@ def kill(ended, n=200, seed=0):
                 cluster.address = cluster.stdout.readline().strip()
             of_dask = cluster if executor == "Dask" else None
             with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-                wrong, took = one(made, executor, target, number, of_dask, rng)
+                wrong, took = one(made, executor, target, number, of_dask, rng, len(reference))
                 wrong = wrong or wrong_store(reference, ended)
             found[executor, target] += 1
             slowest[executor, target] = max(took, slowest[executor, target])
