@@ -15,7 +15,7 @@ from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.attribution import attribution
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.removal import removal_effects
-from grokscope.measures.spectrum import order_of, power_share
+from grokscope.measures.spectrum import order_of, shares_of
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.run import Run, require_finished
 from grokscope.training.networks import init_model
@@ -53,12 +53,7 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
     require_finished(run, "looked at neuron by neuron")
     network = run.network
     layer = layer_named(network, layer)
-    table = held_table(run, layer)
-    if "ipr" in table:
-        place = table.columns.tolist().index("norm") + 1
-        table.insert(place, "group", _groups(table.ipr.to_numpy()))
-    effects = removal_effects(network, run.data, layer)
-    return table.join(pd.DataFrame(effects).rename_axis("neuron"))
+    return held_table(run, layer).assign(**removal_effects(network, run.data, layer))
 
 
 def held_table(run: Run, layer: str) -> pd.DataFrame:
@@ -76,6 +71,8 @@ def held_table(run: Run, layer: str) -> pd.DataFrame:
         columns = {"ipr": run.layer_ipr(layer)}
         columns |= {str(name): values.to_numpy() for name, values in waves.items()}
     columns["norm"] = units.outgoing_norm_of(network)
+    if "ipr" in columns:
+        columns["group"] = _groups(columns["ipr"])
     if units.adds_to_logits(network):
         columns |= attribution(network, run.data, layer)._asdict()
         columns["part"] = _parts(columns["steadiness"])
@@ -103,14 +100,11 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
     """
     names = network.layers[layer].vectors
     arrays = named_arrays(network)
-    vectors = {name: arrays[name][order].astype(float) for name in names}
-    shares = np.stack([power_share(values)[1:] for values in vectors.values()])
+    waves = {name: np.fft.rfft(arrays[name][order].astype(float), axis=0) for name in names}
+    shares = np.stack([shares_of(of_one)[1:] for of_one in waves.values()])
     frequency = shares.sum(axis=0).argmax(axis=0) + 1
     units = np.arange(len(frequency))
-    phases = {
-        f"phase_{name}": np.angle(np.fft.rfft(values, axis=0)[frequency, units])
-        for name, values in vectors.items()
-    }
+    phases = {f"phase_{name}": np.angle(of_one[frequency, units]) for name, of_one in waves.items()}
     columns = {"frequency": frequency, "share": shares.mean(axis=0)[frequency - 1, units]} | phases
     if len(names) == 3:
         first, second, third = phases.values()

@@ -63,11 +63,9 @@ def print_run(run: Run, as_json: bool, **more: str) -> None:
 
     correlations = norm_correlations(run)
     summary = summary_of(run) | {"ipr_correlations": jsonable(correlations)} | more
-    summary["in_the_weights"] = jsonable(
-        {name: row.summary(run) for name, row in network_measures().items()}
-    )
     if as_json:
-        print(json.dumps(summary))
+        known = {name: row.summary(run) for name, row in network_measures().items()}
+        print(json.dumps(summary | {"in_the_weights": jsonable(known)}))
         return
     print_table(run.experiment.task.title, [run])
     for name, (rho, low, high) in correlations.items():

@@ -46,6 +46,11 @@ class Dataset:
         return np.arange(len(self.true_labels)) < self.n_train
 
     @property
+    def is_wrong(self) -> Bool[np.ndarray, "example"]:
+        """True where the given label is not the true one: of most corrupted examples."""
+        return self.given_labels != self.true_labels
+
+    @property
     def sha256(self) -> str:
         """Hex digits that name the arrays, in their order."""
         return hash_of((self.inputs, self.true_labels, self.given_labels, self.is_corrupted))

@@ -186,7 +186,7 @@ def _attribution(run: Run, has_data: bool) -> dict[str, object]:
     if layer is None:
         return {"lacking": "its units do not add to the logits"}
     data = run.data
-    wrong = np.flatnonzero(data.given_labels != data.true_labels)
+    wrong = np.flatnonzero(data.is_wrong)
     if not wrong.size:
         return {"lacking": "none of its training labels is wrong"}
     memorizing, generalizing, _ = attribution(run.network, data, layer)

@@ -56,14 +56,15 @@ def attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     Raises:
         ConfigError: if the layer's units do not add to the logits.
     """
-    wrong = dataset.given_labels != dataset.true_labels
-    given, true = jnp.asarray(dataset.given_labels), jnp.asarray(dataset.true_labels)
-    inputs = jnp.asarray(dataset.inputs)
     require_terms(network, dataset, layer)
-    found = _means(
-        network, inputs, given, true, jnp.asarray(wrong), jnp.asarray(dataset.is_train), layer
-    )
-    return Attribution(*map(np.asarray, found))
+    return _attribution(network, dataset, layer)
+
+
+def _attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
+    """The same of a layer whose units are known to add to the logits."""
+    labels = dataset.given_labels, dataset.true_labels
+    arrays = dataset.inputs, *labels, dataset.is_wrong, dataset.is_train
+    return Attribution(*map(np.asarray, _means(network, *map(jnp.asarray, arrays), layer)))
 
 
 def attribution_map(
@@ -87,9 +88,14 @@ def attribution_map(
     return features * (W[given] - W[true])
 
 
+def layers_of_terms(network: Network) -> list[str]:
+    """The layers whose units add to the logits."""
+    return [name for name, row in network.layers.items() if row.adds_to_logits(network)]
+
+
 def layer_of_terms(network: Network) -> str | None:
     """The last layer whose units add to the logits; None without one."""
-    fitting = [name for name, row in network.layers.items() if row.adds_to_logits(network)]
+    fitting = layers_of_terms(network)
     return fitting[-1] if fitting else None
 
 
@@ -99,8 +105,8 @@ def require_terms(network: Network, dataset: Dataset, layer: str) -> None:
     Raises:
         ConfigError: naming those that do.
     """
-    if not network.layers[layer].adds_to_logits(network):
-        fitting = [name for name, row in network.layers.items() if row.adds_to_logits(network)]
+    fitting = layers_of_terms(network)
+    if layer not in fitting:
         raise ConfigError(
             f"`layer` must be one whose units add to the logits, got {layer!r}. "
             f"Use {' or '.join(fitting) or 'a network with `features`: this one has none'}."
@@ -155,7 +161,7 @@ def attribution_summaries(
     layer = layer_of_terms(network)
     if layer is None or not features_fit(network, examples.dataset, layer):
         return {}
-    held = attribution(network, examples.dataset, layer)
+    held = _attribution(network, examples.dataset, layer)
     found = {"memorizing_half": half_of(held.memorizing)}
     if network.layers[layer].vectors and isinstance(experiment.task, ModularTask):
         ipr = layer_ipr(network, layer, order_of(experiment.task))

@@ -13,7 +13,7 @@ from jaxtyping import Complex, Float, Int
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.scores import Examples, measured_layers
-from grokscope.measures.spectrum import order_of, power_share
+from grokscope.measures.spectrum import order_of, shares_of
 from grokscope.models.network import Network, arrays_of, with_arrays
 
 ALMOST_NOTHING = 1e-6
@@ -49,8 +49,7 @@ class Waves:
             for name in layer.vectors:
                 self._matrices[name] = np.asarray(arrays[name])
                 self._waves[name] = np.fft.rfft(self._matrices[name][order], axis=0)
-            total = sum(power_share(self._matrices[name][order]) for name in layer.vectors)
-            total = np.asarray(total)
+            total = np.sum([shares_of(self._waves[name]) for name in layer.vectors], axis=0)
             total[0] *= ALMOST_NOTHING
             strongest = np.argsort(-total, axis=0, kind="stable")
             self.ranks[title] = np.argsort(strongest, axis=0)

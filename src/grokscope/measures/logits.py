@@ -16,7 +16,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.scores import Examples, score_means, score_values
-from grokscope.measures.spectrum import order_of
+from grokscope.measures.spectrum import order_of, places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
 from grokscope.training.loop import LOSSES
@@ -62,9 +62,7 @@ def rule_of(
     ([1, 2], 3)
     """
     n = len(order)
-    place = np.full(int(inputs.max()) + 1, -1)
-    place[order] = np.arange(n)
-    pairs = place[inputs]
+    pairs = places_in(order, int(inputs.max()) + 1)[inputs]
     is_known = (pairs >= 0).all(axis=1)
     sums = pairs[is_known].sum(axis=1) % n
     known = logits[is_known]

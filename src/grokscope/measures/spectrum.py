@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Complex, Float, Int
 
 from grokscope.experiment.tasks import ModularTask
 
@@ -20,14 +20,22 @@ def power_spectrum(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndar
 
     The real transform has each frequency once, so a pure cosine is one peak and not two.
     """
-    transform = np.fft.rfft(vectors, axis=0)
-    return transform.real**2 + transform.imag**2
+    return _power(np.fft.rfft(vectors, axis=0))
 
 
 def power_share(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "freq *unit"]:
     """The share of a vector's power that each frequency has; 0 for a vector of zeros."""
-    power = power_spectrum(vectors)
+    return shares_of(np.fft.rfft(vectors, axis=0))
+
+
+def shares_of(waves: Complex[np.ndarray, "freq *unit"]) -> Float[np.ndarray, "freq *unit"]:
+    """`power_share` of vectors whose real Fourier transform is there already."""
+    power = _power(waves)
     return power / np.maximum(power.sum(axis=0), 1e-30)
+
+
+def _power(waves: Complex[np.ndarray, "freq *unit"]) -> Float[np.ndarray, "freq *unit"]:
+    return np.real(waves) ** 2 + np.imag(waves) ** 2
 
 
 def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit"]:
@@ -93,6 +101,17 @@ def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
             order.setflags(write=False)
             return order
     raise AssertionError("every prime has a primitive root")
+
+
+def places_in(order: Int[np.ndarray, "residue"], modulus: int) -> Int[np.ndarray, "modulus"]:
+    """The place of each residue in an order; -1 of one that is left out.
+
+    >>> places_in(residue_order("multiplication", 5), 5).tolist()
+    [-1, 0, 1, 3, 2]
+    """
+    places = np.full(modulus, -1)
+    places[order] = np.arange(len(order))
+    return places
 
 
 def order_of(task: ModularTask) -> Int[np.ndarray, "residue"]:

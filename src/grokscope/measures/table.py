@@ -360,7 +360,8 @@ def of_network(
         experiment: its `Experiment`.
         names: which.
     """
-    sources = dict.fromkeys(network_measures()[name].source for name in names)
+    rows = network_measures()
+    sources = dict.fromkeys(rows[name].source for name in names)
     found = {
         name: value
         for source in sources

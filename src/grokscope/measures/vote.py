@@ -10,7 +10,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.logits import scores_of
 from grokscope.measures.scores import Examples
-from grokscope.measures.spectrum import order_of
+from grokscope.measures.spectrum import order_of, places_in
 
 FORMS = ((-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2), (0, 0))
 """Factors a, b of the waves in q + a m + b n that (cos(m) + cos(n))² cos(q) is made of."""
@@ -36,9 +36,8 @@ def vote_logits(
             a residue that is left out have no vote: their logits are 0.
     """
     n = len(order)
-    place = np.full(dataset.n_labels, -1)
-    place[order] = np.arange(n)
-    pairs, given = place[dataset.inputs], place[dataset.given_labels]
+    places = places_in(order, dataset.n_labels)
+    pairs, given = places[dataset.inputs], places[dataset.given_labels]
     is_known = (pairs >= 0).all(axis=1)
     votes = is_known & (given >= 0) & dataset.is_train
     (m, n_), q = pairs[votes].T, given[votes]

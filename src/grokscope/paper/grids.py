@@ -92,13 +92,13 @@ rows differ in width alone."""
 def _hidden() -> Grid:
     """What the weights know where the answers do not show it: beyond the paper's diagrams."""
     base = Experiment(measure_every=MEASURE_EVERY)
-    axes = {
+    axes: dict[str, object] = {
         "weight_decay": (0, 5),
         "activation": ("quadratic", "relu"),
         "train_fraction": (0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5),
         "corruption_fraction": (0, 0.1, 0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95),
     }
-    return Grid(base=base, axes=axes, seeds=3)  # type: ignore[arg-type]
+    return Grid(base=base, axes=axes, seeds=3)
 
 
 GRIDS = {

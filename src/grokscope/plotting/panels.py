@@ -85,7 +85,7 @@ def scale_panel(axes: Axes, run: Run, name: str, letter: str, layer: str | None 
 
 def corrupted_examples(dataset: Dataset, n: int) -> np.ndarray:
     """The first n training examples whose given label is wrong; fewer if there are fewer."""
-    return np.flatnonzero(dataset.given_labels != dataset.true_labels)[:n]
+    return np.flatnonzero(dataset.is_wrong)[:n]
 
 
 def logit_panel(axes: Axes, logits: np.ndarray, dataset: Dataset, index: int) -> None:

@@ -88,7 +88,7 @@ def without_weights(run: Run) -> Run:
     if measured_layers(network):
         _add_layers(dataset, run, network)
         _add_curves(dataset, run, network, examples, exists)
-    wrong = np.flatnonzero(examples.given_labels != examples.true_labels)[:EXAMPLES]
+    wrong = np.flatnonzero(examples.is_wrong)[:EXAMPLES]
     logits = _half(np.asarray(network(jnp.asarray(examples.inputs[wrong])))) * exists
     dataset["logits"] = ("example", "label"), logits, described("of the first corrupted examples")
     dataset = dataset.assign_coords(

@@ -75,11 +75,10 @@ def as_dataset(
     spectra, of_units = _spectra(experiment, measured, network)
     curves = _curves(measured, network)
     if "failed_at" not in attrs:
-        names = [name for name in network_measures() if name not in curves]
+        rows = network_measures()
+        names = [name for name in rows if name not in curves]
         at_end = of_network(network, examples, experiment, names)
-        curves |= {
-            name: ((), value, network_measures()[name].attrs) for name, value in at_end.items()
-        }
+        curves |= {name: ((), value, rows[name].attrs) for name, value in at_end.items()}
     return xr.Dataset(
         curves | spectra | _weights(measured, network) | labels,
         coords | of_units,

@@ -152,8 +152,9 @@ def _put(
     A number stands first where other runs have one for each step.
     """
     kind = np.float32 if values.dtype == np.float32 else np.float64  # integers up to 2⁵³ fit
-    empty = np.full((*shape, *(0 for _ in values.shape)), np.nan, kind)
-    array = packed.get(name, empty)
+    if name not in packed:
+        packed[name] = np.full((*shape, *(0 for _ in values.shape)), np.nan, kind)
+    array = packed[name]
     inner = array.shape[len(shape) :]
     values = values.reshape(values.shape or (1,) * len(inner))
     array = _padded(array, (*shape, *map(max, inner, values.shape)))

@@ -86,7 +86,7 @@ def from_clean(run: Run, accuracy: float) -> float:
 def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The n strongest labels of every wrongly labelled example, its given and its true label."""
     data = run.data
-    wrong = np.flatnonzero(data.given_labels != data.true_labels)
+    wrong = np.flatnonzero(data.is_wrong)
     logits = np.asarray(run.network(jnp.asarray(data.inputs[wrong])))
     strongest = np.argsort(-logits, axis=1)[:, :n]
     return strongest, data.given_labels[wrong], data.true_labels[wrong]
