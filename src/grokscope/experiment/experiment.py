@@ -35,7 +35,7 @@ from grokscope.experiment.toml import read_toml
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
 
-BuiltInMeasure = Annotated[str, StringConstraints(pattern="^[a-z_]+$")]
+BuiltInMeasure = Annotated[str, StringConstraints(pattern="^[_a-z]+$")]
 """The name of a row of `measures.table.network_measures`, which is checked before training."""
 
 
