@@ -57,7 +57,8 @@ for step, (accuracy, loss) in zip(SHOWN, theirs, strict=True):
 
 attention = load_grid("figure13").base
 attention = attention.replace(train_fraction=0.9, corruption_fraction=0.1, dropout=0.05, steps=2000)
-*_, (_, (network,), _) = train_steps([attention], [make_dataset(attention)])
+*_, (_, (state,)) = train_steps([attention], [make_dataset(attention)])
+network = state.model
 before, after = (np.asarray(one.E) for one in (init_model(attention), network))
 print(
     "Transformer, dp .05, α = .9, ξ = .1: its embedding, mean IPR of a coordinate, and the share of"

@@ -29,8 +29,8 @@ def batches(n_train, batch_size, steps, seed=0):
     inputs = np.zeros_like(data.inputs)
     inputs[:, 0] = np.minimum(np.arange(len(inputs)), n_train)
     rows, before = [], None
-    for _, (model,), _ in train_steps([experiment], [replace(data, inputs=inputs)]):
-        U = np.asarray(model.U)
+    for _, (state,) in train_steps([experiment], [replace(data, inputs=inputs)]):
+        U = np.asarray(state.model.U)
         rows += [] if before is None else [np.flatnonzero((before != U).any(axis=1))]
         before = U
     return rows

@@ -78,7 +78,9 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
         "steps": 3, "batch_size": 4, "measure_every": 2,
         "seed": 1, "split_seed": 2, "corruption_seed": 3, "init_seed": 4, "batches_seed": 5,
         "dropout_seed": 6, "settle": True, "settle_after": 100, "settle_caution": 2.0,
-        "settle_shrink": 3.0, "settle_rise": 1.2,
+        "settle_shrink": 3.0, "settle_rise": 1.2, "measure": "log:3", "keep_weights": 2,
+        "kept_dtype": "float16", "start_step": 1, "before": "weight_decay=0.5,batch_size=none",
+        "prune_by": "norm", "prune_first": "lowest", "prune_share": 0.25,
     }  # fmt: skip
     options = [part for name, value in values.items()
                for part in (f"--{name.replace('_', '-')}", str(value).lower())]  # fmt: skip

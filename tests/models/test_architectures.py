@@ -82,8 +82,8 @@ def test_a_step_goes_down_the_gradient_of_the_plain_network(name, batch_size):
     rows = slice(data.n_train)
     if batch_size:  # a batch of all examples but the last, which is dropped
         experiment = experiment.replace(batch_size=data.n_train)
-    (_, (before,), _), (_, (after,), _) = train_steps([experiment], [data])
-    before, after = split_trained(before)[0], split_trained(after)[0]
+    (_, (before,)), (_, (after,)) = train_steps([experiment], [data])
+    before, after = split_trained(before.model)[0], split_trained(after.model)[0]
     gradient = jax.tree.map(lambda a, b: plain.f64(a) - plain.f64(b), before, after)
     over = -1 if experiment.normalization == "layer_norm" else 0
     loss = LOSSES[experiment.loss]
@@ -108,8 +108,9 @@ def test_running_statistics_are_each_layer_s_own(name):
     """After one step of a whole batch a tenth of its means and variances; evaluation uses them."""
     experiment = NETWORKS[name].replace(steps=1, measure_every=1)
     data = make_dataset(experiment)
-    (_, (before,), _), (_, (after,), _) = train_steps([experiment], [data])
+    (_, (before,)), (_, (after,)) = train_steps([experiment], [data])
     inputs = data.inputs[: data.n_train]
+    before, after = before.model, after.model
     h, matrices = plain.first_layer(before, inputs), before.hidden[-len(before.norms) + 1 :]
     for place, norm in enumerate(after.norms):
         if place:

@@ -54,7 +54,8 @@ def test_twenty_steps_equal_the_published_passes(normalization, batch_size):
         normalization=normalization, batch_size=batch_size, optimizer="sgd", learning_rate=0.5
     )
     data = make_dataset(experiment)
-    *_, (_, (model,), _) = t.train_steps([experiment], [data])
+    *_, (_, (state,)) = t.train_steps([experiment], [data])
+    model = state.model
     expected, running = reference_training(experiment)
     ours = [model.U, model.V, model.W, model.norm.gamma, model.norm.beta]
     for a, b in zip(ours, expected, strict=True):
@@ -110,7 +111,8 @@ def test_layers_equal_pytorch_over_twenty_batches(normalization):
 def test_a_stored_network_is_the_trained_one(normalization, tmp_path):
     experiment = small(normalization=normalization, batch_size=32, weight_decay=2)
     data = make_dataset(experiment)
-    *_, (_, (model,), _) = t.train_steps([experiment], [data])
+    *_, (_, (state,)) = t.train_steps([experiment], [data])
+    model = state.model
     train(experiment, tmp_path, progress=False)
     again = train(experiment, tmp_path, progress=False).network
     assert all(map(np.array_equal, jax.tree.leaves(model), jax.tree.leaves(again)))

@@ -18,8 +18,8 @@ def small(**values):
 
 def trained(*experiments):
     """The networks at the last step, as float64 [p, N] arrays a matrix."""
-    *_, (_, models, failures) = t.train_steps(experiments, [make_dataset(e) for e in experiments])
-    return models, failures
+    *_, (_, states) = t.train_steps(experiments, [make_dataset(e) for e in experiments])
+    return [state.model for state in states], [t.failed_step(state) for state in states]
 
 
 def descent(experiment, rate):
@@ -32,8 +32,8 @@ def descent(experiment, rate):
     assert experiment.n_train % size, "and padding"
     step = experiment.replace(optimizer="sgd", learning_rate=rate, steps=1, measure_every=1)
     data = make_dataset(step)
-    (_, (before,), _), (_, (after,), _) = t.train_steps([step], [data])
-    start, end = weights64(before), weights64(after)
+    (_, (before,)), (_, (after,)) = t.train_steps([step], [data])
+    start, end = weights64(before.model), weights64(after.model)
     assert all(np.abs(b).max() > 2 * np.abs(a).max() for a, b in zip(start, end, strict=True))
     gradient = [(a - b) / rate for a, b in zip(start, end, strict=True)]
     return start, data.inputs[: data.n_train], data.given_labels[: data.n_train], gradient

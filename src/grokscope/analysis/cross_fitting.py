@@ -18,7 +18,7 @@ from grokscope.progress import progress_bar
 from grokscope.runs.run import Run
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import work
-from grokscope.training.loop import seconds_per_work, train_steps
+from grokscope.training.loop import failed_step, seconds_per_work, train_steps
 
 BATCH = 4096
 """Examples whose logits are computed at a time."""
@@ -120,13 +120,13 @@ def _only(dataset: Dataset, chosen: np.ndarray) -> Dataset:
 def _train(experiment: Experiment, dataset: Dataset, advance: Callable[[int], None]) -> Network:
     """The network at the end of training."""
     before, last = 0, None
-    for step, (network,), (failed_at,) in train_steps([experiment], [dataset]):
-        if failed_at is not None:
+    for step, (state,) in train_steps([experiment], [dataset]):
+        if (failed_at := failed_step(state)) is not None:
             raise ConfigError(
                 f"`folds` must be of a run whose networks train on every part of the data, got one "
                 f"that diverged at step {failed_at}. Use a smaller learning rate."
             )
         advance(step - before)
-        before, last = step, network
+        before, last = step, state.model
     assert last is not None  # step 0 is always scheduled
     return last

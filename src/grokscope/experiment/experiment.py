@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Unpack
 
 from grokscope.errors import ConfigError, require_kind
+from grokscope.experiment import checks
+from grokscope.experiment.course import Course
 from grokscope.experiment.models import Model, TwoLayerSettings
 from grokscope.experiment.optimizers import AdamW, Optimizer
 from grokscope.experiment.own_code import OwnCode, reading
 from grokscope.experiment.part import (
+    ABSENT,
     COUNTED_SETTINGS,
     COUNTS,
     PARTS,
@@ -26,17 +29,14 @@ from grokscope.experiment.part import (
     Rule,
     with_earlier,
 )
-from grokscope.experiment.replace import measure_codes, named_part, replaced, settled_or_not
-from grokscope.experiment.seeds import Seeds, Settle
+from grokscope.experiment.replace import named_part, replaced
+from grokscope.experiment.seeds import Seeds
 from grokscope.experiment.settings import Settings
 from grokscope.experiment.tasks import ModularTask, Task
 from grokscope.experiment.toml import read_toml
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
-
-BuiltInMeasure = Annotated[str, StringConstraints(pattern="^[_a-z]+$")]
-"""The name of a row of `measures.table.network_measures`, which is checked before training."""
 
 
 def _number(part: Part, name: str) -> float:
@@ -54,7 +54,7 @@ def count(fraction: float, total: int) -> int:
     return math.floor(fraction * total + 1e-5)
 
 
-class Experiment(Part):
+class Experiment(Course):
     """Everything that decides a run's result; `Experiment()` is the paper's default (App. A).
 
     Raises:
@@ -100,38 +100,12 @@ Use 0.5 to train on half of the examples.
         Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
     ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
     optimizer: Annotated[Optimizer, Field(discriminator="name"), named_part("adamw")] = AdamW()
-    steps: Annotated[
-        int,
-        Field(ge=0, le=2**31 - 1),
-        Rule("must be a whole number from 0 to 2147483647", "Use 2000 for the paper's."),
-    ] = Field(default=2000, description="optimisation steps")
     batch_size: Annotated[
         int | None,
         Field(ge=1),
         Rule("must be a whole number from 1, or none", "Leave it out for full batches."),
     ] = Field(default=None, description="examples a step; none is the full batch")
-    measure_every: Annotated[
-        int,
-        Field(ge=1),
-        Rule("must be a whole number, 1 or more", "Use 10 to measure at every tenth step."),
-    ] = Field(
-        default=10, description="steps between measurements; step 0 and the last always count"
-    )
-    measures: Annotated[
-        tuple[OwnCode | BuiltInMeasure, ...] | None,
-        BeforeValidator(measure_codes),
-        Rule("must be functions as in my_measures:margin", "Leave it out for none."),
-    ] = Field(
-        default=None,
-        description="built-in measures, as restricted_test_loss, or your own functions of a "
-        "network, measured like a loss",
-    )
     seeds: Seeds = Seeds()
-    settle: Annotated[
-        Settle | None,
-        BeforeValidator(settled_or_not),
-        Rule("must be true, false or a table of settings", "Use true for the tested rule."),
-    ] = Field(default=None, description="stop once the phase can no longer change: true or false")
 
     def __init__(self, /, **settings: Unpack[Settings]) -> None:
         """Settings by name, as in `replace`: whole parts, or leaves of the default ones."""
@@ -142,39 +116,17 @@ Use 0.5 to train on half of the examples.
         super().__init__(**values)
 
     @model_validator(mode="after")
-    def _sets_are_possible(self) -> Experiment:
-        takes_pairs = self.model.takes_pairs
-        if takes_pairs is not None and takes_pairs != self.task.has_pairs:
-            words = "pairs of residues" if takes_pairs else "arrays of features"
-            fitting = "two_layer" if self.task.has_pairs else "image_mlp"
-            raise ConfigError(
-                f"`model` must take what task {self.task.name} gives, got {self.model.name}, which "
-                f"takes {words}. Use model {fitting}."
-            )
-        if not self.is_counted:
-            return self
-        total = self.n_examples
-        if not 1 <= self.n_train < total:
-            raise ConfigError(
-                f"`train_fraction` must leave an example for training and one for testing, got "
-                f"{self.train_fraction} of {total}. Use {max(1, total // 2) / total}."
-            )
-        if self.batch_size is not None and self.batch_size > self.n_train:
-            raise ConfigError(
-                f"`batch_size` must be at most the training set's {self.n_train} examples, got "
-                f"{self.batch_size}. Leave it out for full batches."
-            )
-        if self.corruption is not None and self.exclude_true_label:
-            raise ConfigError(
-                "`exclude_true_label` must be false with a corruption of your own, which draws the "
-                "labels, got true. Leave the true label out in your function."
-            )
-        examples = self.batch_size or self.n_train
-        if self.normalization == "batch_norm" and examples == 1:
-            raise ConfigError(
-                "`batch_size` must be at least 2 with batch_norm, got 1, which has no variance. "
-                "Use layer_norm, or larger batches."
-            )
+    def _is_possible(self) -> Experiment:
+        if self.start is not None and self.start.changes_nothing:
+            object.__setattr__(self, "start", None)
+        if self.start is not None:
+            checks.require_start(self, self.start)
+            before = checks.by_path(self.earlier, self.start.before)
+            object.__setattr__(self.start, "before", before)
+        checks.require_listed_steps(self)
+        checks.require_inputs(self)
+        if self.is_counted:
+            checks.require_sets(self)
         return self
 
     @property
@@ -276,13 +228,40 @@ Use 0.5 to train on half of the examples.
         return isinstance(made_by, OwnCode) or self.corruption is not None
 
     @property
-    def schedule(self) -> list[int]:
-        """The steps at which the network is measured, ascending, from 0 to `steps`.
+    def earlier(self) -> Experiment:
+        """What is trained up to the start: this experiment with what `start.before` says.
 
-        >>> Experiment(steps=25).schedule
-        [0, 10, 20, 25]
+        It ends at `start_step`, and measures nothing on the way.
+
+        Raises:
+            ConfigError: if there is no start.
+
+        >>> late = Experiment(weight_decay=5, start_step=300, before={"weight_decay": 0})
+        >>> late.earlier.weight_decay, late.earlier.steps
+        (0.0, 300)
         """
-        return sorted({*range(0, self.steps, self.measure_every), self.steps})
+        if self.start is None:
+            raise ConfigError("`start` must be given, got none. Use start_step=500.")
+        document = self.model_dump() | dict.fromkeys([*checks.ONLY_LOOKED_AT, "start"])
+        before = {name: None if v == ABSENT else v for name, v in self.start.before.items()}
+        step = self.start.start_step
+        document |= {"steps": step, "measure_every": max(step, 1)}
+        return Experiment(**replaced(document, before))
+
+    @property
+    def trajectory(self) -> str:
+        """A digest of all that decides which way the weights take, whatever is looked at.
+
+        Experiments that differ in their number of steps alone, or in what they measure and keep,
+        share it.
+
+        >>> Experiment(steps=100).trajectory == Experiment(measure="log:20").trajectory
+        True
+        """
+        document = json.loads(self.canonical_json())
+        for name in ("steps", "measure_every", *checks.ONLY_LOOKED_AT):
+            document.pop(name, None)
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
     def replace(self, /, **values: Unpack[Settings]) -> Experiment:
         """A copy with other values, each named by its leaf (`width`) or path (`model.width`).

@@ -211,9 +211,10 @@ PARTS: dict[str, tuple[type[Part], ...]] = {
     "model": (),
     "optimizer": (),
     "seeds": (),
+    "start": (),
     "settle": (),
 }
-"""The kinds of each part of an experiment; all but `settle` are always there.
+"""The kinds of each part of an experiment; all but `start` and `settle` are always there.
 
 Each file of settings adds its own.
 """

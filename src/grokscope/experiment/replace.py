@@ -12,6 +12,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.own_code import identified, names_code
 from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Part, alike, kind_name, unknown
 from grokscope.experiment.seeds import Settle
+from grokscope.experiment.start import Start
 
 
 def named_part(default: str) -> BeforeValidator:
@@ -66,13 +67,15 @@ def replaced(document: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]
     top = set(document)
     document = document | {n: _defaults(n, v) for n, v in values.items() if n in document}
     document["settle"] = settled_or_not(document["settle"])
+    if document["start"] is None and any(_is_of_start(name) for name in values):
+        document["start"] = Start().model_dump()
     if not all(isinstance(document[part], Mapping | None) for part in PARTS):
         return document  # which will be refused
     changed = set()
     for name, value in values.items():
         if name in top:
             continue
-        part, leaf = _locate(document, name)
+        part, leaf = locate(document, name)
         present = document[part].get(leaf)
         if document[part].get("name") == "own":
             value = alike(leaf, value, present)
@@ -86,7 +89,12 @@ def replaced(document: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]
     return document
 
 
-def _locate(document: Mapping[str, Mapping[str, object]], name: str) -> tuple[str, str]:
+def _is_of_start(name: str) -> bool:
+    part, _, leaf = name.rpartition(".")
+    return part in ("", "start") and leaf in Start.model_fields
+
+
+def locate(document: Mapping[str, Mapping[str, object]], name: str) -> tuple[str, str]:
     """The part and the leaf that a name means; top-level fields are not looked for."""
     paths = [
         f"{part}.{leaf}" for part in PARTS if isinstance(document[part], Mapping)

@@ -51,7 +51,10 @@ class Settings(TypedDict, total=False, extra_items=object):
     steps: int
     batch_size: int | None
     measure_every: int
+    measure: str | Sequence[int] | None
     measures: Code | Sequence[Code] | None
+    keep_weights: str | int | Sequence[int] | None
+    kept_dtype: Literal["float16"] | None
     seeds: Part | Mapping[str, object]
     seed: int
     split_seed: int | None
@@ -59,6 +62,12 @@ class Settings(TypedDict, total=False, extra_items=object):
     init_seed: int | None
     batches_seed: int | None
     dropout_seed: int | None
+    start: Part | Mapping[str, object] | None
+    start_step: int
+    before: str | Mapping[str, object]
+    prune_by: str | None
+    prune_first: Literal["highest", "lowest"]
+    prune_share: float
     settle: Part | Mapping[str, object] | bool | None
     settle_after: int
     settle_caution: float

@@ -43,7 +43,7 @@ def has_settled(
       periodic neurons form long before the test accuracy rises.
 
     A network in Forgetting has settled, since vanished weights do not come back. No run stops
-    before step `settle_after`, nor before a tenth of its steps.
+    before step `settle_after`, nor before a tenth of its steps, both counted from where it starts.
 
     Args:
         experiment: with a `settle` part; without one nothing settles.
@@ -57,14 +57,14 @@ def has_settled(
     >>> has_settled(experiment, range(0, 250, 50), flat, 0 * flat, np.ones((5, 3)), 0.04 * flat)
     True
     """
-    rule, steps = experiment.settle, np.asarray(steps)
-    last = int(steps[-1])
-    if rule is None or last < max(rule.settle_after, LEAST_SHARE * experiment.steps):
+    rule, steps = experiment.settle, np.asarray(steps) - experiment.first_step
+    last, whole = int(steps[-1]), experiment.steps - experiment.first_step
+    if rule is None or last < max(rule.settle_after, LEAST_SHARE * whole):
         return False
     start = int(np.searchsorted(steps, last / 2))
     if start == len(steps) - 1:  # nothing was measured since
         return False
-    ahead = rule.settle_caution * (experiment.steps - last) / (last - int(steps[start]))
+    ahead = rule.settle_caution * (whole - last) / (last - int(steps[start]))
 
     phases = _phases_ahead(experiment, train_accuracy, test_accuracy, start, ahead)
     if len(phases) > 1:

@@ -373,7 +373,7 @@ def of_network(
 RUN_NAMES = (
     *("norm", "ipr", "logits", "neuron_ipr", "neuron_ipr_output", "step", "matrix", "vectors"),
     *("layer", "neuron", "residue", "first", "pruned", "example", "label", "data"),
-    *("true_labels", "given_labels", "is_corrupted"),
+    *("true_labels", "given_labels", "is_corrupted", "kept_step"),
 )
 """Beside `MEASURES`, what a run calls variables and coordinates of its own."""
 

@@ -12,14 +12,14 @@ from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
-from grokscope.measures.scores import Examples, measure, measured_layers
+from grokscope.measures.scores import Examples, measured_layers
 from grokscope.measures.spectrum import order_of
 from grokscope.measures.table import scores
 from grokscope.measures.vote import vote_logits
 from grokscope.models.network import Network
-from grokscope.runs.record import as_dataset
 from grokscope.runs.run import Run, require_finished
-from grokscope.runs.train import train_ensemble
+from grokscope.runs.snapshot import with_network
+from grokscope.runs.start import state_at
 from grokscope.training.networks import init_model
 
 COUNTS = 12
@@ -73,7 +73,7 @@ def extract(run: Run, frequencies: int = 1, order: Int[np.ndarray, "residue"] | 
             f"`frequencies` must be from 1 to {waves.n_frequencies}, got {frequencies}. Use 1."
         )
     word = "frequency" if frequencies == 1 else "frequencies"
-    return _with_network(run, waves.strongest(frequencies), f"{frequencies} {word} a unit")
+    return with_network(run, waves.strongest(frequencies), f"{frequencies} {word} a unit")
 
 
 def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 0) -> xr.Dataset:
@@ -134,13 +134,12 @@ def _controls(
 ) -> dict[str, tuple[Network, Int[np.ndarray, "residue"]]]:
     """Networks and orders that are extracted as the trained one is, by their kind."""
     experiment = run.experiment
-    steps = min(FIRST_STEPS, experiment.steps)
-    young = experiment.replace(steps=steps, measure_every=FIRST_STEPS, measures=None, settle=None)
-    (first,) = train_ensemble([young])
+    steps = min(FIRST_STEPS, experiment.steps - experiment.first_step)
+    first = state_at(experiment, experiment.first_step + steps)
     return {
         "shuffled": (run.network, np.random.default_rng(seed).permutation(order)),
         "untrained": (init_model(experiment), order),
-        "first_steps": (first.network, order),
+        "first_steps": (first.model, order),
     }
 
 
@@ -177,13 +176,3 @@ def _extractable(
             f"{order.dtype} {list(order.shape)}. Leave it out."
         )
     return network, order
-
-
-def _with_network(run: Run, network: Network, words: str) -> Run:
-    """A run whose network is another, measured at the last step on the run's data."""
-    experiment = run.experiment.replace(measures=None)
-    examples = Examples(run.data, experiment.model.widest)
-    measured = [measure(network, examples, experiment)]
-    dataset = as_dataset(experiment, examples, measured, network, {}, 0.0)
-    dataset = dataset.assign_coords(step=run.dataset.step[-1:])
-    return Run(run.experiment, dataset.assign_attrs(derived=words))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import tempfile
 import threading
+import time
 from collections.abc import Hashable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,12 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.interrupts import held
 
 SEAL = b"grokscope sha256 "
+
+TEMPORARY = re.compile(r"\..{1,12}-[0-9a-f]{16}")
+"""What `write_atomically` calls a file until it is whole."""
+
+LEFTOVER_SECONDS = 24 * 3600
+"""Age at which a temporary file is nobody's any more."""
 
 HDF5 = threading.Lock()
 """The HDF5 library is not thread-safe: two threads that read at once end the process."""
@@ -79,6 +88,15 @@ def write_atomically(path: Path, content: bytes) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def remove_leftovers(*folders: Path) -> None:
+    """Remove the temporary files of processes that were killed a day ago or before."""
+    oldest = time.time() - LEFTOVER_SECONDS
+    for path in (path for folder in folders for path in folder.glob(".*-*")):
+        with suppress(OSError):
+            if TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def seal(content: bytes) -> bytes:

@@ -27,6 +27,12 @@ from grokscope.training.compile import compilation
 WHOLE, COMPACT = "whole", "compact"
 """Values of a run's attribute `kind`: with its weights, or without them."""
 
+KEPT = "kept_"
+"""How variables of kept weights begin; the rest is the array's name."""
+
+Kept = Mapping[int, Mapping[str, np.ndarray]]
+"""A network's arrays by name, at some steps."""
+
 Variable = tuple[str | tuple[str, ...], ArrayLike, Mapping[str, object]]
 """Dimensions, values and attributes."""
 
@@ -43,6 +49,7 @@ def as_dataset(
     network: Network,
     ends: Mapping[str, int | None],
     seconds: float,
+    kept: Kept | None = None,
 ) -> xr.Dataset:
     """All measurements and the final weights, with units and descriptions.
 
@@ -53,37 +60,97 @@ def as_dataset(
         network: as it is at the end.
         ends: `failed_at` and `settled_at`, each a step or None.
         seconds: what it took.
+        kept: the network's arrays at the experiment's `kept_steps`, as far as it came.
     """
-    arrays = named_arrays(network)
-    steps = experiment.schedule[: len(measured)]
-    coords = {
-        "step": ("step", steps, described("optimisation step")),
-        "matrix": ("matrix", list(matrices(arrays)), {"description": "weight matrix"}),
-    }
-    attrs = {
-        "grokscope_version": version("grokscope"),
-        "environment": json.dumps(environment(experiment.own_code), sort_keys=True),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seconds": seconds,
-        "kind": WHOLE,
-    }
+    attrs = provenance(experiment) | {"seconds": seconds, "kind": WHOLE}
     attrs |= {name: step for name, step in ends.items() if step is not None}
     labels: dict[str, Variable] = {}
     if experiment.has_own_data:
         attrs["data_sha256"] = examples.dataset.sha256
         labels = _labels(examples.dataset)
-    spectra, of_units = _spectra(experiment, measured, network)
-    curves = _curves(measured, network)
+    dataset = history(experiment, measured, network)
+    at_end: dict[str, Variable] = {}
     if "failed_at" not in attrs:
         rows = network_measures()
-        names = [name for name in rows if name not in curves]
-        at_end = of_network(network, examples, experiment, names)
-        curves |= {name: ((), value, rows[name].attrs) for name, value in at_end.items()}
-    return xr.Dataset(
-        curves | spectra | _weights(measured, network) | labels,
-        coords | of_units,
-        attrs,
-    )
+        names = [name for name in rows if name not in dataset]
+        found = of_network(network, examples, experiment, names)
+        at_end = {name: ((), value, rows[name].attrs) for name, value in found.items()}
+    weights = _weights(measured, network) | kept_weights(kept or {}, measured, network)
+    return dataset.assign(at_end | weights | labels).assign_attrs(attrs)
+
+
+def provenance(experiment: Experiment) -> dict[str, str]:
+    """Attributes that say where, when and with what a file was made."""
+    return {
+        "grokscope_version": version("grokscope"),
+        "environment": json.dumps(environment(experiment.own_code), sort_keys=True),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def history(
+    experiment: Experiment, measured: Sequence[Measurement], network: Network
+) -> xr.Dataset:
+    """All measurements at the scheduled steps, as far as they came; `measurements` reads them."""
+    steps = experiment.schedule[: len(measured)]
+    coords = {
+        "step": ("step", steps, described("optimisation step")),
+        "matrix": (
+            "matrix",
+            list(matrices(named_arrays(network))),
+            {"description": "weight matrix"},
+        ),
+    }
+    spectra, of_units = _spectra(experiment, measured, network)
+    return xr.Dataset(_curves(measured, network) | spectra, coords | of_units)
+
+
+def measurements(dataset: xr.Dataset) -> dict[int, Measurement]:
+    """What `history` holds, by step: those that it was made from."""
+    known = {*scores(), *unit_measures(), "norm", "ipr"}
+    asked = [
+        n for n in map(str, dataset.data_vars) if dataset[n].dims == ("step",) and n not in known
+    ]
+    n_vectors = np.zeros((0, 0), np.float32)
+    return {
+        int(step): Measurement(
+            scores={name: float(dataset[name].values[place]) for name in scores()},
+            norm=dataset.norm.values[place],
+            ipr=dataset.ipr.values[place] if "ipr" in dataset else n_vectors,
+            asked={name: float(dataset[name].values[place]) for name in asked},
+        )
+        for place, step in enumerate(dataset.step.values)
+    }
+
+
+def kept_weights(
+    kept: Kept, measured: Sequence[Measurement], network: Network
+) -> dict[str, Variable]:
+    """The arrays of the network at kept steps, and these steps; nothing if none are kept."""
+    if not kept:
+        return {}
+    final = _weights(measured, network)
+    words = described("optimisation step whose weights are kept")
+    steps: dict[str, Variable] = {"kept_step": ("kept_step", [*kept], words)}
+    return steps | {
+        KEPT + name: (
+            ("kept_step", *dimensions),
+            np.stack([arrays[name] for arrays in kept.values()]),
+            described(f"{name} at kept steps"),
+        )
+        for name, (dimensions, _, _) in final.items()
+    }
+
+
+def kept_arrays(dataset: xr.Dataset) -> Kept:
+    """What `kept_weights` holds."""
+    if "kept_step" not in dataset:
+        return {}
+    names = [name for name in map(str, dataset.data_vars) if name.startswith(KEPT)]
+    return {
+        int(step): {name.removeprefix(KEPT): dataset[name].values[place] for name in names}
+        for place, step in enumerate(dataset.kept_step.values)
+    }
 
 
 def _curves(measured: Sequence[Measurement], network: Network) -> dict[str, Variable]:
@@ -107,6 +174,25 @@ def _curves(measured: Sequence[Measurement], network: Network) -> dict[str, Vari
         )
         for name in measured[0].asked
     }
+
+
+def with_bits(dataset: xr.Dataset) -> xr.Dataset:
+    """Float16 as the whole numbers of the same bits, since netCDF-4 has no such floats."""
+    halves = {n: v for n, v in dataset.data_vars.items() if v.dtype == np.float16}
+    return dataset.assign({
+        name: variable.copy(data=variable.values.view(np.uint16)).assign_attrs(bits_of="float16")
+        for name, variable in halves.items()
+    })  # fmt: skip
+
+
+def with_floats(dataset: xr.Dataset) -> xr.Dataset:
+    """A dataset as before `with_bits`."""
+    halves = {n: v for n, v in dataset.data_vars.items() if v.attrs.get("bits_of") == "float16"}
+    return dataset.assign({
+        name: variable.copy(data=variable.values.view(np.float16)).drop_attrs()
+        .assign_attrs({k: v for k, v in variable.attrs.items() if k != "bits_of"})
+        for name, variable in halves.items()
+    })  # fmt: skip
 
 
 LABELS = {

@@ -20,6 +20,7 @@ from grokscope.measures.phases import Phase, classify
 from grokscope.measures.spectrum import neuron_ipr, order_of
 from grokscope.models.network import Network, array_name
 from grokscope.runs.files import read_dataset, write_dataset
+from grokscope.runs.record import with_bits, with_floats
 from grokscope.training.networks import model_shapes
 
 
@@ -240,7 +241,7 @@ def write_run(run: Run, path: Path) -> None:
         "digest": run.digest,
         "schema_version": SCHEMA,
     }
-    write_dataset(path, run.dataset.assign_attrs(identity))
+    write_dataset(path, with_bits(run.dataset.assign_attrs(identity)))
 
 
 def open_run(path: str | Path) -> Run:
@@ -271,4 +272,4 @@ def open_run(path: str | Path) -> Run:
         raise StoreError(f"`{path}` must hold a possible experiment, but {error}") from None
     if digest(experiment) != dataset.attrs.pop("digest", None):
         raise StoreError(f"`{path}` must hold the run that its digest names, got another.")
-    return Run(experiment, dataset, path)
+    return Run(experiment, with_floats(dataset), path)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import time
 import warnings
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,11 +16,19 @@ from pathlib import Path
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.tasks import OwnTask
-from grokscope.runs.files import read_sealed, seal_of, write_atomically, write_sealed
+from grokscope.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from grokscope.runs.files import (
+    read_sealed,
+    remove_leftovers,
+    seal_of,
+    write_atomically,
+    write_sealed,
+)
 from grokscope.runs.run import Run, open_run, write_run
 from grokscope.runs.summaries import (
     Cached,
@@ -37,14 +44,9 @@ from grokscope.runs.summaries import (
 RUN_FILE = re.compile(r"([0-9a-f]{64})\.nc")
 """A digest. Files of other names that lie in a store are not its own, and are left alone."""
 
-TEMPORARY = re.compile(r"\..{1,12}-[0-9a-f]{16}")
-"""What `write_atomically` calls a file until it is whole."""
-
-LEFTOVER_SECONDS = 24 * 3600
-"""Age at which a temporary file is nobody's any more."""
-
 FAILED = ".failed"
 LOCKS = ".claims"
+CHECKPOINTS = ".checkpoints"
 GRIDS = ".grids"
 SUMMARIES = ".summaries"
 
@@ -192,6 +194,35 @@ class Store:
         """
         return as_table(self.summaries())
 
+    # Unfinished training
+
+    def checkpoint(self, experiment: Experiment, data: Dataset) -> Checkpoint | None:
+        """How far training on an experiment's trajectory has come; None if nothing is kept of it.
+
+        A damaged file causes a warning, and is overwritten by the next.
+        """
+        path = self._checkpoint_path(experiment)
+        try:
+            return read_checkpoint(path, experiment, data)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (StoreError, PermissionError) as error:
+            warnings.warn(str(error), stacklevel=2)
+            return None
+
+    def save_checkpoint(self, experiment: Experiment, checkpoint: Checkpoint) -> None:
+        """Keep how far an experiment's training has come, in place of what was kept before.
+
+        Raises:
+            OSError: if the file cannot be written; the one before stays.
+        """
+        path = self._checkpoint_path(experiment)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_checkpoint(checkpoint, experiment, path)
+
+    def _checkpoint_path(self, experiment: Experiment) -> Path:
+        return self.path / CHECKPOINTS / f"{experiment.trajectory}.nc"
+
     # Cells of sweeps
 
     @contextmanager
@@ -257,7 +288,7 @@ class Store:
         Raises:
             OSError: if the note cannot be written.
         """
-        self._remove_leftovers()
+        remove_leftovers(self.path, self.path / GRIDS, self.path / CHECKPOINTS)
         document = grid.to_toml().encode()
         path = self.path / GRIDS / _grid_name(document)
         if path.is_file() and path.read_bytes() == document:
@@ -313,14 +344,6 @@ class Store:
         )
 
     # Files
-
-    def _remove_leftovers(self) -> None:
-        """Remove the temporary files of processes that were killed a day ago or before."""
-        oldest = time.time() - LEFTOVER_SECONDS
-        for path in (*self.path.glob(".*-*"), *(self.path / GRIDS).glob(".*-*")):
-            with suppress(OSError):
-                if TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < oldest:
-                    path.unlink()
 
     def _signatures(self) -> dict[str, Signature]:
         """The signature of each run's file, by digest."""

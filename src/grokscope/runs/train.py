@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from grokscope.data.dataset import Dataset, complete, make_dataset, require_repeatable
-from grokscope.errors import require_kind
+from grokscope.errors import ConfigError, require_kind
+from grokscope.experiment.checks import ONLY_LOOKED_AT
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
 from grokscope.measures.checks import require_logits, require_measurable
@@ -18,12 +21,15 @@ from grokscope.measures.spectrum import mean_ipr
 from grokscope.measures.table import unit_measures
 from grokscope.models.network import Network, named_arrays
 from grokscope.progress import progress_bar
+from grokscope.runs.checkpoint import Checkpoint
 from grokscope.runs.files import require_writable
 from grokscope.runs.record import as_dataset
 from grokscope.runs.run import Run
+from grokscope.runs.start import starting_state
 from grokscope.runs.store import Store
 from grokscope.training.compile import require_environment
-from grokscope.training.loop import train_steps
+from grokscope.training.cost import require_memory
+from grokscope.training.loop import State, failed_step, train_steps
 from grokscope.training.networks import model_shapes
 
 Log = Callable[[Experiment, int, dict[str, float]], None]
@@ -34,6 +40,8 @@ def train(
     store: str | Path | Store | None = None,
     progress: bool = True,
     log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+    start: Run | None = None,
+    checkpoint_every: int | None = None,
 ) -> Run:
     """Train a network, or return its stored run if that has its weights.
 
@@ -45,12 +53,16 @@ def train(
         log: called at every measurement with the step and the scores, the norms of the weights,
             the mean IPR, the dead neurons and your own measures, by name; not for a run that is
             in the store.
+        start: a run at one of its steps, `run.at(500)`, from which the experiment goes on. What
+            differs between the two experiments becomes the start's `before`.
+        checkpoint_every: steps from one checkpoint to the next, which need a store. Training that
+            was interrupted goes on from the last, and so does longer training of the same kind.
 
     Returns:
         The run; its `path` is None without a store.
 
     Raises:
-        ConfigError: if the store cannot be written.
+        ConfigError: if the store cannot be written, or the start is of another kind of network.
 
     >>> run = train(Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16))
     >>> dict(run.dataset.sizes)
@@ -58,22 +70,75 @@ def train(
     """
     require_kind("experiment", experiment, Experiment, "Use Experiment(weight_decay=5).")
     allow_code(Path.cwd())
-    experiment = complete(experiment)
+    experiment = complete(experiment if start is None else started(experiment, start))
     store = None if store is None else Store.of(store)
+    _require_checkpoints(checkpoint_every, store)
     if store is not None:
         stored = store.find(experiment)
         if stored and stored.has_weights:
             return stored
         require_writable(store.path, "store")
     with progress_bar("training", experiment.steps, progress) as advance:
-        (run,) = train_ensemble([experiment], advance, lambda _, *measured: log(*measured))
+        (run,) = train_ensemble(
+            [experiment], advance, lambda _, *measured: log(*measured), store, checkpoint_every
+        )
     return run if store is None else store.save(run)
+
+
+def started(experiment: Experiment, start: Run) -> Experiment:
+    """The experiment that goes on from a run at one of its steps.
+
+    Args:
+        experiment: what is to be trained from there.
+        start: a run at one of its steps, `run.at(500)`.
+
+    Raises:
+        ConfigError: if the start is no run with a network, or both say where to start from.
+    """
+    require_kind("start", start, Run, "Use run.at(500).")
+    if experiment.start is not None:
+        raise ConfigError(
+            f"`start` must be left out of the experiment where it is given beside it, got "
+            f"start_step {experiment.start.start_step}. Use one of them."
+        )
+    step = int(start.dataset.step[-1])
+    return experiment.replace(start={"start_step": step, "before": _changes(start, experiment)})
+
+
+def _changes(start: Run, experiment: Experiment) -> dict[str, object]:
+    """Settings of a run that differ from an experiment's, by their path; whole parts of another
+    kind. What is only looked at does not count.
+    """
+    earlier, later = start.experiment.model_dump(), experiment.model_dump()
+    found: dict[str, object] = {}
+    for name in earlier.keys() - {"steps", "measure_every", *ONLY_LOOKED_AT}:
+        old, new = earlier[name], later[name]
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            found |= {name: old} if old != new else {}
+        elif old.keys() != new.keys() or old.get("name") != new.get("name"):
+            found[name] = old
+        else:
+            found |= {f"{name}.{leaf}": old[leaf] for leaf in old if old[leaf] != new[leaf]}
+    return found
+
+
+def _require_checkpoints(every: int | None, store: Store | None) -> None:
+    if every is None:
+        return
+    if type(every) is not int or every < 1:
+        raise ConfigError(
+            f"`checkpoint_every` must be a number of steps, 1 or more, got {every!r}. Use 1000."
+        )
+    if store is None:
+        raise ConfigError("`store` must be given for checkpoints, got none. Use store='runs'.")
 
 
 def train_ensemble(
     experiments: Sequence[Experiment],
     advance: Callable[[int], None] = lambda steps: None,
     log: Log = lambda experiment, step, scores: None,
+    store: Store | None = None,
+    checkpoint_every: int | None = None,
 ) -> list[Run]:
     """Train experiments of one static shape together; see `training.train_steps`.
 
@@ -82,6 +147,8 @@ def train_ensemble(
         advance: called with the number of steps just done. A run that ends early counts its
             remaining steps as done.
         log: called at every measurement of every run with its experiment, and else as in `train`.
+        store: where checkpoints are.
+        checkpoint_every: as of `train`, of one experiment alone.
 
     Returns:
         The runs, in the order of the experiments.
@@ -96,24 +163,63 @@ def train_ensemble(
     experiments = list(map(complete, experiments))
     for experiment in experiments:
         require_measurable(experiment, model_shapes(experiment))
+        require_memory(experiment)
     members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
     for member in members:
         require_repeatable(member.experiment, member.dataset)
         require_logits(member.experiment, member.dataset)
-    before = 0
-    for step, networks, failures in train_steps(experiments, [m.dataset for m in members]):
-        for member, network, failed_at in zip(members, networks, failures, strict=True):
+    first = experiments[0]
+    before = _begin(members, store if checkpoint_every else None)
+    advance(before)
+    stops = _stops(first, before, checkpoint_every)
+    datasets, starts = ([getattr(m, name) for m in members] for name in ("dataset", "state"))
+    for step, states in train_steps(experiments, datasets, starts, stops):
+        for member, state in zip(members, states, strict=True):
             if not member.has_ended:
-                member.take(step, network, failed_at)
-                if failed_at is None:
-                    log(member.experiment, step, member.logged(network))
+                member.take(step, state)
+                if member.failed_at is None and step in member.measured:
+                    log(member.experiment, step, member.logged(step))
         advance(step - before)
         before = step
         if all(member.has_ended for member in members):
             break
-    advance(experiments[0].steps - before)
+        if (
+            checkpoint_every
+            and store is not None
+            and (step == first.steps or step % checkpoint_every == 0)
+        ):
+            seconds = time.monotonic() - began
+            store.save_checkpoint(first, members[0].checkpoint(step, seconds))
+    advance(first.steps - before)
     seconds = (time.monotonic() - began) / len(members)
     return [member.as_run(seconds) for member in members]
+
+
+def _begin(members: Sequence[_Member], store: Store | None) -> int:
+    """Give each network of an ensemble the state that it starts from.
+
+    Args:
+        members: the networks.
+        store: where a checkpoint may be, from which one that is trained alone goes on.
+
+    Returns:
+        The step that they start from.
+    """
+    (first, *others), step = members, members[0].experiment.first_step
+    if store is not None and not others:
+        step = first.go_on_from(store.checkpoint(first.experiment, first.dataset))
+    for member in members:
+        if member.state is None:
+            member.state = starting_state(member.experiment, member.dataset, store)
+    return step
+
+
+def _stops(experiment: Experiment, first: int, checkpoint_every: int | None) -> list[int]:
+    """The steps at which training stops to be looked at, from the first on."""
+    every = checkpoint_every or experiment.steps + 1
+    checkpoints = range(-(-first // every) * every, experiment.steps, every)
+    looked_at = {*experiment.schedule, *experiment.kept_steps, *checkpoints}
+    return sorted({first, *(step for step in looked_at if step > first)})
 
 
 @dataclass
@@ -122,52 +228,88 @@ class _Member:
 
     experiment: Experiment
     dataset: Dataset
-    measured: list[Measurement] = field(default_factory=list)
-    network: Network | None = None
+    measured: dict[int, Measurement] = field(default_factory=dict)
+    kept: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    state: State | None = None
     failed_at: int | None = None
     settled_at: int | None = None
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.examples = Examples(self.dataset, self.experiment.model.widest)
+        self._scheduled = {*self.experiment.schedule}
+        self._kept_steps = {*self.experiment.kept_steps}
 
     @property
     def has_ended(self) -> bool:
         return self.failed_at is not None or self.settled_at is not None
 
-    def take(self, step: int, network: Network, failed_at: int | None) -> None:
-        """Measure the network as it is at a scheduled step."""
-        self.network, self.failed_at = network, failed_at
-        if failed_at is not None:
-            return
-        self.measured.append(measure(network, self.examples, self.experiment))
-        if step < self.experiment.steps and self._has_settled(network):
-            self.settled_at = step
+    @property
+    def network(self) -> Network:
+        assert self.state is not None
+        return self.state.model
 
-    def logged(self, network: Network) -> dict[str, float]:
-        """The last measurement as numbers by name."""
-        last = self.measured[-1]
-        norms = zip(matrices(named_arrays(network)), last.norm.tolist(), strict=True)
-        ipr = embedding_ipr(network, [last])
+    def go_on_from(self, checkpoint: Checkpoint | None) -> int:
+        """Take over what a checkpoint has, if it serves; the step from which to train."""
+        experiment = self.experiment
+        if checkpoint is None or not checkpoint.serves(experiment):
+            return experiment.first_step
+        known = {s: m for s, m in checkpoint.measured.items() if s in self._scheduled}
+        for step, measurement in known.items():
+            self.measured[step] = measurement
+            if step < experiment.steps and self._has_settled(checkpoint.state.model):
+                self.measured = {}
+                return experiment.first_step
+        self.kept = {s: dict(a) for s, a in checkpoint.kept.items() if s in self._kept_steps}
+        self.state, self.seconds = checkpoint.state, checkpoint.seconds
+        return checkpoint.step
+
+    def checkpoint(self, step: int, seconds: float) -> Checkpoint:
+        """How far training has come."""
+        assert self.state is not None
+        return Checkpoint(step, self.state, self.measured, self.kept, self.seconds + seconds)
+
+    def take(self, step: int, state: State) -> None:
+        """Measure and keep the network as it is at a step, where that is scheduled."""
+        self.state, self.failed_at = state, failed_step(state)
+        if self.failed_at is not None:
+            return
+        if step in self._scheduled and step not in self.measured:
+            self.measured[step] = measure(state.model, self.examples, self.experiment)
+            if step < self.experiment.steps and self._has_settled(state.model):
+                self.settled_at = step
+        is_last = step == self.settled_at and self._kept_steps
+        if (step in self._kept_steps or is_last) and step not in self.kept:
+            dtype = self.experiment.kept_dtype or np.float32
+            arrays = named_arrays(state.model)
+            self.kept[step] = {name: array.astype(dtype) for name, array in arrays.items()}
+
+    def logged(self, step: int) -> dict[str, float]:
+        """A measurement as numbers by name."""
+        last = self.measured[step]
+        norms = zip(matrices(named_arrays(self.network)), last.norm.tolist(), strict=True)
+        ipr = embedding_ipr(self.network, [last])
         of_units = {name: row.value(ipr).item() for name, row in unit_measures().items()}
         return last.scores | {f"norm_{n}": norm for n, norm in norms} | of_units | last.asked
 
     def as_run(self, seconds: float) -> Run:
         """The finished run."""
-        assert self.network is not None
         ends = {"failed_at": self.failed_at, "settled_at": self.settled_at}
         dataset = as_dataset(
-            self.experiment, self.examples, self.measured, self.network, ends, seconds
-        )
+            self.experiment, self.examples, [*self.measured.values()], self.network, ends,
+            self.seconds + seconds, self.kept,
+        )  # fmt: skip
         return Run(self.experiment, dataset)
 
     def _has_settled(self, network: Network) -> bool:
         if self.experiment.settle is None:
             return False
+        measured = [*self.measured.values()]
         return has_settled(
             self.experiment,
-            self.experiment.schedule[: len(self.measured)],
-            [m.scores["train_accuracy"] for m in self.measured],
-            [m.scores["test_accuracy"] for m in self.measured],
-            [m.norm for m in self.measured],
-            mean_ipr(embedding_ipr(network, self.measured)),
+            [*self.measured],
+            [m.scores["train_accuracy"] for m in measured],
+            [m.scores["test_accuracy"] for m in measured],
+            [m.norm for m in measured],
+            mean_ipr(embedding_ipr(network, measured)),
         )

@@ -21,6 +21,7 @@ from grokscope.measures import pruning
 from grokscope.runs import extraction as of_frequencies
 from grokscope.runs import pruning as of_runs
 from grokscope.runs import run as runs
+from grokscope.runs import snapshot
 from grokscope.runs import train as training
 from grokscope.runs.store import Store
 from grokscope.session.html import as_html
@@ -78,6 +79,32 @@ class Run(runs.Run):
         """
         of_runs.require_band(band)
         return Pruned(self, of_runs.prune(self, by, first, seed, stride, layer), band, seed)
+
+    def at(self, step: int) -> Run:
+        """The run as it was at one of its steps, to look at or to start from.
+
+        See `runs.snapshot.at`; `train(experiment, start=run.at(500))` goes on from there.
+
+        Args:
+            step: from the run's first to its last.
+
+        Raises:
+            ConfigError: if the run diverged or was stored without weights, or has no such step.
+        """
+        return _drawable(snapshot.at(self, step))
+
+    def over_steps(self, of: Sequence[str] | Callable[[Run], snapshot.Answer]) -> xr.Dataset:
+        """What is asked of the network at every kept step, as one dataset over `step`.
+
+        Args:
+            of: names of measures as in `Experiment.measures`, or a function of the run at a step
+                that returns a dataset, a table, numbers by name or one number.
+
+        Raises:
+            ConfigError: if the run has not kept its weights over time, or a measure is unknown.
+        """
+        ask = (lambda run: of(_drawable(run))) if callable(of) else of
+        return snapshot.over_steps(self, ask)
 
     def extract(self, frequencies: int = 1, order: Int[np.ndarray, "residue"] | None = None) -> Run:
         """The run's network with nothing but the strongest frequencies of each unit.
@@ -255,6 +282,8 @@ def train(
     store: str | Path | Store | None = None,
     progress: bool = True,
     log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+    start: runs.Run | None = None,
+    checkpoint_every: int | None = None,
 ) -> Run:
     """Train a network, or return its stored run if that has its weights.
 
@@ -264,14 +293,17 @@ def train(
         store: a folder of runs; the run is taken from there, or trained and written there.
         progress: whether to show progress.
         log: called at every measurement with the step and the scores by name.
+        start: a run at one of its steps, `run.at(500)`, from which the experiment goes on.
+        checkpoint_every: steps from one checkpoint to the next, from which training that was
+            interrupted goes on; they need a store.
 
     Raises:
-        ConfigError: if the store cannot be written.
+        ConfigError: if the store cannot be written, or the start is of another kind of network.
 
     >>> train(Experiment(steps=20, modulus=7, width=16))
     <Run 3687b8355914: confusion, train 0.83, test 0.04, 20 steps>
     """
-    return _drawable(training.train(experiment, store, progress, log))
+    return _drawable(training.train(experiment, store, progress, log, start, checkpoint_every))
 
 
 def open_run(name: str | Path, store: str | Path | Store = "runs") -> Run:

@@ -109,11 +109,16 @@ def _trained(
     per_step = sum(map(work, experiments)) / max(experiments[0].steps, 1) if experiments else 0.0
     try:
         runs = train_ensemble(experiments, lambda steps: advance(steps * per_step))
-        return runs if keep_weights else [without_weights(run) for run in runs]
+        return [run if keep_weights or _keeps(run) else without_weights(run) for run in runs]
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
         return "out of memory" if is_memory else reason
+
+
+def _keeps(run: Run) -> bool:
+    """Whether the experiment itself says that weights are kept."""
+    return run.experiment.keep_weights is not None
 
 
 def _save(run: Run, store: Store) -> Run:

@@ -149,10 +149,28 @@ def require_memory(experiment: Experiment) -> None:
             f"{experiment.n_inputs} inputs needs {needed / 1e9:.0f} GB of {there / 1e9:.0f}. "
             "Use a smaller one."
         )
-    measured = 8 * (experiment.steps // experiment.measure_every) * (model.widest + OTHER_NUMBERS)
+    n_measured = experiment.n_measured
+    measured = 8 * n_measured * (model.widest + OTHER_NUMBERS)
     if needed + measured > there:
         raise ConfigError(
-            f"`measure_every` must let the measurements fit in memory, got "
-            f"{experiment.measure_every}, which in {experiment.steps} steps needs "
-            f"{measured / 1e9:.0f} GB of {there / 1e9:.0f}. Use a larger one."
+            f"`measure_every` must let the measurements fit in memory, got {n_measured} steps to "
+            f"measure at, which need {measured / 1e9:.0f} GB of {there / 1e9:.0f}. "
+            "Use a larger one."
         )
+    kept = kept_bytes(experiment)
+    if needed + measured + kept > there:
+        raise ConfigError(
+            f"`keep_weights` must let the kept weights fit in memory, got "
+            f"{experiment.n_kept} steps, which need {kept / 1e9:.0f} GB of "
+            f"{there / 1e9:.0f}. Keep fewer."
+        )
+
+
+def kept_bytes(experiment: Experiment) -> int:
+    """Size of the weights that are kept over time.
+
+    >>> kept_bytes(Experiment(keep_weights="log:40", kept_dtype="float16")) / 1e6
+    11.64
+    """
+    size = 2 if experiment.kept_dtype == "float16" else 4
+    return size * experiment.n_kept * n_weights(experiment)

@@ -17,7 +17,6 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
-from grokscope.models.network import Network
 from grokscope.models.normalization import Statistics, split_trained, with_seen
 from grokscope.training.compile import compilation, compiled
 from grokscope.training.cost import require_memory, tiled, training_tile_size, work
@@ -92,9 +91,12 @@ LOSSES = {"mse": mse, "cross_entropy": optax.softmax_cross_entropy_with_integer_
 
 
 def train_steps(
-    experiments: Sequence[Experiment], datasets: Sequence[Dataset]
-) -> Iterator[tuple[int, list[Network], list[int | None]]]:
-    """Train one network, or several of one shape together, from one scheduled step to the next.
+    experiments: Sequence[Experiment],
+    datasets: Sequence[Dataset],
+    starts: Sequence[State | None] | None = None,
+    stops: Sequence[int] | None = None,
+) -> Iterator[tuple[int, list[State]]]:
+    """Train one network, or several of one shape together, from one step to stop at to the next.
 
     Experiments of an ensemble may differ in what leaves shapes alone: labels, seeds, the
     optimiser's numbers and a dropout above 0. Several train under `vmap`, which pays on an
@@ -103,9 +105,11 @@ def train_steps(
     Args:
         experiments: what to train, all with one `ensemble_key`.
         datasets: the data of each.
+        starts: the state of each at the first stop; None for new weights.
+        stops: steps to stop at, ascending, from where training begins; by default the schedule.
 
     Yields:
-        The step; each network; for each, the first step whose loss was not finite, or None.
+        The step, and the state of each experiment.
 
     Raises:
         ConfigError: if the experiments do not share one shape, or do not fit in memory.
@@ -120,19 +124,27 @@ def train_steps(
         )
     static = static_settings(first)
     members = [prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
+    members = [
+        (new if start is None else start, dynamic)
+        for (new, dynamic), start in zip(members, starts or [None] * len(members), strict=True)
+    ]
     alone = len(members) == 1
     state, dynamic = members[0] if alone else jax.tree.map(lambda *x: jnp.stack(x), *members)
-    step = 0
-    for target in first.schedule:
+    step, *targets = stops or first.schedule
+    for target in (step, *targets):
         if target > step:
             state = train_block(state, dynamic, step, target - step, static, alone)
             step = target
-        states = [state]
-        if not alone:
-            states = [jax.tree.map(lambda x, i=i: x[i], state) for i in range(len(members))]
-        failures = [int(member.failed_at) for member in states]
-        failures = [None if failure == NEVER else failure for failure in failures]
-        yield step, [member.model for member in states], failures
+        if alone:
+            yield step, [state]
+        else:
+            yield step, [jax.tree.map(lambda x, i=i: x[i], state) for i in range(len(members))]
+
+
+def failed_step(state: State) -> int | None:
+    """The first step whose loss was not finite, or None if there was none."""
+    failed_at = int(state.failed_at)
+    return None if failed_at == NEVER else failed_at
 
 
 def ensemble_key(experiment: Experiment) -> tuple:
@@ -140,15 +152,22 @@ def ensemble_key(experiment: Experiment) -> tuple:
     shape = experiment.model.model_dump(exclude={"dropout"})
     return (
         static_settings(experiment),
-        (experiment.steps, experiment.measure_every),
+        (experiment.first_step, experiment.steps, experiment.measure_every, experiment.measure),
+        (experiment.keep_weights, experiment.kept_dtype),
         (*shape.values(), experiment.n_inputs, experiment.n_labels),
     )
 
 
 def seconds_per_work(experiment: Experiment) -> float:
     """Seconds for a unit of `work` on this machine, from a few steps of the experiment, timed."""
-    timed = experiment.replace(steps=2 * TIMED_STEPS, measure_every=TIMED_STEPS, settle=False)
-    times = [time.perf_counter() for _ in train_steps([timed], [make_dataset(timed)])]
+    timed = experiment.replace(
+        steps=2 * TIMED_STEPS, measure_every=TIMED_STEPS, settle=False,
+        measure=None, keep_weights=None, start=None,
+    )  # fmt: skip
+    times = []
+    for _, (state,) in train_steps([timed], [make_dataset(timed)]):
+        jax.block_until_ready(state)
+        times.append(time.perf_counter())
     return (times[2] - times[1]) / (work(timed) / 2)
 
 
@@ -332,7 +351,12 @@ def next_batch(
     epoch, batch = index // per_epoch, index % per_epoch
     order = jax.lax.cond(
         batch == 0,
-        lambda: jax.random.permutation(jax.random.fold_in(key, epoch), n_train),
+        lambda: epoch_order(key, epoch, n_train),
         lambda: order,
     )
     return order, jax.lax.dynamic_slice(order, (batch * batch_size,), (batch_size,))
+
+
+def epoch_order(key: PRNGKeyArray, epoch: Step, n_train: int) -> Int[Array, "train"]:
+    """The order of the training examples in an epoch, counted from 0."""
+    return jax.random.permutation(jax.random.fold_in(key, epoch), n_train)

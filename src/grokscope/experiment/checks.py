@@ -1,0 +1,123 @@
+"""Settings that are possible each, and refused together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from grokscope.errors import ConfigError
+from grokscope.experiment.part import ABSENT
+from grokscope.experiment.replace import locate
+from grokscope.experiment.start import Start
+
+if TYPE_CHECKING:
+    from grokscope.experiment.experiment import Experiment
+
+ONLY_LOOKED_AT = ("measure", "measures", "keep_weights", "kept_dtype", "settle")
+"""Settings, absent by default, that say what is looked at, and decide nothing about the weights."""
+
+
+def require_inputs(experiment: Experiment) -> None:
+    """Refuse a network that does not take what the task gives.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    takes_pairs, task = experiment.model.takes_pairs, experiment.task
+    if takes_pairs is not None and takes_pairs != task.has_pairs:
+        words = "pairs of residues" if takes_pairs else "arrays of features"
+        fitting = "two_layer" if task.has_pairs else "image_mlp"
+        raise ConfigError(
+            f"`model` must take what task {task.name} gives, got {experiment.model.name}, which "
+            f"takes {words}. Use model {fitting}."
+        )
+
+
+def require_sets(experiment: Experiment) -> None:
+    """Refuse training sets and batches that cannot be.
+
+    Raises:
+        ConfigError: if there are none of some examples, too few for a batch, or labels are drawn
+            in two ways.
+    """
+    total, n_train, batch_size = experiment.n_examples, experiment.n_train, experiment.batch_size
+    if not 1 <= n_train < total:
+        raise ConfigError(
+            f"`train_fraction` must leave an example for training and one for testing, got "
+            f"{experiment.train_fraction} of {total}. Use {max(1, total // 2) / total}."
+        )
+    if batch_size is not None and batch_size > n_train:
+        raise ConfigError(
+            f"`batch_size` must be at most the training set's {n_train} examples, got "
+            f"{batch_size}. Leave it out for full batches."
+        )
+    if experiment.corruption is not None and experiment.exclude_true_label:
+        raise ConfigError(
+            "`exclude_true_label` must be false with a corruption of your own, which draws the "
+            "labels, got true. Leave the true label out in your function."
+        )
+    if experiment.normalization == "batch_norm" and (batch_size or n_train) == 1:
+        raise ConfigError(
+            "`batch_size` must be at least 2 with batch_norm, got 1, which has no variance. "
+            "Use layer_norm, or larger batches."
+        )
+
+
+def require_listed_steps(experiment: Experiment) -> None:
+    """Refuse lists of steps that are not all trained.
+
+    Raises:
+        ConfigError: if one is before the first step or after the last.
+    """
+    first, last = experiment.first_step, experiment.steps
+    for name in ("measure", "keep_weights"):
+        listed = getattr(experiment, name)
+        if isinstance(listed, tuple) and not first <= listed[0] <= listed[-1] <= last:
+            raise ConfigError(
+                f"`{name}` must list steps from {first} to {last}, got {listed[0]} to "
+                f"{listed[-1]}. Leave others out, or train for longer."
+            )
+
+
+def require_start(experiment: Experiment, start: Start) -> None:
+    """Refuse a start that cannot be, or at which the sets of examples would change.
+
+    Raises:
+        ConfigError: if it is not before the end, or says what does not act on the weights, or
+            other numbers of examples or inputs.
+    """
+    if start.start_step >= max(experiment.steps, 1):
+        raise ConfigError(
+            f"`start_step` must be below the experiment's {experiment.steps} steps, got "
+            f"{start.start_step}. Use more steps, which are counted from the first of all."
+        )
+    if clash := {"steps", "measure_every", *ONLY_LOOKED_AT} & {*start.before}:
+        raise ConfigError(
+            f"`before` must hold settings that act on the weights, got {min(clash)}. Leave it out."
+        )
+    both = (experiment, experiment.earlier)
+    if all(one.is_counted for one in both):
+        sizes = {(one.n_train, one.n_inputs) for one in both}
+        if len(sizes) > 1:
+            raise ConfigError(
+                "`before` must leave the numbers of examples and inputs as they are, got others. "
+                "Change labels, the optimizer, the loss, dropout or the batch size."
+            )
+
+
+def by_path(experiment: Experiment, named: Mapping[str, object]) -> dict[str, object]:
+    """Settings of an experiment by their paths, sorted, so that each has one name.
+
+    Args:
+        experiment: whose values are taken.
+        named: settings by leaf or path. Where a whole part is among them, its leaves are left out.
+    """
+    document = experiment.model_dump()
+    paths = {name if name in document else ".".join(locate(document, name)) for name in named}
+    found = {}
+    for path in sorted(paths):
+        part, _, leaf = path.partition(".")
+        if not leaf or part not in paths:
+            value = document[part][leaf] if leaf else document[part]
+            found[path] = ABSENT if value is None else value
+    return found

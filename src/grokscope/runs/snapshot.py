@@ -1,0 +1,143 @@
+"""A run at one of its steps, and what is asked of all its kept steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from grokscope.errors import ConfigError, require_kind
+from grokscope.measures.scores import Examples, measure
+from grokscope.measures.table import network_measures, of_network
+from grokscope.models.network import Network, with_arrays
+from grokscope.runs.record import as_dataset, kept_arrays
+from grokscope.runs.run import Run, require_finished
+from grokscope.runs.start import state_at
+from grokscope.runs.store import Store
+
+Answer = xr.Dataset | xr.DataArray | pd.DataFrame | pd.Series | Mapping[str, float] | float
+"""What may be found at a step."""
+
+
+def at(run: Run, step: int) -> Run:
+    """The run as it was at one of its steps.
+
+    Where the run has kept the weights of the step they are taken, in float16 if they were kept so.
+    Else the network is trained again up to there, which gives the same weights on the same machine.
+
+    Args:
+        run: with its weights.
+        step: from the run's first to its last.
+
+    Returns:
+        A run that ends at the step. It can be pruned, extracted, audited and drawn, and training
+        can start from it, but it cannot be stored.
+
+    Raises:
+        ConfigError: if the run diverged or was stored without weights, or has no such step.
+
+    >>> from grokscope import Experiment, train
+    >>> run = train(Experiment(steps=20, modulus=7, width=16))
+    >>> at(run, 10)
+    <Run 3687b8355914 with its weights of step 10: confusion, train 0.46, test 0.04, 10 steps>
+    """
+    require_finished(run, "looked at while it trained")
+    require_kind("step", step, (int, np.integer), "Use one of run.steps.")
+    first, last = run.experiment.first_step, int(run.dataset.step[-1])
+    if not first <= step <= last:
+        raise ConfigError(f"`step` must be from {first} to {last}, got {step}. Use {last}.")
+    if step == last:
+        return run
+    kept = kept_arrays(run.dataset).get(int(step))
+    if kept is None:
+        store = None if run.path is None else Store(run.path.parent, mend=False)
+        network = state_at(run.experiment, int(step), store).model
+    else:
+        arrays = {name: jnp.asarray(array, jnp.float32) for name, array in kept.items()}
+        network = with_arrays(run.network, arrays)
+    return with_network(run, network, f"its weights of step {step}", int(step))
+
+
+def over_steps(run: Run, of: Sequence[str] | Callable[[Run], Answer]) -> xr.Dataset:
+    """What is asked of the network at every kept step, as one dataset over `step`.
+
+    Args:
+        run: with weights kept over time.
+        of: names of measures as in `Experiment.measures`, or a function of the run at a step that
+            returns a dataset, a table, numbers by name or one number.
+
+    Raises:
+        ConfigError: if the run has not kept its weights over time, or a measure is unknown.
+
+    >>> from grokscope import Experiment, train
+    >>> run = train(Experiment(steps=20, modulus=7, width=16, keep_weights="log:5"))
+    >>> over_steps(run, lambda run: run.dataset.test_loss.values[-1]).sizes["step"]
+    5
+    """
+    require_finished(run, "looked at while it trained")
+    steps = [*kept_arrays(run.dataset)]
+    if not steps:
+        raise ConfigError(
+            "`run` must have kept its weights over time, got a run with the last alone. "
+            'Train with keep_weights="log:40".'
+        )
+    ask = of if callable(of) else _measures(of)
+    found = [_as_dataset(ask(at(run, step))) for step in steps]
+    axis = xr.Variable("step", steps, run.dataset.step.attrs)
+    return xr.concat(found, dim=axis, combine_attrs="drop_conflicts")
+
+
+def _measures(names: Sequence[str]) -> Callable[[Run], Mapping[str, float]]:
+    """A function of a run that gives some of `network_measures`."""
+    known = network_measures()
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"`of` must name measures, got {name!r}. Use some of {', '.join(known)}."
+            )
+
+    def ask(run: Run) -> Mapping[str, float]:
+        examples = Examples(run.data, run.experiment.model.widest)
+        return of_network(run.network, examples, run.experiment, names)
+
+    return ask
+
+
+def _as_dataset(answer: Answer) -> xr.Dataset:
+    if isinstance(answer, xr.Dataset):
+        return answer
+    if isinstance(answer, xr.DataArray):
+        return answer.to_dataset(name=answer.name or "value")
+    if isinstance(answer, pd.Series):
+        answer = answer.to_frame(str(answer.name or "value"))
+    if isinstance(answer, pd.DataFrame):
+        return answer.to_xarray()
+    return xr.Dataset(dict(answer) if isinstance(answer, Mapping) else {"value": answer})
+
+
+def with_network(run: Run, network: Network, words: str, step: int | None = None) -> Run:
+    """A run whose network is another, measured on the run's data.
+
+    Args:
+        run: with its weights.
+        network: of the same arrays.
+        words: how the network was made from the trained one.
+        step: the step it is of, and up to which the run's measurements are taken over; by default
+            the last, without the measurements before.
+    """
+    experiment = run.experiment.replace(measures=None, keep_weights=None, kept_dtype=None)
+    examples = Examples(run.data, experiment.model.widest)
+    measured = [measure(network, examples, experiment)]
+    dataset = as_dataset(experiment, examples, measured, network, {}, 0.0)
+    if step is None:
+        dataset = dataset.assign_coords(step=run.dataset.step[-1:])
+    else:
+        dataset = dataset.assign_coords(step=("step", [step], run.dataset.step.attrs))
+        curves = [name for name in dataset.data_vars if "step" in dataset[name].dims]
+        before = run.dataset[curves].sel(step=run.dataset.step < step)
+        joined = xr.concat([before, dataset[curves]], "step", combine_attrs="drop_conflicts")
+        dataset = dataset.drop_dims("step").assign(joined.variables)
+    return Run(run.experiment, dataset.assign_attrs(derived=words))

@@ -1,0 +1,111 @@
+"""The state of training at a step: where an experiment starts, or came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, PyTree
+
+from grokscope.data.dataset import Dataset, make_dataset
+from grokscope.errors import ConfigError
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.orders import ORDERS, Units, pruning_order
+from grokscope.measures.pruning import layer_named
+from grokscope.measures.scores import layer_ipr, measured_layers
+from grokscope.measures.spectrum import order_of
+from grokscope.models.network import Layer, Network, array_name
+from grokscope.runs.store import Store
+from grokscope.training.branch import branched
+from grokscope.training.loop import State, prepare, train_steps
+
+Advance = Callable[[int], None]
+
+
+def state_at(
+    experiment: Experiment,
+    step: int,
+    store: Store | None = None,
+    advance: Advance = lambda steps: None,
+) -> State:
+    """The state of an experiment's training at a step, trained again up to there.
+
+    Args:
+        experiment: what is trained.
+        step: from the experiment's first to its last.
+        store: where a checkpoint may be from which less has to be trained.
+        advance: called with the number of steps just done or passed over.
+
+    Raises:
+        ConfigError: if the experiment's start is not possible.
+    """
+    data = make_dataset(experiment)
+    kept = None if store is None else store.checkpoint(experiment, data)
+    if kept is not None and kept.step <= step:
+        first, start = kept.step, kept.state
+        advance(first)
+    else:
+        first, start = experiment.first_step, starting_state(experiment, data, store, advance)
+    *_, (_, (state,)) = train_steps([experiment], [data], [start], [first, step])
+    advance(step - first)
+    return state
+
+
+def starting_state(
+    experiment: Experiment,
+    data: Dataset,
+    store: Store | None = None,
+    advance: Advance = lambda steps: None,
+) -> State:
+    """The state from which an experiment trains: new weights, or what its `start` says.
+
+    Args:
+        experiment: what is trained.
+        data: its data.
+        store: as of `state_at`.
+        advance: as of `state_at`.
+
+    Raises:
+        ConfigError: if the network had diverged by then, or the experiment's has other shapes, or
+            none of its layers can be pruned so.
+    """
+    if experiment.start is None:
+        return prepare(experiment, data)[0]
+    earlier = state_at(experiment.earlier, experiment.first_step, store, advance)
+    if experiment.start.prune_by is not None:
+        earlier = _pruned(earlier, experiment, data)
+    return branched(experiment, data, earlier)
+
+
+def _pruned(state: State, experiment: Experiment, data: Dataset) -> State:
+    """The state with some neurons sending nothing on, and without momentum to send again."""
+    start = experiment.start
+    assert start is not None
+    network: Network = state.model
+    name = layer_named(network, None)
+    if start.prune_by not in ORDERS:
+        raise ConfigError(
+            f"`prune_by` must be one of {', '.join(ORDERS)}, got {start.prune_by!r}. "
+            "Use memorizing."
+        )
+    layer = network.layers[name]
+    has_ipr = name in measured_layers(network) and experiment.task.name == "modular"
+    ipr = layer_ipr(network, name, order_of(experiment.task)) if has_ipr else None  # type: ignore[arg-type]
+    units = Units(network, name, data, ipr, experiment.seeds.seed)
+    order = pruning_order(ORDERS[start.prune_by](units), start.prune_first)
+    kept = np.ones(len(order), bool)
+    kept[order[: round(start.prune_share * len(order))]] = False
+    optimizer = _without_momentum(state.optimizer, layer, kept)
+    return State(layer.pruned(network, kept), optimizer, state.order, state.failed_at)
+
+
+def _without_momentum(optimizer: PyTree, layer: Layer, kept: Bool[np.ndarray, "unit"]) -> PyTree:
+    """The optimiser's state with zeros for the outgoing weights of units that are not kept."""
+
+    def masked(path: tuple, leaf: jax.Array) -> jax.Array:
+        is_outgoing = array_name(path).endswith(layer.outgoing) and leaf.ndim == 2
+        return leaf * jnp.asarray(kept) if is_outgoing else leaf
+
+    return jax.tree_util.tree_map_with_path(masked, optimizer)
