@@ -22,6 +22,7 @@ from grokscope.runs.files import require_writable
 from grokscope.runs.record import as_dataset
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
+from grokscope.runs.trackers import OwnLog, checked_target, tracking
 from grokscope.training.compile import require_environment
 from grokscope.training.loop import train_steps
 from grokscope.training.networks import model_shapes
@@ -33,7 +34,7 @@ def train(
     experiment: Experiment,
     store: str | Path | Store | None = None,
     progress: bool = True,
-    log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+    log: OwnLog | str | None = None,
 ) -> Run:
     """Train a network, or return its stored run if that has its weights.
 
@@ -44,19 +45,23 @@ def train(
         progress: whether to show progress.
         log: called at every measurement with the step and the scores, the norms of the weights,
             the mean IPR, the dead neurons and your own measures, by name; not for a run that is
-            in the store.
+            in the store. Or a tracker that is told the same, as KIND:DIR, such as "csv:logs":
+            one of csv, tensorboard, wandb and mlflow.
 
     Returns:
         The run; its `path` is None without a store.
 
     Raises:
-        ConfigError: if the store cannot be written.
+        ConfigError: if the store or the tracker cannot be written.
+        WorkerError: if the tracker fails while the network trains.
 
     >>> run = train(Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16))
     >>> dict(run.dataset.sizes)
     {'step': 3, 'matrix': 3, 'vectors': 3, 'neuron': 16, 'residue': 7}
     """
     require_kind("experiment", experiment, Experiment, "Use Experiment(weight_decay=5).")
+    if log is not None and not callable(log):
+        log = checked_target(log)
     allow_code(Path.cwd())
     experiment = complete(experiment)
     store = None if store is None else Store.of(store)
@@ -65,9 +70,14 @@ def train(
         if stored and stored.has_weights:
             return stored
         require_writable(store.path, "store")
-    with progress_bar("training", experiment.steps, progress) as advance:
-        (run,) = train_ensemble([experiment], advance, lambda _, *measured: log(*measured))
-    return run if store is None else store.save(run)
+    with (
+        progress_bar("training", experiment.steps, progress) as advance,
+        tracking(log, [experiment]) as tracked,
+    ):
+        (run,) = train_ensemble([experiment], advance, tracked.log)
+        run = run if store is None else store.save(run)
+        tracked.end([run])
+    return run
 
 
 def train_ensemble(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from grokscope.runs import pruning as of_runs
 from grokscope.runs import run as runs
 from grokscope.runs import train as training
 from grokscope.runs.store import Store
+from grokscope.runs.trackers import OwnLog
 from grokscope.session.html import as_html
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ def train(
     experiment: Experiment,
     store: str | Path | Store | None = None,
     progress: bool = True,
-    log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+    log: OwnLog | str | None = None,
 ) -> Run:
     """Train a network, or return its stored run if that has its weights.
 
@@ -263,10 +264,12 @@ def train(
             you named (`allow_code`).
         store: a folder of runs; the run is taken from there, or trained and written there.
         progress: whether to show progress.
-        log: called at every measurement with the step and the scores by name.
+        log: called at every measurement with the step and the scores by name; or a tracker as
+            KIND:DIR, such as "csv:logs", one of csv, tensorboard, wandb and mlflow.
 
     Raises:
-        ConfigError: if the store cannot be written.
+        ConfigError: if the store or the tracker cannot be written.
+        WorkerError: if the tracker fails while the network trains.
 
     >>> train(Experiment(steps=20, modulus=7, width=16))
     <Run 3687b8355914: confusion, train 0.83, test 0.04, 20 steps>
