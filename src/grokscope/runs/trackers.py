@@ -32,6 +32,9 @@ DIGITS = 12
 PROJECT = "grokscope"
 """What trackers that sort runs by project put them under."""
 
+FINISH_SECONDS = 30
+"""How long Weights & Biases may take to write the end of a run; on busy cores it took 0.1 s."""
+
 OwnLog = Callable[[int, dict[str, float]], None]
 """Called at every measurement with the step and the scores by name."""
 
@@ -155,7 +158,7 @@ def _wandb(folder: Path, name: str, experiment: Experiment) -> Iterator[Entry]:
         config=experiment.model_dump(mode="json", exclude_none=True),
         settings=wandb.Settings(silent=True, console="off", disable_git=True),
     )  # fmt: skip
-    failed = True
+    file, failed = Path(run.settings.sync_file), True
 
     def log(step: int, measured: dict[str, float]) -> None:
         run.log(measured, step=step, commit=True)
@@ -168,7 +171,17 @@ def _wandb(folder: Path, name: str, experiment: Experiment) -> Iterator[Entry]:
     try:
         yield Entry(log, end)
     finally:
+        before = file.stat().st_size
         run.finish(exit_code=int(failed))
+        _wait(lambda: file.stat().st_size > before)  # its process writes on, and may be ended now
+
+
+def _wait(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + FINISH_SECONDS
+    while not condition():
+        if time.monotonic() > ends:
+            raise TimeoutError(f"nothing was written in {FINISH_SECONDS} s")
+        time.sleep(0.01)
 
 
 @contextmanager
