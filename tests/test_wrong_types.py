@@ -35,6 +35,8 @@ for call in (
     lambda: gs.train_missing(experiment, "runs"),
     lambda: gs.train_missing([run], "runs"),
     lambda: gs.export(run, "sweep.csv"),
+    lambda: gs.train(experiment, log=5),
+    lambda: gs.sweep(gs.Grid(experiment, axes={"weight_decay": [0]}), "runs", log=5),
 ):
     try:
         call()

@@ -204,10 +204,10 @@ def test_divergence_is_data_and_is_not_tried_again(tmp_path):
 
 
 def breaking(reason):
-    def train_ensemble(experiments, advance):
+    def train_ensemble(experiments, advance, log):
         if any(e.optimizer.weight_decay == 5 for e in experiments):
             raise reason
-        return real(experiments, advance)
+        return real(experiments, advance, log)
 
     real = runner.train_ensemble
     return train_ensemble
@@ -297,8 +297,8 @@ def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
 
 
 def test_weights_that_another_has_stored_meanwhile_stay(tmp_path, monkeypatch):
-    def slowly(experiments, advance):
-        runs = real(experiments, advance)
+    def slowly(experiments, advance, log):
+        runs = real(experiments, advance, log)
         Store(tmp_path).save(train(BASE, progress=False))
         return runs
 
@@ -358,9 +358,9 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
     sizes = []
     real = runner.train_ensemble
 
-    def counted(experiments, advance):
+    def counted(experiments, advance, log):
         sizes.append(len(experiments))
-        return real(experiments, advance)
+        return real(experiments, advance, log)
 
     monkeypatch.setattr(runner, "train_ensemble", counted)
     data = run(Grid(base=BASE, axes=AXES | {"train_fraction": [0.6]}, seeds=2), tmp_path)

@@ -51,6 +51,13 @@ Code = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Log = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND:DIR",
+        help="Also log measurements: csv, tensorboard, wandb or mlflow, as in csv:logs.",
+    ),
+]
 Workers = Annotated[int | None, option_number("Training processes (default one a core).")]
 GridName = Annotated[
     str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")

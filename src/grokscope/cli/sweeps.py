@@ -18,6 +18,7 @@ from grokscope.cli.base import (
     GridName,
     GridOfStore,
     Json,
+    Log,
     Seeds,
     Settle,
     Settled,
@@ -122,6 +123,7 @@ def requested_grid(
 def sweep(
     grid: GridName,
     store: Store = RUNS,
+    log: Log = None,
     code: Code = None,
     settle: Settle = False,
     refine: Refine = False,
@@ -170,7 +172,7 @@ def sweep(
         data = sweeps.sweep(
             chosen, store, refine=refine, always=SHOWN.get(grid), keep_weights=keep_weights,
             limit=limit, time_limit=time_limit, retry_failed=retry_failed, workers=workers,
-            executor=executor,
+            executor=executor, log=log,
         )  # fmt: skip
     _print_status(data, store, as_json)
     if bool((data.status == sweeps.FAILED).any()):

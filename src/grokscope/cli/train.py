@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from grokscope.cli.base import COMPLETED, RUNS, Code, Json, Store, allow_named, app
+from grokscope.cli.base import COMPLETED, RUNS, Code, Json, Log, Store, allow_named, app
 from grokscope.cli.tables import print_run
 from grokscope.errors import ConfigError
 
@@ -38,6 +38,7 @@ def _train(
         Path | None, typer.Option(help="TOML file with an experiment; options override it.")
     ] = None,
     store: Store = RUNS,
+    log: Log = None,
     code: Code = None,
     set_: Annotated[
         list[str] | None,
@@ -80,7 +81,7 @@ def _train(
         return
     from grokscope.runs.train import train
 
-    print_run(train(experiment, store), as_json)
+    print_run(train(experiment, store, log=log), as_json)
 
 
 def _with_options(options: list[inspect.Parameter]) -> Callable[..., None]:

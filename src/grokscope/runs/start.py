@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Bool, PyTree
 
 from grokscope.data.dataset import Dataset, make_dataset
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_kind
+from grokscope.experiment.checks import ONLY_LOOKED_AT
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.orders import ORDERS, Units, pruning_order
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import layer_ipr, measured_layers
 from grokscope.measures.spectrum import order_of
 from grokscope.models.network import Layer, Network, array_name
+from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.training.branch import branched
 from grokscope.training.loop import State, prepare, train_steps
@@ -77,6 +79,43 @@ def starting_state(
     if experiment.start.prune_by is not None:
         earlier = _pruned(earlier, experiment, data)
     return branched(experiment, data, earlier)
+
+
+def started(experiment: Experiment, start: Run) -> Experiment:
+    """The experiment that goes on from a run at one of its steps.
+
+    Args:
+        experiment: what is to be trained from there.
+        start: a run at one of its steps, `run.at(500)`.
+
+    Raises:
+        ConfigError: if the start is no run with a network, or both say where to start from.
+    """
+    require_kind("start", start, Run, "Use run.at(500).")
+    if experiment.start is not None:
+        raise ConfigError(
+            f"`start` must be left out of the experiment where it is given beside it, got "
+            f"start_step {experiment.start.start_step}. Use one of them."
+        )
+    step = int(start.dataset.step[-1])
+    return experiment.replace(start={"start_step": step, "before": _changes(start, experiment)})
+
+
+def _changes(start: Run, experiment: Experiment) -> dict[str, object]:
+    """Settings of a run that differ from an experiment's, by their path; whole parts of another
+    kind. What is only looked at does not count.
+    """
+    earlier, later = start.experiment.model_dump(), experiment.model_dump()
+    found: dict[str, object] = {}
+    for name in earlier.keys() - {"steps", "measure_every", *ONLY_LOOKED_AT}:
+        old, new = earlier[name], later[name]
+        if not isinstance(old, dict) or not isinstance(new, dict):
+            found |= {name: old} if old != new else {}
+        elif old.keys() != new.keys() or old.get("name") != new.get("name"):
+            found[name] = old
+        else:
+            found |= {f"{name}.{leaf}": old[leaf] for leaf in old if old[leaf] != new[leaf]}
+    return found
 
 
 def _pruned(state: State, experiment: Experiment, data: Dataset) -> State:

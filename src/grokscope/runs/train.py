@@ -11,7 +11,6 @@ import numpy as np
 
 from grokscope.data.dataset import Dataset, complete, make_dataset, require_repeatable
 from grokscope.errors import ConfigError, require_kind
-from grokscope.experiment.checks import ONLY_LOOKED_AT
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
 from grokscope.measures.checks import require_logits, require_measurable
@@ -25,8 +24,9 @@ from grokscope.runs.checkpoint import Checkpoint
 from grokscope.runs.files import require_writable
 from grokscope.runs.record import as_dataset
 from grokscope.runs.run import Run
-from grokscope.runs.start import starting_state
+from grokscope.runs.start import started, starting_state
 from grokscope.runs.store import Store
+from grokscope.runs.trackers import OwnLog, checked_target, tracking
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import require_memory
 from grokscope.training.loop import State, failed_step, train_steps
@@ -39,7 +39,7 @@ def train(
     experiment: Experiment,
     store: str | Path | Store | None = None,
     progress: bool = True,
-    log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+    log: OwnLog | str | None = None,
     start: Run | None = None,
     checkpoint_every: int | None = None,
 ) -> Run:
@@ -52,7 +52,8 @@ def train(
         progress: whether to show progress.
         log: called at every measurement with the step and the scores, the norms of the weights,
             the mean IPR, the dead neurons and your own measures, by name; not for a run that is
-            in the store.
+            in the store. Or a tracker that is told the same, as KIND:DIR, such as "csv:logs":
+            one of csv, tensorboard, wandb and mlflow.
         start: a run at one of its steps, `run.at(500)`, from which the experiment goes on. What
             differs between the two experiments becomes the start's `before`.
         checkpoint_every: steps from one checkpoint to the next, which need a store. Training that
@@ -62,13 +63,17 @@ def train(
         The run; its `path` is None without a store.
 
     Raises:
-        ConfigError: if the store cannot be written, or the start is of another kind of network.
+        ConfigError: if the store or the tracker cannot be written, or the start is of another kind
+            of network.
+        WorkerError: if the tracker fails while the network trains.
 
     >>> run = train(Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16))
     >>> dict(run.dataset.sizes)
     {'step': 3, 'matrix': 3, 'vectors': 3, 'neuron': 16, 'residue': 7}
     """
     require_kind("experiment", experiment, Experiment, "Use Experiment(weight_decay=5).")
+    if log is not None and not callable(log):
+        log = checked_target(log)
     allow_code(Path.cwd())
     experiment = complete(experiment if start is None else started(experiment, start))
     store = None if store is None else Store.of(store)
@@ -78,48 +83,14 @@ def train(
         if stored and stored.has_weights:
             return stored
         require_writable(store.path, "store")
-    with progress_bar("training", experiment.steps, progress) as advance:
-        (run,) = train_ensemble(
-            [experiment], advance, lambda _, *measured: log(*measured), store, checkpoint_every
-        )
-    return run if store is None else store.save(run)
-
-
-def started(experiment: Experiment, start: Run) -> Experiment:
-    """The experiment that goes on from a run at one of its steps.
-
-    Args:
-        experiment: what is to be trained from there.
-        start: a run at one of its steps, `run.at(500)`.
-
-    Raises:
-        ConfigError: if the start is no run with a network, or both say where to start from.
-    """
-    require_kind("start", start, Run, "Use run.at(500).")
-    if experiment.start is not None:
-        raise ConfigError(
-            f"`start` must be left out of the experiment where it is given beside it, got "
-            f"start_step {experiment.start.start_step}. Use one of them."
-        )
-    step = int(start.dataset.step[-1])
-    return experiment.replace(start={"start_step": step, "before": _changes(start, experiment)})
-
-
-def _changes(start: Run, experiment: Experiment) -> dict[str, object]:
-    """Settings of a run that differ from an experiment's, by their path; whole parts of another
-    kind. What is only looked at does not count.
-    """
-    earlier, later = start.experiment.model_dump(), experiment.model_dump()
-    found: dict[str, object] = {}
-    for name in earlier.keys() - {"steps", "measure_every", *ONLY_LOOKED_AT}:
-        old, new = earlier[name], later[name]
-        if not isinstance(old, dict) or not isinstance(new, dict):
-            found |= {name: old} if old != new else {}
-        elif old.keys() != new.keys() or old.get("name") != new.get("name"):
-            found[name] = old
-        else:
-            found |= {f"{name}.{leaf}": old[leaf] for leaf in old if old[leaf] != new[leaf]}
-    return found
+    with (
+        progress_bar("training", experiment.steps, progress) as advance,
+        tracking(log, [experiment]) as tracked,
+    ):
+        (run,) = train_ensemble([experiment], advance, tracked.log, store, checkpoint_every)
+        run = run if store is None else store.save(run)
+        tracked.end([run])
+    return run
 
 
 def _require_checkpoints(every: int | None, store: Store | None) -> None:
@@ -169,7 +140,7 @@ def train_ensemble(
         require_repeatable(member.experiment, member.dataset)
         require_logits(member.experiment, member.dataset)
     first = experiments[0]
-    before = _begin(members, store if checkpoint_every else None)
+    before = _begin(members, store if checkpoint_every else None, log)
     advance(before)
     stops = _stops(first, before, checkpoint_every)
     datasets, starts = ([getattr(m, name) for m in members] for name in ("dataset", "state"))
@@ -195,12 +166,13 @@ def train_ensemble(
     return [member.as_run(seconds) for member in members]
 
 
-def _begin(members: Sequence[_Member], store: Store | None) -> int:
+def _begin(members: Sequence[_Member], store: Store | None, log: Log) -> int:
     """Give each network of an ensemble the state that it starts from.
 
     Args:
         members: the networks.
         store: where a checkpoint may be, from which one that is trained alone goes on.
+        log: told of what was measured before the checkpoint.
 
     Returns:
         The step that they start from.
@@ -211,6 +183,8 @@ def _begin(members: Sequence[_Member], store: Store | None) -> int:
     for member in members:
         if member.state is None:
             member.state = starting_state(member.experiment, member.dataset, store)
+    for measured in first.measured:
+        log(first.experiment, measured, first.logged(measured))
     return step
 
 

@@ -24,6 +24,7 @@ from grokscope.runs import run as runs
 from grokscope.runs import snapshot
 from grokscope.runs import train as training
 from grokscope.runs.store import Store
+from grokscope.runs.trackers import OwnLog
 from grokscope.session.html import as_html
 
 if TYPE_CHECKING:
@@ -103,8 +104,9 @@ class Run(runs.Run):
         Raises:
             ConfigError: if the run has not kept its weights over time, or a measure is unknown.
         """
-        ask = (lambda run: of(_drawable(run))) if callable(of) else of
-        return snapshot.over_steps(self, ask)
+        if not callable(of):
+            return snapshot.over_steps(self, of)
+        return snapshot.over_steps(self, lambda run: of(_drawable(run)))
 
     def extract(self, frequencies: int = 1, order: Int[np.ndarray, "residue"] | None = None) -> Run:
         """The run's network with nothing but the strongest frequencies of each unit.
@@ -281,7 +283,7 @@ def train(
     experiment: Experiment,
     store: str | Path | Store | None = None,
     progress: bool = True,
-    log: Callable[[int, dict[str, float]], None] = lambda step, scores: None,
+    log: OwnLog | str | None = None,
     start: runs.Run | None = None,
     checkpoint_every: int | None = None,
 ) -> Run:
@@ -292,13 +294,16 @@ def train(
             you named (`allow_code`).
         store: a folder of runs; the run is taken from there, or trained and written there.
         progress: whether to show progress.
-        log: called at every measurement with the step and the scores by name.
+        log: called at every measurement with the step and the scores by name; or a tracker as
+            KIND:DIR, such as "csv:logs", one of csv, tensorboard, wandb and mlflow.
         start: a run at one of its steps, `run.at(500)`, from which the experiment goes on.
         checkpoint_every: steps from one checkpoint to the next, from which training that was
             interrupted goes on; they need a store.
 
     Raises:
-        ConfigError: if the store cannot be written, or the start is of another kind of network.
+        ConfigError: if the store or the tracker cannot be written, or the start is of another kind
+            of network.
+        WorkerError: if the tracker fails while the network trains.
 
     >>> train(Experiment(steps=20, modulus=7, width=16))
     <Run 3687b8355914: confusion, train 0.83, test 0.04, 20 steps>

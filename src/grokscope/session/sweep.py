@@ -115,18 +115,19 @@ def sweep(
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
+    log: str | None = None,
 ) -> Sweep:
     """Train the cells of a grid that a store lacks; `sweeps.sweep` explains the arguments.
 
     Raises:
-        ConfigError: if the grid is impossible or the store cannot be written.
+        ConfigError: if the grid is impossible, or the store or the tracker cannot be written.
         OSError: if a file cannot be written; what is written is whole.
-        WorkerError: if the executor cannot go on.
+        WorkerError: if the executor or the tracker cannot go on.
     """
     dataset = sweeps.sweep(
         grid, store, refine=refine, always=always, keep_weights=keep_weights, limit=limit,
         time_limit=time_limit, retry_failed=retry_failed, workers=workers, executor=executor,
-        progress=progress,
+        progress=progress, log=log,
     )  # fmt: skip
     return Sweep(dataset, Store.of(store).path)
 

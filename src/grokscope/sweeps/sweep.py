@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from grokscope.progress import progress_bar, work_bar
 from grokscope.runs.files import require_writable
 from grokscope.runs.run import Run, open_run
 from grokscope.runs.store import Store
+from grokscope.runs.trackers import checked_target
 from grokscope.sweeps.diagram import (
     FAILED,
     MISSING,
@@ -38,6 +40,7 @@ from grokscope.sweeps.diagram import (
 from grokscope.sweeps.executors import Workers, n_cores, open_workers
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Scheduler, Show, train_all
+from grokscope.sweeps.task import train_cells
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import CELL_SECONDS, work
 from grokscope.training.loop import seconds_per_work
@@ -102,10 +105,9 @@ def sweep(
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
+    log: str | None = None,
 ) -> xr.Dataset:
     """Train the cells of a grid that a store lacks, and return them all as one dataset.
-
-    A cell that fails is recorded with its reason and left out from then on.
 
     Args:
         grid: a `Grid` or a TOML file.
@@ -117,18 +119,19 @@ def sweep(
         limit: train at most so many cells now.
         time_limit: seconds after which to end. No cell is begun that would not end in time, and
             cells that still run are given up. A warning says how many are left.
-        retry_failed: try again what failed before.
+        retry_failed: train again what failed; else it is left out, recorded with its reason.
         workers: training processes; by default one for each core that this process may use.
         executor: any `concurrent.futures.Executor` in their place, whose processes see the store
             under the same path.
         progress: whether to show progress.
+        log: a tracker of which each trained cell is a run, as KIND:DIR; see `train`.
 
     Returns:
         The dataset of `collect`.
 
     Raises:
-        ConfigError: if the grid is impossible or the store cannot be written.
-        OSError, WorkerError: if a file cannot be written, or the executor cannot go on.
+        ConfigError: if the grid is impossible, or the store or the tracker cannot be written.
+        OSError, WorkerError: if a file cannot be written, or executor or tracker cannot go on.
 
     >>> from tempfile import TemporaryDirectory
     >>> base = Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16)
@@ -139,12 +142,12 @@ def sweep(
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     allow_code(Path.cwd())
-    grid = complete_grid(_read(grid))
-    store = Store.of(store)
+    grid, store = complete_grid(_read(grid)), Store.of(store)
+    log = None if log is None else checked_target(log)
     _require_possible(grid, store, refine, {"limit": limit, "workers": workers}, time_limit)
     store.record_grid(grid)
     data = open_sweep(grid, store, progress)
-    wanted = _Wanted(refine, always or {}, keep_weights, limit or grid.size, retry_failed, deadline)
+    wanted = _Wanted(refine, always or {}, keep_weights, limit, retry_failed, deadline, log)
     with work_bar(progress) as show, open_workers(grid.size, workers, executor) as opened:
         data, n_left = _train_rounds(grid, store, data, wanted, opened, show)
     _warn_of_time(n_left, refine)
@@ -169,14 +172,15 @@ def _read(grid: Grid | str | Path) -> Grid:
 
 
 class _Wanted(NamedTuple):
-    """The arguments of `sweep` that say which cells are trained, and until when."""
+    """The arguments of `sweep` that say which cells are trained, until when and who is told."""
 
     refine: bool
     always: Mapping[str, Value]
     keep_weights: bool
-    limit: int
+    limit: int | None
     retry_failed: bool
     deadline: float
+    log: str | None
 
     def of(self, data: xr.Dataset) -> np.ndarray:
         """Which runs of a sweep to train, were every cell of interest."""
@@ -211,7 +215,7 @@ def _train_rounds(
         The sweep as it is then, and how many cells of the last round the time limit left.
     """
     codes = wanted.known_phases(data)
-    n_more, n_left, work_before = wanted.limit, 0, 0.0
+    n_more, n_left, work_before = wanted.limit or grid.size, 0, 0.0
     for number, chosen in enumerate(wanted.rounds(grid, codes), start=1):
         missing = wanted.of(data)
         missing &= chosen.reshape(*missing.shape[:-1], 1)  # every seed of a cell
@@ -222,8 +226,9 @@ def _train_rounds(
             store.forget_failure(experiment)
         prefix = f"round {number}, more may follow: " if wanted.refine else ""
         show_round = _after(work_before, prefix, show)
+        train = partial(train_cells, log=wanted.log)
         scheduler = Scheduler(
-            cells, store, workers, wanted.keep_weights, show_round, deadline=wanted.deadline
+            cells, store, workers, wanted.keep_weights, show_round, train, wanted.deadline
         )
         train_all(scheduler)
         data = collect(grid, store)

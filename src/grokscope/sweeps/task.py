@@ -15,7 +15,8 @@ from grokscope.runs.compact import without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached
-from grokscope.runs.train import train_ensemble
+from grokscope.runs.trackers import tracking
+from grokscope.runs.train import Log, train_ensemble
 from grokscope.sweeps.executors import Report
 from grokscope.training.compile import make_room, require_environment
 from grokscope.training.cost import work
@@ -47,7 +48,11 @@ Train = Callable[[Sequence[Experiment], str, bool, Report], list[Outcome]]
 
 
 def train_cells(
-    experiments: Sequence[Experiment], store: str, keep_weights: bool, report: Report
+    experiments: Sequence[Experiment],
+    store: str,
+    keep_weights: bool,
+    report: Report,
+    log: str | None = None,
 ) -> list[Outcome]:
     """Train cells into a store, where a task runs; those of one shape as ensembles if that pays.
 
@@ -56,9 +61,11 @@ def train_cells(
         store: a folder of runs.
         keep_weights: whether to store the final weights too.
         report: told of the work done so far.
+        log: a tracker that each trained cell is a run of, as `trackers.checked_target` returns it.
 
     Raises:
         OSError: if a run cannot be read or written.
+        WorkerError: if the tracker fails.
     """
     outcomes: list[Outcome] = []
     done = 0.0
@@ -73,7 +80,7 @@ def train_cells(
         members = list(same_shape)
         for start in range(0, len(members), ensemble_size()):
             batch = members[start : start + ensemble_size()]
-            outcomes += _train_batch(batch, Store(store), keep_weights, advance)
+            outcomes += _train_batch(batch, Store(store), keep_weights, advance, log)
     return outcomes
 
 
@@ -82,6 +89,7 @@ def _train_batch(
     store: Store,
     keep_weights: bool,
     advance: Callable[[float], None],
+    log: str | None,
 ) -> list[Outcome]:
     """Train what no other process has trained or is training."""
     outcomes: list[Outcome] = []
@@ -96,20 +104,29 @@ def _train_batch(
                 missing.append(experiment)
             else:
                 outcomes.append(_finished(run))
-        trained = _trained(missing, keep_weights, advance)
-        if isinstance(trained, str):
-            return outcomes + [Outcome(experiment, failure=trained) for experiment in missing]
-        return outcomes + [_finished(_save(run, store)) for run in trained]
+        with tracking(log, missing) as tracked:
+            trained = _trained(missing, keep_weights, advance, tracked.log)
+            if isinstance(trained, str):
+                return outcomes + [Outcome(experiment, failure=trained) for experiment in missing]
+            outcomes += [_finished(_save(run, store)) for run in trained]
+            tracked.end(trained)
+        return outcomes
 
 
 def _trained(
-    experiments: list[Experiment], keep_weights: bool, advance: Callable[[float], None]
+    experiments: list[Experiment], keep_weights: bool, advance: Callable[[float], None], log: Log
 ) -> list[Run] | str:
-    """The runs, not yet stored; or why they failed: whatever is raised is no fault of the store."""
+    """The runs, not yet stored; or why they failed: whatever is raised is no fault of the store.
+
+    Raises:
+        WorkerError: if `log` does, whose fault is none of the runs'.
+    """
     per_step = sum(map(work, experiments)) / max(experiments[0].steps, 1) if experiments else 0.0
     try:
-        runs = train_ensemble(experiments, lambda steps: advance(steps * per_step))
+        runs = train_ensemble(experiments, lambda steps: advance(steps * per_step), log)
         return [run if keep_weights or _keeps(run) else without_weights(run) for run in runs]
+    except WorkerError:
+        raise
     except (Exception, SystemExit) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
