@@ -12,13 +12,17 @@ import numpy as np
 from grokscope.analysis.norm_layers import contributions
 from grokscope.analysis.statistics import mean_interval, rank_correlation
 from grokscope.paper.settings import NOISY_BATCHES
-from grokscope.paper.statements import chosen, experiments_of
+from grokscope.paper.statements import chosen, claims, experiments_of
 from grokscope.paper.statements.layers import SHOWN
 from grokscope.runs.train import train
 
 NORMS = {"BatchNorm": "batch_norm", "LayerNorm": "layer_norm", "without": None}
-SEEDS = 4
 store = sys.argv[1] if len(sys.argv) > 1 else "runs"
+
+
+def seeds_of(network):
+    """The most seeds that any claim has of a network."""
+    return max(claim.seeds for claim in claims().values() if network in claim.experiments.values())
 
 
 def interval_of(values):
@@ -40,7 +44,8 @@ def print_correlations(runs, layer=None):
 for name, norm in NORMS.items():
     for alpha in SHOWN:
         network = NOISY_BATCHES.replace(normalization=norm, train_fraction=alpha)
-        runs = [train(network.replace(seed=seed), store, progress=False) for seed in range(SEEDS)]
+        seeds = range(seeds_of(network))
+        runs = [train(network.replace(seed=seed), store, progress=False) for seed in seeds]
         phases = Counter(run.phase().title for run in runs)
         print(f"{name}, α {alpha}: {dict(phases)}")
         accuracies = [float(run.final["train_accuracy"]) for run in runs]
