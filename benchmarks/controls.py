@@ -10,7 +10,8 @@ import numpy as np
 
 from grokscope.analysis.statistics import rank_correlation
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.pruning import QUANTILES, STRATA, pruning_order, ranks_within
+from grokscope.measures.orders import STRATA, pruning_order, ranks_within
+from grokscope.measures.pruning import QUANTILES
 from grokscope.runs.pruning import prune, random_curves
 from grokscope.runs.train import train
 

@@ -17,6 +17,9 @@ from grokscope.measures.table import MEASURES
 from grokscope.paper.figures import figure_of
 from grokscope.paper.grids import GRIDS, load_grid
 from grokscope.paper.statements import (
+    EXTENDED,
+    MORE_SEEDS,
+    SEEDS,
     Claim,
     Finding,
     Seed,
@@ -134,6 +137,16 @@ def test_every_pruning_claim_has_its_controls():
     for claim in pruned:
         assert set(claim.controls) == {"at random", *pruning.ORDERS}
     assert pruning.N_RANDOM >= 50
+
+
+def test_families_that_were_extended_are_so_as_a_whole_and_pay_for_the_second_look():
+    members = families(ALL)
+    assert set(EXTENDED) <= set(members.values())
+    for name, claim in ALL.items():
+        assert claim.seeds == (MORE_SEEDS if members[name] in EXTENDED else SEEDS), name
+    once, twice = (judged([0.8, 0.9, 0.7], seeds=seeds) for seeds in (SEEDS, MORE_SEEDS))
+    assert twice.p == pytest.approx(2 * once.p)
+    assert twice.interval == once.interval
 
 
 def test_families_share_their_networks_and_holm_counts_them_once():

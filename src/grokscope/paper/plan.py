@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from grokscope.experiment.experiment import digest
 from grokscope.paper.figures import RunFigure, Scale, figure_of, figures
-from grokscope.paper.statements import SEEDS, claims, experiments_of
+from grokscope.paper.statements import claims, experiments_of
 from grokscope.runs.store import Store
 from grokscope.sweeps.sweep import seconds_to_train
 
@@ -42,7 +42,7 @@ def plan(
     of_runs = [figure for figure in shown if isinstance(figure, RunFigure)]
     wanted = [experiment for figure in of_runs for experiment in figure.experiments_at(scale)]
     for claim in stated:
-        for seed in range(SEEDS):
+        for seed in range(claim.seeds):
             wanted += experiments_of(claim, scale, seed).values()
     names = [name for figure in shown if not isinstance(figure, RunFigure) for name in figure.grids]
     names += [name for claim in stated for name in claim.sweeps]

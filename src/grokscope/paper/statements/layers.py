@@ -17,6 +17,7 @@ from grokscope.paper.statements import Claim
 from grokscope.paper.statements.statistics import (
     claim_of_phase,
     final,
+    highest,
     in_phase,
     live_ipr,
     of_runs,
@@ -169,6 +170,9 @@ CLAIMS: dict[str, Claim] = {
         {"run": DEEP.replace(dropout=0.05)},
         all_steps=True,
         chosen="learning rate and steps",
+        controls={
+            "its highest on the way": of_runs(lambda runs: highest(runs["run"], "train_accuracy"))
+        },
     ),
     "deep-gamma": Claim(
         "App. G.4, Fig. 15",

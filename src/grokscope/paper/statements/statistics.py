@@ -53,14 +53,19 @@ def final(run: Run, name: str) -> float:
     return float(run.final[name])
 
 
+def highest(run: Run, name: str) -> float:
+    """The highest value of a score during training."""
+    return float(run.dataset[name].max())
+
+
 def fall(run: Run, name: str) -> float:
     """How far a score fell from its highest."""
-    return float(run.dataset[name].max()) - final(run, name)
+    return highest(run, name) - final(run, name)
 
 
 def forgotten(run: Run) -> float:
     """How far test accuracy fell from its highest; NaN if there was nothing to forget."""
-    generalized = float(run.dataset.test_accuracy.max()) >= GENERALIZES
+    generalized = highest(run, "test_accuracy") >= GENERALIZES
     return fall(run, "test_accuracy") if generalized else np.nan
 
 
@@ -68,8 +73,7 @@ def memory_lost(run: Run) -> float:
     """How far training accuracy fell from its highest; NaN if nothing was memorised, or the rule
     was learned.
     """
-    highest = {name: float(run.dataset[name].max()) for name in ("train_accuracy", "test_accuracy")}
-    memorized = highest["train_accuracy"] >= GENERALIZES > highest["test_accuracy"]
+    memorized = highest(run, "train_accuracy") >= GENERALIZES > highest(run, "test_accuracy")
     return fall(run, "train_accuracy") if memorized else np.nan
 
 
