@@ -11,6 +11,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.models import Normalization
+from grokscope.paper.interventions import INTERVENTIONS
 from grokscope.paper.settings import DECAYS, DROPOUTS, MEASURE_EVERY, NOISY, WIDE
 
 FRACTIONS: dict[str, object] = {
@@ -124,8 +125,9 @@ GRIDS = {
     "figure31": partial(_diagram, "weight_decay", DECAYS, operation="multiplication"),
     "figure32": _widths,
     "hidden": _hidden,
+    **INTERVENTIONS,
 }
-"""The paper's sweeps by name, and one that goes on from them, each made when it is called for."""
+"""The paper's sweeps by name, and those that go on from them, each made when it is called for."""
 
 
 SHOWN: dict[str, dict[str, float]] = {
