@@ -85,10 +85,10 @@ def _equal_ratios(n: int, length: int) -> list[int]:
 
     Rounding makes some of the smallest equal; then more are taken.
     """
-    found: set[int] = set()
-    for points in range(n - 1, 100 * n):
-        ratio = length ** (1 / max(points - 1, 1))
-        found = {round(ratio**power) for power in range(points)}
+    found = {length}  # of two steps, the last alone
+    for points in range(max(n - 1, 2), 100 * n):
         if len(found) >= min(n - 1, length):
             break
+        ratio = length ** (1 / max(points - 1, 1))
+        found = {round(ratio**power) for power in range(points)}
     return sorted(step for step in found if step <= length)

@@ -146,10 +146,8 @@ def train_ensemble(
     datasets, starts = ([getattr(m, name) for m in members] for name in ("dataset", "state"))
     for step, states in train_steps(experiments, datasets, starts, stops):
         for member, state in zip(members, states, strict=True):
-            if not member.has_ended:
-                member.take(step, state)
-                if member.failed_at is None and step in member.measured:
-                    log(member.experiment, step, member.logged(step))
+            if not member.has_ended and member.take(step, state):
+                log(member.experiment, step, member.logged(step))
         advance(step - before)
         before = step
         if all(member.has_ended for member in members):
@@ -243,12 +241,17 @@ class _Member:
         assert self.state is not None
         return Checkpoint(step, self.state, self.measured, self.kept, self.seconds + seconds)
 
-    def take(self, step: int, state: State) -> None:
-        """Measure and keep the network as it is at a step, where that is scheduled."""
+    def take(self, step: int, state: State) -> bool:
+        """Measure and keep the network as it is at a step, where that is scheduled.
+
+        Returns:
+            Whether it was measured.
+        """
         self.state, self.failed_at = state, failed_step(state)
         if self.failed_at is not None:
-            return
-        if step in self._scheduled and step not in self.measured:
+            return False
+        is_new = step in self._scheduled and step not in self.measured
+        if is_new:
             self.measured[step] = measure(state.model, self.examples, self.experiment)
             if step < self.experiment.steps and self._has_settled(state.model):
                 self.settled_at = step
@@ -257,6 +260,7 @@ class _Member:
             dtype = self.experiment.kept_dtype or np.float32
             arrays = named_arrays(state.model)
             self.kept[step] = {name: array.astype(dtype) for name, array in arrays.items()}
+        return is_new
 
     def logged(self, step: int) -> dict[str, float]:
         """A measurement as numbers by name."""
