@@ -82,11 +82,16 @@ def new_run(made):
     return len([*Path("runs").glob("*.nc")]) > len([*Path(made, "runs").glob("*.nc")])
 
 
+def workers_of(home):
+    """The processes of a pool or a cluster that train."""
+    children = [pid for pid, parent in members(home.pid) if parent == home.pid]
+    return [pid for pid in children if "tracker import" not in command_of(pid)]
+
+
 def victims(process, target, cluster, rng):
     """The processes that get the signal."""
     home = cluster if cluster else process
-    children = [pid for pid, parent in members(home.pid) if parent == home.pid]
-    workers = [pid for pid in children if "tracker import" not in command_of(pid)]
+    workers = workers_of(home)
     worker = [rng.choice(workers)] if workers else []
     return {
         "parent": [process.pid],
@@ -185,6 +190,9 @@ def kill(ended, n=200, seed=0):
         for index in range(n):
             executor = [*TARGETS][index % len(TARGETS)]
             target, number = rng.choice(TARGETS[executor]), rng.choice(SIGNALS)
+            if cluster and not workers_of(cluster):  # Dask does not replace one that heard SIGTERM
+                end(cluster)
+                cluster = None
             if executor == "Dask" and cluster is None:
                 cluster = start(CLUSTER, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.DEVNULL)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +11,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from grokscope.cli.base import COMPLETED, RUNS, Code, Json, Log, Store, allow_named, app
+from grokscope.cli.base import (
+    COMPLETED,
+    RUNS,
+    Code,
+    Json,
+    Log,
+    Store,
+    allow_named,
+    app,
+    option_number,
+)
 from grokscope.cli.tables import print_run
 from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
+
+    from grokscope.experiment.experiment import Experiment
 
 Value = bool | int | float | str | None
 
@@ -44,6 +57,13 @@ def _train(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
     ] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        option_number("Steps between checkpoints, from which training goes on.", least=1),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it takes, and stop.")
+    ] = False,
     print_toml: Annotated[
         bool, typer.Option("--print-toml", help="Print the complete experiment and stop.")
     ] = False,
@@ -79,9 +99,29 @@ def _train(
     if print_toml:
         print(experiment.to_toml(), end="")
         return
+    if dry_run:
+        _print_estimate(experiment, as_json)
+        return
     from grokscope.runs.train import train
 
-    print_run(train(experiment, store, log=log), as_json)
+    print_run(train(experiment, store, log=log, checkpoint_every=checkpoint_every), as_json)
+
+
+def _print_estimate(experiment: Experiment, as_json: bool) -> None:
+    """What training takes, and how large the run's file will be."""
+    from grokscope.data.dataset import complete
+    from grokscope.experiment.own_code import allow_code
+    from grokscope.plotting.wording import format_time
+    from grokscope.sweeps.sweep import run_bytes, seconds_to_train
+
+    allow_code(Path.cwd())
+    experiment = complete(experiment)
+    seconds, size = seconds_to_train([experiment], workers=1), run_bytes(experiment)
+    if as_json:
+        print(json.dumps({"seconds": seconds, "disk_bytes": size, "kept": experiment.n_kept}))
+        return
+    print(f"time     about {format_time(seconds)}, should it not settle")
+    print(f"disk     {size / 1e6:,.1f} MB, {experiment.n_kept} kept steps")
 
 
 def _with_options(options: list[inspect.Parameter]) -> Callable[..., None]:

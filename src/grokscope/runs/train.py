@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,9 +29,12 @@ from grokscope.runs.start import started, starting_state
 from grokscope.runs.store import Store
 from grokscope.runs.trackers import OwnLog, checked_target, tracking
 from grokscope.training.compile import require_environment
-from grokscope.training.cost import require_memory
+from grokscope.training.cost import kept_bytes, require_memory
 from grokscope.training.loop import State, failed_step, train_steps
 from grokscope.training.networks import model_shapes
+
+LARGE_BYTES = 10**9
+"""Kept weights above which a user is told of their size before training."""
 
 Log = Callable[[Experiment, int, dict[str, float]], None]
 
@@ -83,6 +87,9 @@ def train(
         if stored and stored.has_weights:
             return stored
         require_writable(store.path, "store")
+    if (size := kept_bytes(experiment)) > LARGE_BYTES:
+        words = f"{experiment.n_kept} steps take {size / 1e9:.1f} GB of memory and of disk"
+        warnings.warn(f"`keep_weights` keeps much: {words}. Keep fewer.", stacklevel=2)
     with (
         progress_bar("training", experiment.steps, progress) as advance,
         tracking(log, [experiment]) as tracked,

@@ -42,7 +42,7 @@ from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Scheduler, Show, train_all
 from grokscope.sweeps.task import train_cells
 from grokscope.training.compile import require_environment
-from grokscope.training.cost import CELL_SECONDS, work
+from grokscope.training.cost import CELL_SECONDS, kept_bytes, work
 from grokscope.training.loop import seconds_per_work
 from grokscope.training.networks import model_shapes, n_weights
 
@@ -359,12 +359,23 @@ def estimate(
     """
     missing = np.argwhere(_untrained(data, keep_weights, retry_failed))[:limit]
     cells = [grid.cell(tuple(index)) for index in missing.tolist()]
-    each = RUN_BYTES
-    if cells and keep_weights:
-        each += 4 * n_weights(cells[0]) + 12 * cells[0].model.widest * len(cells[0].schedule)
+    disk = sum(run_bytes(cell, keep_weights) for cell in cells)
     seconds = seconds_to_train(cells, workers)
     there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
-    return Estimate(len(cells), seconds, each * len(cells), shutil.disk_usage(there).free)
+    return Estimate(len(cells), seconds, disk, shutil.disk_usage(there).free)
+
+
+def run_bytes(experiment: Experiment, keep_weights: bool = True) -> int:
+    """About how large the file of a run is.
+
+    Args:
+        experiment: what is trained.
+        keep_weights: whether the final weights are stored even if the experiment keeps none.
+    """
+    if not keep_weights and experiment.keep_weights is None:
+        return RUN_BYTES
+    of_units = 12 * experiment.model.widest * experiment.n_measured
+    return RUN_BYTES + 4 * n_weights(experiment) + of_units + kept_bytes(experiment)
 
 
 def seconds_to_train(cells: Sequence[Experiment], workers: int | None = None) -> float:
