@@ -14,6 +14,7 @@ import xarray as xr
 from jaxtyping import Int
 
 from grokscope.analysis import label_audit
+from grokscope.analysis.movement import GROUPS, flows, movement_table, neurons_over_steps
 from grokscope.analysis.neurons import neuron_table
 from grokscope.errors import require_kind
 from grokscope.experiment.experiment import Experiment
@@ -107,6 +108,18 @@ class Run(runs.Run):
         if not callable(of):
             return snapshot.over_steps(self, of)
         return snapshot.over_steps(self, lambda run: of(_drawable(run)))
+
+    def movement(self, layer: str | None = None) -> Movement:
+        """Which neurons memorise and which are periodic at every kept step, and when they turn.
+
+        Args:
+            layer: whose neurons; by default of the last with an IPR.
+
+        Raises:
+            ConfigError: if the run has not kept its weights over time, or its neurons have no IPR
+                or do not add to the logits.
+        """
+        return Movement(self, neurons_over_steps(self, layer))
 
     def extract(self, frequencies: int = 1, order: Int[np.ndarray, "residue"] | None = None) -> Run:
         """The run's network with nothing but the strongest frequencies of each unit.
@@ -277,6 +290,40 @@ class Extraction:
         )
         of = "1 frequency" if count == 1 else f"{count} frequencies"
         return f"<Extraction {self.run.digest[:12]}, test accuracy with {of} a unit: {words}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Movement:
+    """Neurons over time.
+
+    Attributes:
+        run: the network's run.
+        neurons: what each neuron is at every kept step; `analysis.movement` explains it.
+    """
+
+    run: Run
+    neurons: xr.Dataset
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each neuron: its group first and last, and when it turned."""
+        return movement_table(self.neurons)
+
+    def flows(self, before: int, after: int) -> pd.DataFrame:
+        """How many neurons went from each group to each between two kept steps."""
+        return flows(self.neurons, (before, after))
+
+    def plot(self) -> Picture:
+        """Draw the groups over time, and who turns into what."""
+        from grokscope.plotting.movement import plot_movement
+
+        return plot_movement(self.run, self.neurons)
+
+    def __repr__(self) -> str:
+        first, last = self.table["first"], self.table["last"]
+        words = ", ".join(f"{(last == name).sum()} {name}" for name in GROUPS)
+        turned = ((first == "memorizing") & (last == "periodic")).sum()
+        return f"<Movement {self.run.digest[:12]}: {words}; {turned} turned from memorizing>"
 
 
 def train(
