@@ -1,6 +1,6 @@
 // The panels of one network over time. Their axes stay as they are, so that motion is seen.
 
-const RUN_COLORS = ["#2A9D5C", "#E0529C", "#9A9A1C", "#12A5A5", "#8A78E0"]; // of further runs: no score's
+const RUN_COLORS = ["#E0529C", "#8A78E0", "#9A9A1C", "#12A5A5", "#A0703C"]; // of further runs: no score's
 const GIVEN = "#D55E00", TRUE = "#0072B2", VECTOR_COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00"], VECTOR_DASHES = [[], [6, 3], [2, 3], [7, 3, 2, 3]];
 const LOG = (step) => Math.log10(1 + step); // has a place for step 0
 const SQUARES = [0, 1, 10, 50, 200, 500, 1000, 2000, 5000, 10000]; // ticks of an axis of square roots: it shows few neurons beside many

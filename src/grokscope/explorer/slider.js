@@ -102,7 +102,7 @@ function drawKeys() {
   const others = data.runs.slice(1);
   $("curves-key").replaceChildren(
     ...data.lines.map(({ label, color, dash }) => keyEntry(label, { color, dash })), keyEntry("1 − ξ", { color: ink.quiet, dash: [1, 3], width: 1.5 }),
-    ...(others.length ? [`coloured so: ${data.runs[0].name}; beside it`, ...others.map(({ name }, i) => keyEntry(name, { color: RUN_COLORS[i] }))] : []),
+    ...(others.length ? [`thick: ${data.runs[0].name}`, ...others.map(({ name }, i) => keyEntry(`thin: ${name}`, { color: RUN_COLORS[i], width: 1.2 }))] : []),
   );
   const bar = Object.assign(document.createElement("span"), { className: "ramp" });
   bar.style.background = `linear-gradient(90deg, ${data.scale.join(",")})`;
