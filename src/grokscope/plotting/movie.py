@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -133,17 +134,30 @@ def _film(followed: Trajectory, dpi: int) -> Film:
     """The figure with its panels, at the first step."""
     figure = Film(figsize=INCHES, dpi=dpi, layout="constrained")
     left, right = figure.subplots(2, 2)
-    moves = [_accuracies(left[0], followed)]
+    moves = [_step(figure, followed), _accuracies(left[0], followed)]
     if followed.neurons:
         moves.append(_plane(left[1], followed))
     if "ipr" in followed.neurons:
         moves.append(_histogram(right[0], followed))
     moves.append(_logits(right[1], followed))
-    for axes in (left[1], right[0]):
-        axes.set_visible(axes.has_data())
-    figure.suptitle(", ".join(words_of([followed.run.experiment])), fontsize=6.5, color="#666666")
+    for axes in (axes for axes in (left[1], right[0]) if not axes.has_data()):
+        axes.set_axis_off()
+        axes.text(0, 0.5, textwrap.fill(" ".join(followed.lacking), 50), va="center")
+    words = ", ".join(words_of([followed.run.experiment]))
+    figure.suptitle(words, x=0.99, ha="right", fontsize=6.5, color="#666666")
     figure.show_first(moves)
     return figure
+
+
+def _step(figure: Film, followed: Trajectory) -> Move:
+    """The present step, in large letters."""
+    words = figure.text(0.012, 0.985, "", fontsize=13, fontweight="bold", va="top")
+
+    def move(frame: int) -> list[Artist]:
+        words.set_text(f"step {followed.steps[frame]:,}")
+        return [words]
+
+    return move
 
 
 def _accuracies(axes: Axes, followed: Trajectory) -> Move:
@@ -155,20 +169,17 @@ def _accuracies(axes: Axes, followed: Trajectory) -> Move:
     lines = [axes.plot([], [], **LINES[name])[0] for name in names]
     clean_level(axes, followed.run)
     cursor = axes.axvline(steps[0], color=BLUE, lw=1)
-    words = axes.set_title(" ")
     axes.set_xscale("symlog", linthresh=1, linscale=0.4)
     last = max(int(data.step[-1]), 1)
     axes.set(xlabel="step", xlim=(min(int(data.step[0]), last - 1), last), ylabel="accuracy")
     style.legend_above(axes, 3)
-    words = axes.title
 
     def move(frame: int) -> list[Artist]:
         until = data.step.values <= steps[frame]
         for line, name in zip(lines, names, strict=True):
             line.set_data(data.step.values[until], data[name].values[until])
         cursor.set_xdata([steps[frame]] * 2)
-        words.set_text(f"step {steps[frame]:,}")
-        return [*lines, cursor, words]
+        return [*lines, cursor]
 
     return move
 
@@ -185,6 +196,9 @@ def _plane(axes: Axes, followed: Trajectory) -> Move:
     else:
         points = axes.scatter(*places[0].T, c=ipr[0], cmap=RAMP, vmin=0, vmax=1, **looks)
         axes.figure.colorbar(points, ax=axes, label="IPR", aspect=14)
+    if x == "memorizing":
+        axes.axhline(0, color="#999999", lw=0.7)
+        axes.axvline(0, color="#999999", lw=0.7)
     axes.set(title="neurons", xlabel=x, ylabel="IPR" if y == "ipr" else y)
     for values, setter in ((neurons[x], axes.set_xlim), (neurons[y], axes.set_ylim)):
         low, high = np.nanmin(values), np.nanmax(values)
@@ -209,7 +223,7 @@ def _histogram(axes: Axes, followed: Trajectory) -> Move:
     axes.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
     most = 1.05 * max(counts.max(), 1)
     ticks = [v for v in (0, 10, 50, 200, 500, 1000, 5000) if v <= most]
-    axes.set(xlim=(0, 1), ylim=(0, most), yticks=ticks, xlabel="IPR", ylabel="neurons")
+    axes.set(xlim=(0, 1), ylim=(0, most), yticks=ticks, xlabel="IPR", ylabel="neurons (√ axis)")
     axes.set_title("neurons by IPR")
 
     def move(frame: int) -> list[Artist]:
