@@ -1,5 +1,7 @@
-"""How large, how quick to open and how quick to drag is the page of one network over time, and how
-long does its movie take? Needs Chromium and ffmpeg."""
+"""How large and how quick is the page of one network over time, and how quick is its movie?
+
+Needs Chromium and ffmpeg.
+"""
 
 import os
 

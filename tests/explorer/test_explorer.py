@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import set_slider, until
 
 import grokscope
+from browsing import set_slider, until
 from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError

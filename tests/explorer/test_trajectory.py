@@ -2,12 +2,13 @@
 
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from browsing import set_slider, until
 
 import grokscope
+from browsing import set_slider, until
 from grokscope import Experiment
 from grokscope.analysis.neurons import held_table
 from grokscope.analysis.trajectory import trajectory
@@ -36,7 +37,7 @@ def run(store):
 @pytest.fixture(scope="module")
 def branch(run, store):
     """The same run without weight decay from one of its steps on."""
-    start = run.at(trajectory(run).steps[3])
+    start = run.at(run.experiment.kept_steps[3])
     changed = run.experiment.replace(weight_decay=0)
     return grokscope.train(changed, store, progress=False, start=start)
 
@@ -71,7 +72,7 @@ def test_each_neuron_has_the_numbers_of_the_run_at_that_step(run):
             data.true_labels[index],
         )
         for place, step in enumerate(found["steps"]):
-            logits = np.asarray(run.at(step).network(data.inputs[[index]]))[0]
+            logits = np.asarray(run.at(step).network(jnp.asarray(data.inputs[[index]])))[0]
             np.testing.assert_allclose(example["logits"][place], logits, rtol=1e-3, atol=1e-6)
 
 
@@ -106,7 +107,7 @@ def test_vectors_are_in_the_order_of_the_operation():
     ("settings", "there", "why"),
     [
         ({"corruption_fraction": 0}, {"frequency", "ipr"}, "none of its training labels is wrong"),
-        ({"model": "transformer"}, {"frequency", "ipr"}, "do not add to the logits"),
+        ({"model": "transformer", "tied": True}, {"frequency", "ipr"}, "do not add to the logits"),
         ({"model": "deep_mlp"}, set(COLUMNS), ""),
     ],
 )

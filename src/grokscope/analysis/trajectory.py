@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from grokscope.analysis.neurons import wave_table
 from grokscope.errors import ConfigError
 from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.attribution import attribution, features_fit, layer_of_terms
 from grokscope.measures.scores import layer_ipr
 from grokscope.measures.spectrum import order_of
 from grokscope.models.network import Network, named_arrays, vector_matrices
-from grokscope.analysis.neurons import wave_table
 from grokscope.runs.run import Run
 from grokscope.runs.snapshot import kept_networks
 
@@ -134,7 +134,9 @@ def _layer(run: Run) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
         why = "none of its training labels is wrong"
     else:
         return layer, names + ATTRIBUTION, tuple(lacking)
-    lacking.append(f"What each neuron adds to wrong labels and to the rule is not shown, since {why}.")
+    lacking.append(
+        f"What each neuron adds to wrong labels and to the rule is not shown, since {why}."
+    )
     return (layer if names else None), names, tuple(lacking)
 
 

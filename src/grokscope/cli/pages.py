@@ -33,17 +33,26 @@ if TYPE_CHECKING:
 
 LAST_PORT = 65535
 
+Sources = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="STORE|FILE|RUN...",
+        help="A folder of runs, an exported sweep, or a run that kept its weights over time; "
+        "further runs are compared with it.",
+    ),
+]
+AllowedHosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Name of this machine that requests may have, as behind a proxy; may be repeated.",
+        metavar="NAME",
+    ),
+]
+
 
 @app.command()
 def explore(
-    source: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="STORE|FILE|RUN...",
-            help="A folder of runs, an exported sweep, or a run that kept its weights over time; "
-            "further runs are compared with it.",
-        ),
-    ],
+    source: Sources,
     grid: GridOfStore = None,
     settle: Settled = False,
     seeds: Seeds = None,
@@ -57,13 +66,7 @@ def explore(
         str, typer.Option(help="Address to serve at; another lets other machines read the page.")
     ] = "127.0.0.1",
     port: Annotated[int, option_number("Port (default a free one).", least=0, most=LAST_PORT)] = 0,
-    allow_host: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Name of this machine that requests may have, as behind a proxy; may be repeated.",
-            metavar="NAME",
-        ),
-    ] = None,
+    allow_host: AllowedHosts = None,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
     as_json: Json = False,
 ) -> None:

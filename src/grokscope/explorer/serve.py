@@ -59,9 +59,7 @@ def listen(
         except _UntrainedError:
             return None
 
-    return _listening(
-        page(), lambda: overview(source.dataset()), cell_details, host, port, allowed
-    )
+    return _listening(page(), lambda: overview(source.dataset()), cell_details, host, port, allowed)
 
 
 def listen_with(

@@ -7,7 +7,7 @@ import tempfile
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -64,7 +64,7 @@ class Film(style.Picture):
         for artist in (artist for move in self._moves for artist in move(frame)):
             artist.draw(self._agg.get_renderer())
 
-    def savefig(self, fname: IO[bytes], **settings: object) -> None:  # type: ignore[override]
+    def savefig(self, fname: Any, **settings: object) -> None:  # type: ignore[override]
         """Write the present frame as a writer wants it: four bytes a point."""
         fname.write(self._agg.buffer_rgba())
 
