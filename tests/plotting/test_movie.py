@@ -53,7 +53,7 @@ def test_a_gif_has_at_most_so_many_frames_and_lasts_as_asked(run, tmp_path):
 def drawn_both_ways(run, frame):
     """The points of a frame, drawn on what stays and drawn as a whole."""
     film = movie._film(movie.trajectory(run), 50)
-    film.show(frame)
+    film.show_frame(frame)
     quick = np.asarray(film._agg.buffer_rgba()).astype(int)
     for artist in (artist for move in film._moves for artist in move(frame)):
         artist.set_animated(False)

@@ -33,6 +33,9 @@ INCHES = (8.0, 4.5)
 DPI = {".mp4": 160, ".gif": 100}
 """1280 by 720 points for slides, 800 by 450 for pages."""
 
+HOLD = 2
+"""Seconds for which a GIF shows its last frame before it starts again."""
+
 CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "corrected_accuracy")
 
 RAMP = LinearSegmentedColormap.from_list("ipr", SEQUENTIAL)
@@ -58,8 +61,8 @@ class Film(style.Picture):
         self.set_layout_engine("none")
         self._still = self._agg.copy_from_bbox(self.bbox)
 
-    def show(self, frame: int) -> None:
-        """Draw a frame."""
+    def show_frame(self, frame: int) -> None:
+        """Draw a frame on top of what stays."""
         self._agg.restore_region(self._still)
         for artist in (artist for move in self._moves for artist in move(frame)):
             artist.draw(self._agg.get_renderer())
@@ -97,8 +100,11 @@ def write_movie(run: Run, path: Path, fps: int = 20, frames: int | None = None) 
         whole = Path(folder) / f"movie{ending}"
         with writer.saving(film, whole, DPI[ending]):
             for frame in range(len(followed.steps)):
-                film.show(frame)
+                film.show_frame(frame)
                 writer.grab_frame()
+            if ending == ".gif":  # equal frames become one that lasts as long
+                for _ in range(HOLD * fps):
+                    writer.grab_frame()
         write_atomically(path, whole.read_bytes())
     return len(followed.steps)
 
@@ -143,15 +149,15 @@ def _film(followed: Trajectory, dpi: int) -> Film:
     for axes in (axes for axes in (left[1], right[0]) if not axes.has_data()):
         axes.set_axis_off()
         axes.text(0, 0.5, textwrap.fill(" ".join(followed.lacking), 50), va="center")
-    words = ", ".join(words_of([followed.run.experiment]))
-    figure.suptitle(words, x=0.99, ha="right", fontsize=6.5, color="#666666")
+    words = " · ".join(words_of([followed.run.experiment]))
+    figure.supxlabel(words, fontsize=6, color="#666666")
     figure.show_first(moves)
     return figure
 
 
 def _step(figure: Film, followed: Trajectory) -> Move:
     """The present step, in large letters."""
-    words = figure.text(0.012, 0.985, "", fontsize=13, fontweight="bold", va="top")
+    words = figure.suptitle("step 0", x=0.01, ha="left", fontsize=13, fontweight="bold")
 
     def move(frame: int) -> list[Artist]:
         words.set_text(f"step {followed.steps[frame]:,}")
@@ -165,7 +171,8 @@ def _accuracies(axes: Axes, followed: Trajectory) -> Move:
     data, steps = followed.run.dataset, followed.steps
     names = [name for name in CURVES if np.isfinite(data[name].values).any()]
     for name in names:
-        axes.plot(data.step, data[name], **LINES[name] | {"label": ""}, alpha=0.25)
+        look = LINES[name]
+        axes.plot(data.step, data[name], color=look["color"], ls=look["ls"], alpha=0.25)
     lines = [axes.plot([], [], **LINES[name])[0] for name in names]
     clean_level(axes, followed.run)
     cursor = axes.axvline(steps[0], color=BLUE, lw=1)
