@@ -69,7 +69,11 @@ def test_a_frame_is_what_a_full_drawing_would_be(run):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"corruption_fraction": 0}, {"model": "transformer", "tied": True}, {"task": "mnist", "model": "image_mlp"}],
+    [
+        {"corruption_fraction": 0},
+        {"model": "transformer", "tied": True},
+        {"task": "mnist", "model": "image_mlp"},
+    ],
 )
 def test_networks_without_some_panels_have_movies(settings, tmp_path):
     if settings.get("task") == "mnist":
