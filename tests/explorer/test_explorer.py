@@ -22,6 +22,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 import grokscope
+from browsing import set_slider, until
 from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
@@ -41,7 +42,6 @@ from grokscope.runs.summaries import IPR_BINS
 from grokscope.sweeps.diagram import as_dataset, boundaries, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
-OURS = ("file:", "data:", "blob:", "http://127.0.0.1")
 AXES = {
     "weight_decay": [0, 5, 15],
     "train_fraction": [0.3, 0.5, 0.6, 0.7, 0.8, 0.9],
@@ -69,29 +69,6 @@ def sweep(seeds=2, missing=0.3, shape=AXES):
     return as_dataset(grid, found, failed)
 
 
-@pytest.fixture
-def open_page(browser):
-    """Opens an address; afterwards nothing must have gone wrong on any page."""
-    wrong, contexts = [], []
-
-    def open_(address, **options):
-        context = browser.new_context(viewport={"width": 1280, "height": 900}, **options)
-        contexts.append(context)
-        tab = context.new_page()
-        tab.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-        tab.on("pageerror", lambda error: wrong.append(str(error)))
-        tab.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
-        tab.on("request", lambda r: None if r.url.startswith(OURS) else wrong.append(r.url))
-        tab.goto(address)
-        tab.wait_for_selector("body[data-ready=yes]")
-        return tab
-
-    yield open_
-    for context in contexts:
-        context.close()
-    assert not wrong
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A store with a small real sweep."""
@@ -117,24 +94,10 @@ LINES = "(id => ($(id).data || []).filter((line) => !line.showlegend).length)"
 """How many lines a chart has, without its key."""
 
 
-def until(tab, condition):
-    """Wait for a condition; Playwright's own way is kept out by the page's security policy."""
-    ends = time.monotonic() + 60
-    while not tab.evaluate(condition):
-        assert time.monotonic() < ends, condition
-        tab.wait_for_timeout(30)
-
-
 def written(tmp_path, data, cells=None, name="page.html"):
     path = tmp_path / name
     path.write_text(page(overview(data), cells or {}), "utf-8")
     return path.as_uri()
-
-
-def set_slider(tab, name, value):
-    tab.locator(f"#{name}").evaluate(
-        "(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); }", str(value)
-    )
 
 
 WORDS = {"optimizer": ["adam", "sgd", "adamw"], "corruption_fraction": [0, 0.1, 0.2, 0.3]}

@@ -1,32 +1,5 @@
 // Axes, sliders, pins, keys, and what can be saved.
 
-function labelled(text, control, output, meaning = "") {
-  const label = document.createElement("label");
-  label.title = meaning;
-  label.append(text, control, ...(output ? [output] : []));
-  return label;
-}
-
-function selector(text, { id, options, value, set, meaning }) { // of [value, text, meaning]
-  const select = document.createElement("select");
-  select.id = id;
-  select.append(...options.map(([name, words, title = ""]) => Object.assign(new Option(words, name || "none", false, name === value), { title })));
-  select.addEventListener("change", () => {
-    set(select.value === "none" ? null : select.value);
-    update();
-  });
-  return labelled(text, select, null, meaning);
-}
-
-function slider(text, { min, max, step, value, show, set, id, meaning }) {
-  const input = document.createElement("input"), output = document.createElement("output");
-  Object.assign(input, { type: "range", min, max, step, value, id });
-  const say = () => { output.textContent = show(Number(input.value)); input.setAttribute("aria-valuetext", output.textContent); };
-  say();
-  input.addEventListener("input", () => { say(); set(Number(input.value)); });
-  return labelled(text, input, output, meaning);
-}
-
 function drawControls() {
   const focused = document.activeElement && document.activeElement.id; // it is made anew
   const names = data.dimensions.slice(0, -1).map((d) => d.name);
@@ -115,13 +88,7 @@ function moveCursor(key) {
 function save(id, kind) {
   const plot = $(id);
   if (kind !== "csv") { Plotly.downloadImage(plot, { format: kind, filename: `grokscope-${id}`, width: 1000, height: Math.max(plot.clientHeight, 500), scale: kind === "png" ? 2 : 1 }); return; }
-  const quote = (v) => (v === null || v === undefined ? "" : /[",\n]/.test(v) ? `"${String(v).replace(/"/g, '""')}"` : v);
-  const rows = id === "diagrams" ? diagramTable() : chartTable(plot.data.filter((t) => !t.showlegend));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([rows.map((row) => row.map(quote).join(",")).join("\n")], { type: "text/csv" }));
-  link.download = `grokscope-${id}.csv`;
-  link.click();
-  URL.revokeObjectURL(link.href);
+  saveTable(id, id === "diagrams" ? diagramTable() : chartTable(plot.data.filter((t) => !t.showlegend)));
 }
 
 function chartTable(traces) {
@@ -140,15 +107,5 @@ function diagramTable() {
 }
 
 function addSaveButtons() {
-  for (const id of ["diagrams", "curves", "ipr", "pruning", "norms", "weights", "spectra", "attribution-map", "attribution-scatter"]) {
-    const bar = document.createElement("div");
-    bar.className = "save";
-    bar.append(...["svg", "png", "csv"].map((kind) => {
-      const button = document.createElement("button");
-      Object.assign(button, { type: "button", textContent: kind.toUpperCase(), title: `Save ${id} as ${kind.toUpperCase()}` });
-      button.addEventListener("click", () => save(id, kind));
-      return button;
-    }));
-    $(id).after(bar);
-  }
+  for (const id of ["diagrams", "curves", "ipr", "pruning", "norms", "weights", "spectra", "attribution-map", "attribution-scatter"]) $(id).after(saveBar(id, ["svg", "png", "csv"], save));
 }

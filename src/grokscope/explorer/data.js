@@ -15,20 +15,24 @@ let state = null;
 let cursor = null; // a cell: its place along every dimension
 let details = new Map(); // of the sweep as it is: a new one when it has grown
 
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
+
 const embedded = JSON.parse($("overview").textContent || "null");
 let unpacked = null;
 
-async function packedCells() {
-  const bytes = Uint8Array.from(atob($("cells").textContent.trim()), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).json();
+// What is packed into the page.
+function unpack() {
+  const letters = atob($("cells").textContent.trim()), bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
 }
 
 async function detailsOf(cell) {
   const known = details;
   if (!known.has(cell)) {
     if (embedded) {
-      unpacked = unpacked || ($("cells").textContent.trim() ? packedCells() : Promise.resolve({}));
+      unpacked = unpacked || ($("cells").textContent.trim() ? unpack().json() : Promise.resolve({}));
       known.set(cell, (await unpacked)[cell] || null);
     } else {
       const found = await asked(`cell/${data.sweep}/${cell}`);

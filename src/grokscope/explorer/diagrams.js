@@ -3,9 +3,7 @@
 const UNTRAINED = "#ffffff";
 const BAR = 36; // pixels of the bar of a measure's colours, above the panels
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"); // for Plotly
-const percent = (value) => (value === null || value === undefined ? "–" : `${(100 * value).toFixed(1)} %`);
 
 function mix(color, share) { // towards white
   const parts = [1, 3, 5].map((i) => Number.parseInt(color.slice(i, i + 2), 16));

@@ -1,4 +1,4 @@
-"""The page as one file: markup, style, script, the drawing library, and data if embedded."""
+"""A page as one file: markup, style, script, the drawing library, and data if embedded."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from importlib.resources import files
 PARTS = files("grokscope.explorer")
 
 SCRIPTS = (
-    *("data", "phases", "address", "colors", "diagrams", "attribution", "charts", "controls"),
-    "start",
+    *("data", "widgets", "phases", "address", "colors", "diagrams", "attribution", "charts"),
+    *("controls", "start"),
 )
-"""Files that make up one script, in this order."""
+"""Files that make up the script of a sweep's page, in this order."""
+
+TRAJECTORY_SCRIPTS = ("data", "widgets", "canvas", "panels", "slider")
+"""Files that make up the script of the page of one network over time, in this order."""
 
 
 def page(
     overview: dict[str, object] | None = None, cells: dict[int, dict[str, object]] | None = None
 ) -> str:
-    """The whole page; without data it asks its server for them.
+    """The whole page of a sweep; without data it asks its server for them.
 
     Args:
         overview: `payload.overview` of a sweep.
@@ -28,12 +31,29 @@ def page(
     """
     from plotly.offline import get_plotlyjs
 
+    packed = "" if cells is None else _packed(json.dumps(cells, allow_nan=False).encode())
+    library = f"<script>{get_plotlyjs()}</script>\n"
+    return _filled("sweep.html", library, SCRIPTS, overview, packed)
+
+
+def trajectory_page(shown: dict[str, object], vectors: bytes) -> str:
+    """The whole page of one network over time. It draws by itself, which is quick enough to drag.
+
+    Args:
+        shown: `trajectory.shown` of a network.
+        vectors: `trajectory.quantized` of it.
+    """
+    return _filled("trajectory.html", "", TRAJECTORY_SCRIPTS, shown, _packed(vectors))
+
+
+def _filled(body: str, library: str, scripts: tuple[str, ...], overview: object, cells: str) -> str:
     replaced = {
         "/*STYLE*/": _read("explorer.css"),
-        "/*PLOTLY*/": get_plotlyjs(),
-        "/*SCRIPT*/": "\n".join(_read(f"{name}.js") for name in SCRIPTS),
+        "/*BODY*/": _read(body),
+        "/*LIBRARY*/": library,
+        "/*SCRIPT*/": "\n".join(_read(f"{name}.js") for name in scripts),
         "/*OVERVIEW*/": _json(overview),
-        "/*CELLS*/": "" if cells is None else _packed(cells),
+        "/*CELLS*/": cells,
     }
     # All at once, since what is put in may hold a mark of its own.
     marks = "|".join(map(re.escape, replaced))
@@ -49,8 +69,6 @@ def _json(value: object) -> str:
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
-def _packed(value: object) -> str:
-    """JSON, compressed and in letters that need no escape."""
-    return base64.b64encode(
-        gzip.compress(json.dumps(value, allow_nan=False).encode(), mtime=0)
-    ).decode()
+def _packed(content: bytes) -> str:
+    """Bytes, compressed and in letters that need no escape."""
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode()

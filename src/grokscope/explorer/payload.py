@@ -72,7 +72,7 @@ def overview(data: xr.Dataset) -> dict[str, object]:
     counts = np.arange(2, shape[-1] + 1)
     measured = _measured(data)
     cells = {
-        name: (_finite if name in DECISIVE else _rounded)(values)
+        name: (_finite if name in DECISIVE else rounded)(values)
         for name, (_, values) in measured.items()
     }
     return {
@@ -134,9 +134,9 @@ def details(run: Run) -> dict[str, object]:
         "digest": run.digest,
         "settled_at": run.settled_at,
         "steps": data.step.values.tolist(),
-        "curves": {name: _rounded(data[name].values) for name in CURVES},
+        "curves": {name: rounded(data[name].values) for name in CURVES},
         "norms": {
-            str(name): _rounded(data.norm.sel(matrix=name).values) for name in data.matrix.values
+            str(name): rounded(data.norm.sel(matrix=name).values) for name in data.matrix.values
         },
         "ipr": {
             layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()
@@ -149,8 +149,8 @@ def details(run: Run) -> dict[str, object]:
     if curves.data_vars:
         found["pruning"] = {
             str(first): {
-                "share": _rounded(curves.pruned.values / curves.pruned.values.max()),
-                **{name: _rounded(curves[name].sel(first=first).values) for name in PRUNED},
+                "share": rounded(curves.pruned.values / curves.pruned.values.max()),
+                **{name: rounded(curves[name].sel(first=first).values) for name in PRUNED},
             }
             for first in curves["first"].values
         }
@@ -167,8 +167,8 @@ def _neurons(run: Run) -> list[dict[str, object]]:
     return [
         {
             "name": f"{matrix}, neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}",
-            "vector": _rounded(vectors[:, neuron]),
-            "spectrum": _rounded(power_share(vectors[:, neuron])),
+            "vector": rounded(vectors[:, neuron]),
+            "spectrum": rounded(power_share(vectors[:, neuron])),
         }
         for neuron in _spaced(by_ipr, NEURONS).tolist()
     ]
@@ -205,9 +205,9 @@ def _attribution(run: Run, has_data: bool) -> dict[str, object]:
         "units": units.tolist(),
         "step": step,
         "added": np.rint(added / step).astype(int).tolist(),
-        "memorizing": _rounded(memorizing[units]),
-        "generalizing": _rounded(generalizing[units]),
-        "ipr": None if ipr is None else _rounded(ipr[units]),
+        "memorizing": rounded(memorizing[units]),
+        "generalizing": rounded(generalizing[units]),
+        "ipr": None if ipr is None else rounded(ipr[units]),
     }
 
 
@@ -224,7 +224,7 @@ def _word(value: object) -> object:
     return OwnCode(value).label if isinstance(value, str) else value
 
 
-def _rounded(values: ArrayLike) -> list[float | None]:
+def rounded(values: ArrayLike) -> list[float | None]:
     """Numbers with four digits; None for NaN, which JSON does not have."""
     return [None if value is None else float(f"{value:.4g}") for value in _finite(values)]
 

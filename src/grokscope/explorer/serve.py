@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
-from collections.abc import Container
+from collections.abc import Callable, Container
 from functools import lru_cache
 from http.server import ThreadingHTTPServer
 
@@ -59,12 +59,29 @@ def listen(
         except _UntrainedError:
             return None
 
+    return _listening(page(), lambda: overview(source.dataset()), cell_details, host, port, allowed)
+
+
+def listen_with(
+    whole: str, host: str = LOOPBACK, port: int = 0, allowed: Container[str] = ()
+) -> ThreadingHTTPServer:
+    """A server of a page that holds all its data; arguments and errors as `listen`."""
+    return _listening(whole, dict, lambda sweep, cell: None, host, port, allowed)
+
+
+def _listening(
+    whole: str,
+    seen: Callable[[], dict[str, object]],
+    cell: Callable[[str, int], dict[str, object] | None],
+    host: str,
+    port: int,
+    allowed: Container[str],
+) -> ThreadingHTTPServer:
+    """A server as `make_server` makes it, whose errors name the settings."""
     if not host:
         raise ConfigError("`host` must be an address, got none. Use 127.0.0.1.")
     try:
-        return make_server(
-            page(), lambda: overview(source.dataset()), cell_details, host, port, allowed
-        )
+        return make_server(whole, seen, cell, host, port, allowed)
     except OSError as error:
         raise ConfigError(
             f"`host` and `port` must be an address and a port to serve at, got {host}:{port} "

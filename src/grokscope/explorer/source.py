@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,6 +13,7 @@ import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.grid import Grid
+from grokscope.runs.files import read_dataset
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.sweeps.archive import archived_run, load_sweep
@@ -20,6 +22,10 @@ from grokscope.sweeps.sweep import open_sweep
 
 NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
 """Numbers that the page needs of every cell."""
+
+
+DIGEST = re.compile("[0-9a-f]{2,64}")
+"""What the beginning of a digest looks like."""
 
 
 class RunOf(Protocol):
@@ -45,6 +51,17 @@ class Source(NamedTuple):
 def sweep_id(data: xr.Dataset) -> str:
     """A name of the sweep, which is another when its grid has grown."""
     return hashlib.sha256(data.attrs["grid"].encode()).hexdigest()[:16]
+
+
+def is_run(source: Path) -> bool:
+    """Whether this is a run's file, or may be the beginning of a run's digest.
+
+    Raises:
+        StoreError: if it is a file that is damaged or not of grokscope.
+    """
+    if source.is_file():
+        return "experiment" in read_dataset(source).attrs
+    return not source.exists() and DIGEST.fullmatch(str(source)) is not None
 
 
 def open_source(source: Path, grid: Grid | None = None) -> Source:

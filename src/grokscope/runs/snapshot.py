@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +13,7 @@ from grokscope.errors import ConfigError, require_kind
 from grokscope.measures.scores import Examples, measure
 from grokscope.measures.table import network_measures, of_network
 from grokscope.models.network import Network, with_arrays
-from grokscope.runs.record import as_dataset, kept_arrays
+from grokscope.runs.record import Kept, as_dataset, kept_arrays
 from grokscope.runs.run import Run, require_finished
 from grokscope.runs.start import state_at
 from grokscope.runs.store import Store
@@ -56,8 +56,7 @@ def at(run: Run, step: int) -> Run:
         store = None if run.path is None else Store(run.path.parent, mend=False)
         network = state_at(run.experiment, int(step), store).model
     else:
-        arrays = {name: jnp.asarray(array, jnp.float32) for name, array in kept.items()}
-        network = with_arrays(run.network, arrays)
+        network = _with_kept(run, kept)
     return with_network(run, network, f"its weights of step {step}", int(step))
 
 
@@ -77,17 +76,47 @@ def over_steps(run: Run, of: Sequence[str] | Callable[[Run], Answer]) -> xr.Data
     >>> over_steps(run, lambda run: run.dataset.test_loss.values[-1]).sizes["step"]
     5
     """
-    require_finished(run, "looked at while it trained")
-    steps = [*kept_arrays(run.dataset)]
-    if not steps:
-        raise ConfigError(
-            "`run` must have kept its weights over time, got a run with the last alone. "
-            'Train with keep_weights="log:40".'
-        )
+    steps = [*_require_kept(run)]
     ask = of if callable(of) else _measures(of)
     found = [_as_dataset(ask(at(run, step))) for step in steps]
     axis = xr.Variable("step", steps, run.dataset.step.attrs)
     return xr.concat(found, dim=axis, combine_attrs="drop_conflicts")
+
+
+def kept_networks(run: Run) -> Iterator[tuple[int, Network]]:
+    """Each kept step and the network at it, as `at` has it, without measuring it.
+
+    Args:
+        run: with weights kept over time.
+
+    Raises:
+        ConfigError: if the run diverged or has not kept its weights over time.
+    """
+    kept, last = _require_kept(run), int(run.dataset.step[-1])
+    return (
+        (step, run.network if step == last else _with_kept(run, arrays))
+        for step, arrays in kept.items()
+    )
+
+
+def _require_kept(run: Run) -> Kept:
+    """The arrays at kept steps.
+
+    Raises:
+        ConfigError: if the run diverged or has not kept its weights over time.
+    """
+    require_finished(run, "looked at while it trained")
+    if not (kept := kept_arrays(run.dataset)):
+        raise ConfigError(
+            "`run` must have kept its weights over time, got a run with the last alone, or none. "
+            'Train with keep_weights="log:40".'
+        )
+    return kept
+
+
+def _with_kept(run: Run, kept: Mapping[str, np.ndarray]) -> Network:
+    arrays = {name: jnp.asarray(array, jnp.float32) for name, array in kept.items()}
+    return with_arrays(run.network, arrays)
 
 
 def _measures(names: Sequence[str]) -> Callable[[Run], Mapping[str, float]]:

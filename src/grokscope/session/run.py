@@ -190,6 +190,22 @@ class Run(runs.Run):
 
         return plot_neurons(self, layer)
 
+    def movie(self, path: str | Path, fps: int = 20, frames: int | None = None) -> int:
+        """Write a movie of the network as it learns, an MP4 or a GIF, and count its frames.
+
+        Args:
+            path: the file.
+            fps: frames a second.
+            frames: at most so many, evenly chosen; by default one for each kept step.
+
+        Raises:
+            ConfigError: if the run has not kept its weights over time, or the movie cannot be
+                written; see `plotting.movie.write_movie`.
+        """
+        from grokscope.plotting.movie import write_movie
+
+        return write_movie(self, Path(path), fps, frames)
+
     def _repr_html_(self) -> str:
         from grokscope.plotting.run import plot_accuracies
 
