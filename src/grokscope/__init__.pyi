@@ -26,6 +26,7 @@ from .models.network import Layer as Layer
 from .models.network import Network as Network
 from .runs.store import Store as Store
 from .session.run import Extraction as Extraction
+from .session.run import Movement as Movement
 from .session.run import Pruned as Pruned
 from .session.run import Run as Run
 from .session.run import open_run as open_run
