@@ -9,6 +9,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.paper.grids import GRIDS, load_grid
+from grokscope.paper.interventions import INTERVENTIONS
 
 fractions = st.lists(st.integers(1, 99).map(lambda n: n / 100), min_size=1, max_size=4, unique=True)
 
@@ -124,7 +125,8 @@ def test_the_paper_s_diagrams(name):
 
 def test_other_grids_of_the_paper():
     assert set(GRIDS) - set(DIFFERS) == {
-        *("figure12", "figure16a", "figure16b", "figure32", "hidden")
+        *("figure12", "figure16a", "figure16b", "figure32", "hidden"),
+        *INTERVENTIONS,
     }
     twelve = load_grid("figure12")
     assert twelve.values["heads"] == (8, 4)
@@ -198,5 +200,5 @@ def test_an_axis_has_one_name_and_seeds_their_own_place(axes):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"one of figure3a, .*, hidden, got 'figure4'"):
+    with pytest.raises(ConfigError, match=r"of figure3a, .*, forgetting_stopped, got 'figure4'"):
         load_grid("figure4")

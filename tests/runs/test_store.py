@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -476,7 +477,7 @@ def test_what_a_kill_left_is_removed_after_a_day(tmp_path, run):
     store = Store(tmp_path)
     store.save(run)
     names = [".0123456789ab-0123456789abcdef", ".figure3a-fedcba9876543210", ".mine-not"]
-    now = store_module.time.time()
+    now = time.time()
     for name, age in zip(names, (90_000, 10, 90_000), strict=True):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (now - age, now - age))

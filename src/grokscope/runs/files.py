@@ -9,7 +9,7 @@ import secrets
 import tempfile
 import threading
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,10 @@ def write_atomically(path: Path, content: bytes) -> None:
             raise
 
 
-def remove_leftovers(*folders: Path) -> None:
-    """Remove the temporary files of processes that were killed a day ago or before."""
+def remove_leftovers(paths: Iterable[Path]) -> None:
+    """Remove, among some files, the temporary ones of processes that were killed a day ago."""
     oldest = time.time() - LEFTOVER_SECONDS
-    for path in (path for folder in folders for path in folder.glob(".*-*")):
+    for path in paths:
         with suppress(OSError):
             if TEMPORARY.fullmatch(path.name) and path.stat().st_mtime < oldest:
                 path.unlink()

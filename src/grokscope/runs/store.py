@@ -288,7 +288,8 @@ class Store:
         Raises:
             OSError: if the note cannot be written.
         """
-        remove_leftovers(self.path, self.path / GRIDS, self.path / CHECKPOINTS)
+        folders = self.path, self.path / GRIDS, self.path / CHECKPOINTS
+        remove_leftovers(path for folder in folders for path in folder.glob(".*-*"))
         document = grid.to_toml().encode()
         path = self.path / GRIDS / _grid_name(document)
         if path.is_file() and path.read_bytes() == document:

@@ -87,6 +87,7 @@ def train(
         if stored and stored.has_weights:
             return stored
         require_writable(store.path, "store")
+    require_environment()
     if (size := kept_bytes(experiment)) > LARGE_BYTES:
         words = f"{experiment.n_kept} steps take {size / 1e9:.1f} GB of memory and of disk"
         warnings.warn(f"`keep_weights` keeps much: {words}. Keep fewer.", stacklevel=2)
