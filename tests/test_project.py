@@ -141,8 +141,8 @@ def test_public_surface():
         "ConfigError", "Dataset", "Experiment", "Extraction", "Grid", "Layer", "Movement",
         "Network", "Phase", "Pruned", "Run", "Store", "StoreError", "Sweep", "WorkerError",
         "allow_code", "classify", "complete", "digest", "export", "label_audit", "load_sweep",
-        "make_dataset", "models", "norm_layers", "open_run", "paper", "plotting", "pruning", "settle",
-        "spectrum", "statistics", "sweep", "sweeps", "train", "train_missing",
+        "make_dataset", "models", "norm_layers", "open_run", "paper", "plotting", "pruning",
+        "settle", "spectrum", "statistics", "sweep", "sweeps", "train", "train_missing",
     ]  # fmt: skip
     for name in dir(grokscope):
         assert getattr(grokscope, name).__doc__
