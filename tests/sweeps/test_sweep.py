@@ -675,7 +675,11 @@ def children_of(pid):
 def test_a_pool_that_is_interrupted_as_it_starts_says_one_line(number, tmp_path):
     """As by Ctrl-C in a terminal, which every process gets."""
     (tmp_path / "grid.toml").write_text(GRID.to_toml())
-    command = [sys.executable, "-m", "grokscope", "sweep", "grid.toml", "--workers", "2"]
+    script = (  # which hears Ctrl-C also where the tests do not, as below nohup
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from grokscope.cli import main; main()"
+    )
+    command = [sys.executable, "-c", script, "sweep", "grid.toml", "--workers", "2"]
     asked = subprocess.Popen(command, cwd=tmp_path, process_group=0, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True)  # fmt: skip
     while asked.poll() is None and len(children_of(asked.pid)) < 4:  # two account for the others
