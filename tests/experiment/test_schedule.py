@@ -84,6 +84,8 @@ def test_settings_of_before_have_one_name_each():
     ]  # fmt: skip
     found = {digest(Experiment(weight_decay=5, start_step=9, before=before)) for before in named}
     assert len(found) == 1
+    same = [Experiment(weight_decay=5, start_step=9, before=before) for before in named]
+    assert len({*same}) == 1  # equal ones are one key, as where runs are tracked
     late = Experiment(start_step=9, batch_size=64, before={"batch_size": None, "optimizer": "sgd"})
     assert late.earlier.batch_size is None
     assert late.earlier.optimizer.name == "sgd"

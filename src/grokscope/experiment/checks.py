@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ONLY_LOOKED_AT = ("measure", "measures", "keep_weights", "kept_dtype", "settle")
 """Settings, absent by default, that say what is looked at, and decide nothing about the weights."""
 
+NOT_OF_THE_WEIGHTS = ("steps", "measure_every", *ONLY_LOOKED_AT)
+"""All settings that do not decide which way the weights take."""
+
 
 def require_inputs(experiment: Experiment) -> None:
     """Refuse a network that does not take what the task gives.
@@ -91,7 +94,7 @@ def require_start(experiment: Experiment, start: Start) -> None:
             f"`start_step` must be below the experiment's {experiment.steps} steps, got "
             f"{start.start_step}. Use more steps, which are counted from the first of all."
         )
-    if clash := {"steps", "measure_every", *ONLY_LOOKED_AT} & {*start.before}:
+    if clash := {*NOT_OF_THE_WEIGHTS} & {*start.before}:
         raise ConfigError(
             f"`before` must hold settings that act on the weights, got {min(clash)}. Leave it out."
         )

@@ -259,7 +259,7 @@ Use 0.5 to train on half of the examples.
         True
         """
         document = json.loads(self.canonical_json())
-        for name in ("steps", "measure_every", *checks.ONLY_LOOKED_AT):
+        for name in checks.NOT_OF_THE_WEIGHTS:
             document.pop(name, None)
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 

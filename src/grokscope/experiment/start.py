@@ -65,6 +65,10 @@ class Start(Part):
         Number, Field(gt=0, le=1), Rule("must lie in (0, 1]", "Use 0.5 to prune half.")
     ] = Field(default=0.5, description="share of the neurons that is pruned")
 
+    def __hash__(self) -> int:
+        """By names alone of `before`, whose values may be whole parts."""
+        return hash((self.start_step, *self.before, self.prune_by))
+
     @property
     def changes_nothing(self) -> bool:
         """Whether training starts with new weights, as without this part."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,8 +9,9 @@ from jaxtyping import Bool, PyTree
 
 from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError, require_kind
-from grokscope.experiment.checks import ONLY_LOOKED_AT
+from grokscope.experiment.checks import NOT_OF_THE_WEIGHTS
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.orders import ORDERS, Units, pruning_order
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import layer_ipr, measured_layers
@@ -23,22 +22,14 @@ from grokscope.runs.store import Store
 from grokscope.training.branch import branched
 from grokscope.training.loop import State, prepare, train_steps
 
-Advance = Callable[[int], None]
 
-
-def state_at(
-    experiment: Experiment,
-    step: int,
-    store: Store | None = None,
-    advance: Advance = lambda steps: None,
-) -> State:
+def state_at(experiment: Experiment, step: int, store: Store | None = None) -> State:
     """The state of an experiment's training at a step, trained again up to there.
 
     Args:
         experiment: what is trained.
         step: from the experiment's first to its last.
         store: where a checkpoint may be from which less has to be trained.
-        advance: called with the number of steps just done or passed over.
 
     Raises:
         ConfigError: if the experiment's start is not possible.
@@ -47,27 +38,19 @@ def state_at(
     kept = None if store is None else store.checkpoint(experiment, data)
     if kept is not None and kept.step <= step:
         first, start = kept.step, kept.state
-        advance(first)
     else:
-        first, start = experiment.first_step, starting_state(experiment, data, store, advance)
+        first, start = experiment.first_step, starting_state(experiment, data, store)
     *_, (_, (state,)) = train_steps([experiment], [data], [start], [first, step])
-    advance(step - first)
     return state
 
 
-def starting_state(
-    experiment: Experiment,
-    data: Dataset,
-    store: Store | None = None,
-    advance: Advance = lambda steps: None,
-) -> State:
+def starting_state(experiment: Experiment, data: Dataset, store: Store | None = None) -> State:
     """The state from which an experiment trains: new weights, or what its `start` says.
 
     Args:
         experiment: what is trained.
         data: its data.
         store: as of `state_at`.
-        advance: as of `state_at`.
 
     Raises:
         ConfigError: if the network had diverged by then, or the experiment's has other shapes, or
@@ -75,7 +58,7 @@ def starting_state(
     """
     if experiment.start is None:
         return prepare(experiment, data)[0]
-    earlier = state_at(experiment.earlier, experiment.first_step, store, advance)
+    earlier = state_at(experiment.earlier, experiment.first_step, store)
     if experiment.start.prune_by is not None:
         earlier = _pruned(earlier, experiment, data)
     return branched(experiment, data, earlier)
@@ -107,7 +90,7 @@ def _changes(start: Run, experiment: Experiment) -> dict[str, object]:
     """
     earlier, later = start.experiment.model_dump(), experiment.model_dump()
     found: dict[str, object] = {}
-    for name in earlier.keys() - {"steps", "measure_every", *ONLY_LOOKED_AT}:
+    for name in earlier.keys() - set(NOT_OF_THE_WEIGHTS):
         old, new = earlier[name], later[name]
         if not isinstance(old, dict) or not isinstance(new, dict):
             found |= {name: old} if old != new else {}
@@ -130,8 +113,9 @@ def _pruned(state: State, experiment: Experiment, data: Dataset) -> State:
             "Use memorizing."
         )
     layer = network.layers[name]
-    has_ipr = name in measured_layers(network) and experiment.task.name == "modular"
-    ipr = layer_ipr(network, name, order_of(experiment.task)) if has_ipr else None  # type: ignore[arg-type]
+    task, ipr = experiment.task, None
+    if name in measured_layers(network) and isinstance(task, ModularTask):
+        ipr = layer_ipr(network, name, order_of(task))
     units = Units(network, name, data, ipr, experiment.seeds.seed)
     order = pruning_order(ORDERS[start.prune_by](units), start.prune_first)
     kept = np.ones(len(order), bool)
