@@ -7,11 +7,15 @@ import pandas as pd
 import xarray as xr
 
 from grokscope.analysis.label_audit import PERIODIC
-from grokscope.analysis.neurons import held_table
+from grokscope.analysis.neurons import wave_table
 from grokscope.errors import ConfigError
+from grokscope.experiment.tasks import ModularTask
+from grokscope.measures.attribution import attribution
 from grokscope.measures.pruning import layer_named
+from grokscope.measures.scores import layer_ipr
+from grokscope.measures.spectrum import order_of
 from grokscope.runs.run import Run
-from grokscope.runs.snapshot import over_steps
+from grokscope.runs.snapshot import kept_networks
 
 GROUPS = ("periodic", "memorizing", "idle", "dead")
 """What a neuron is: periodic; else memorising, if it adds to wrong labels; else idle; or dead."""
@@ -43,13 +47,28 @@ def neurons_over_steps(
     >>> dict(neurons_over_steps(run).sizes)
     {'step': 5, 'neuron': 16}
     """
-    layer = layer_named(run.network, layer)
-    found = over_steps(run, lambda at: held_table(at, layer))
-    if not {"ipr", "memorizing"} <= found.keys():
+    networks, layer = kept_networks(run), layer_named(run.network, layer)
+    units, task = run.network.layers[layer], run.experiment.task
+    adds = units.adds_to_logits(run.network)
+    if not (adds and units.vectors and isinstance(task, ModularTask)):
         raise ConfigError(
             "`run` must be of a network whose neurons have an IPR and add to the logits, got layer "
             f"{layer} of {run.experiment.model.name}. Use a two_layer network."
         )
+    steps: list[int] = []
+    tables: list[xr.Dataset] = []
+    for step, network in networks:
+        held = attribution(network, run.data, layer)
+        waves = wave_table(network, layer, order_of(task))[["frequency", "share"]]
+        of_step = {
+            "ipr": layer_ipr(network, layer, order_of(task)),
+            "memorizing": held.memorizing,
+            "generalizing": held.generalizing,
+            "norm": units.outgoing_norm_of(network),
+        }
+        steps.append(step)
+        tables.append(waves.assign(**of_step).to_xarray())
+    found = xr.concat(tables, dim=xr.Variable("step", steps, run.dataset.step.attrs))
     ipr = found.ipr.values
     kinds = [ipr >= periodic, found.memorizing.values > 0, ~np.isnan(ipr)]
     group = np.select(kinds, [0, 1, 2], 3).astype(np.int8)

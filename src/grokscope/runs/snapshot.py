@@ -77,8 +77,10 @@ def over_steps(run: Run, of: Sequence[str] | Callable[[Run], Answer]) -> xr.Data
     5
     """
     steps = [*_require_kept(run)]
-    ask = of if callable(of) else _measures(of)
-    found = [_as_dataset(ask(at(run, step))) for step in steps]
+    if callable(of):
+        found = [_as_dataset(of(at(run, step))) for step in steps]
+    else:
+        found = [xr.Dataset(values) for values in _measured(run, of)]
     axis = xr.Variable("step", steps, run.dataset.step.attrs)
     return xr.concat(found, dim=axis, combine_attrs="drop_conflicts")
 
@@ -119,20 +121,18 @@ def _with_kept(run: Run, kept: Mapping[str, np.ndarray]) -> Network:
     return with_arrays(run.network, arrays)
 
 
-def _measures(names: Sequence[str]) -> Callable[[Run], Mapping[str, float]]:
-    """A function of a run that gives some of `network_measures`."""
+def _measured(run: Run, names: Sequence[str]) -> list[Mapping[str, float]]:
+    """Some of `network_measures` at each kept step."""
     known = network_measures()
     for name in names:
         if name not in known:
             raise ConfigError(
                 f"`of` must name measures, got {name!r}. Use some of {', '.join(known)}."
             )
-
-    def ask(run: Run) -> Mapping[str, float]:
-        examples = Examples(run.data, run.experiment.model.widest)
-        return of_network(run.network, examples, run.experiment, names)
-
-    return ask
+    examples = Examples(run.data, run.experiment.model.widest)
+    return [
+        of_network(network, examples, run.experiment, names) for _, network in kept_networks(run)
+    ]
 
 
 def _as_dataset(answer: Answer) -> xr.Dataset:
