@@ -18,6 +18,9 @@ from grokscope.models.network import Network, named_arrays, vector_matrices
 from grokscope.runs.run import Run
 from grokscope.runs.snapshot import kept_networks
 
+CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "corrected_accuracy")
+"""The accuracies that are followed, beside the network."""
+
 EXAMPLES = 6
 """How many wrongly labelled training examples have their logits followed."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import Float
 
-from grokscope.analysis.trajectory import Trajectory, trajectory
+from grokscope.analysis.trajectory import CURVES, Trajectory, trajectory
 from grokscope.errors import ConfigError
 from grokscope.experiment.tasks import ModularTask
 from grokscope.explorer.page import trajectory_page
@@ -17,8 +17,6 @@ from grokscope.plotting.palette import LINES, SEQUENTIAL
 from grokscope.plotting.wording import phase_title, words_of
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
-
-CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "corrected_accuracy")
 
 LEVELS = 127
 """The largest number that a quantised weight may have: one signed byte."""

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 
-from grokscope.analysis.trajectory import Trajectory, trajectory
+from grokscope.analysis.trajectory import CURVES, Trajectory, trajectory
 from grokscope.errors import ConfigError
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLUE, GREY, LINES, RED, SEQUENTIAL
@@ -35,8 +35,6 @@ DPI = {".mp4": 160, ".gif": 100}
 
 HOLD = 2
 """Seconds for which a GIF shows its last frame before it starts again."""
-
-CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy", "corrected_accuracy")
 
 RAMP = LinearSegmentedColormap.from_list("ipr", SEQUENTIAL)
 

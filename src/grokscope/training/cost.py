@@ -172,7 +172,5 @@ def kept_bytes(experiment: Experiment) -> int:
     >>> kept_bytes(Experiment(keep_weights="log:40", kept_dtype="float16")) / 1e6
     11.64
     """
-    if experiment.keep_weights is None:
-        return 0
     size = 2 if experiment.kept_dtype == "float16" else 4
     return size * experiment.n_kept * n_weights(experiment)
