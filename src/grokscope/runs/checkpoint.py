@@ -83,12 +83,12 @@ def write_checkpoint(checkpoint: Checkpoint, experiment: Experiment, path: Path)
     measured, network = [*checkpoint.measured.values()], checkpoint.state.model
     leaves: dict[str, Variable] = {
         f"{LEAF}{place}": (
-            [f"{LEAF}{place}_{axis}" for axis in range(np.ndim(leaf))],
+            tuple(f"{LEAF}{place}_{axis}" for axis in range(np.ndim(leaf))),
             np.asarray(leaf),
             described("array of the training state"),
         )
         for place, leaf in enumerate(jax.tree.leaves(checkpoint.state))
-    }  # type: ignore[assignment]
+    }
     dataset = history(experiment, measured, network).assign(
         leaves | kept_weights(checkpoint.kept, measured, network)
     )
