@@ -71,6 +71,8 @@ def print_run(run: Run, as_json: bool, **more: str) -> None:
     for name, (rho, low, high) in correlations.items():
         words = {"gamma": "|γ|", "effective": "|γ|·‖W‖"}[name]
         print(f"norm     {words} and IPR: ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
+    if run.experiment.n_operands and (reason := run.why_no_ipr):
+        print(f"IPR      none: {reason}")
     for name in ("path", *more):
         print(f"{'run' if name == 'path' else name:8} {summary[name]}")
 
@@ -364,13 +366,14 @@ def print_audit(run: Run, found: xr.Dataset, top: int) -> None:
 def _suspicious(run: Run, ranked: xr.Dataset, by: str) -> Table:
     """A row for each of the most suspicious labels."""
     listed = plain_table()
-    pairs = run.experiment.task.has_pairs
+    n_operands = run.experiment.n_operands or 0
+    operands = ["m", "n"] if n_operands == 2 else [f"m{place}" for place in range(n_operands)]
     labels = [name for name in ("given", "suggested", "true") if name in ranked]
-    for name in ("row", *(["m", "n"] if pairs else []), *labels, "evidence"):
+    for name in ("row", *operands, *labels, "evidence"):
         listed.add_column(name, justify="right", no_wrap=True)
     for i in range(ranked.sizes["example"]):
         at = ranked.isel(example=i)
-        pair = run.data.inputs[int(at.example)].tolist() if pairs else []
-        numbers = [int(at.row), *pair, *(int(at[name]) for name in labels)]
+        tokens = run.data.inputs[int(at.example)].tolist() if operands else []
+        numbers = [int(at.row), *tokens, *(int(at[name]) for name in labels)]
         listed.add_row(*map(str, numbers), f"{float(at[by]):.3f}")
     return listed

@@ -59,7 +59,7 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
     layer = layer_named(network, layer)
     require_terms(network, run.data, layer)
     table = held_table(run, layer)
-    has_waves = "mismatch" in table
+    has_waves = {"mismatch", "phase_V"} <= {*table}
     figure, grid = style.panels(3 if has_waves else 1, 2, height=2.1)
     if has_waves:
         _waves(figure, grid[0, 0], table)
