@@ -265,6 +265,13 @@ def phases(
     accuracies: Annotated[
         bool, typer.Option("--accuracies", help="Draw train and test accuracy above the phases.")
     ] = False,
+    lines: Annotated[
+        str | None,
+        typer.Option(
+            metavar="AXIS",
+            help="Draw accuracies over steps instead, a line for each value of an axis.",
+        ),
+    ] = None,
     export: Export = None,
     details: Details = False,
     as_json: Json = False,
@@ -274,27 +281,33 @@ def phases(
     Example: [bold]grokscope phases runs --grid figure3a --out diagram.png[/bold]
     """
     from grokscope.plotting import style
+    from grokscope.plotting.courses import plot_courses
     from grokscope.plotting.diagram import plot_phases
     from grokscope.runs.files import require_file
     from grokscope.sweeps import archive
 
     if out is not None:
         require_file(out, "out", style.FORMATS)
-    elif accuracies:
-        raise ConfigError("`accuracies` must go with a picture to draw them in. Give --out.")
+    elif accuracies or lines:
+        name = "accuracies" if accuracies else "lines"
+        raise ConfigError(f"`{name}` must go with a picture to draw them in. Give --out.")
+    if accuracies and lines:
+        raise ConfigError("`lines` must be given without accuracies, another picture. Choose one.")
     if export is not None:
         require_file(export, "export", archive.FORMATS)
     if details and (export is None or export.suffix.lower() != ".nc" or not source.is_dir()):
         raise ConfigError(
             "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
         )
-    data = _read_sweep(source, requested_grid(source, grid, seeds, settle, every), details)
+    has_curves = details or lines is not None
+    data = _read_sweep(source, requested_grid(source, grid, seeds, settle, every), has_curves)
     written = {}
     if export is not None:  # first: a sweep of one axis has no picture
         archive.export(data, export)
         written["export"] = str(export)
     if out is not None:
-        style.save(plot_phases(data, accuracies), out)
+        picture = plot_phases(data, accuracies) if lines is None else plot_courses(data, lines)
+        style.save(picture, out)
         written["picture"] = str(out)
     print_phases(data, as_json, written)
 

@@ -65,6 +65,20 @@ class Sweep:
 
         return plot_phases(self.dataset, with_accuracies)
 
+    def plot_courses(self, lines: str) -> Picture:
+        """Draw accuracies and IPR over steps, a line for each value of an axis.
+
+        Args:
+            lines: the axis, such as start_step of branches.
+
+        Raises:
+            ConfigError: if there is no such axis, if the sweep was exported without details, or if
+                the other axes have more cells than there is room for.
+        """
+        from grokscope.plotting.courses import plot_courses
+
+        return plot_courses(self.dataset, lines)
+
     def explore(self, host: str = "127.0.0.1", port: int = 0, browser: bool = True) -> str:
         """Serve the page that shows the sweep and the network behind every cell.
 

@@ -1,0 +1,85 @@
+"""Picture of training over a sweep: accuracies over steps, a line for each value of one axis."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+
+from grokscope.errors import ConfigError
+from grokscope.measures.table import MEASURES
+from grokscope.plotting import style
+from grokscope.plotting.diagram import panel_title
+from grokscope.plotting.panels import CONTROLLED, sweep_print
+from grokscope.plotting.wording import AXIS_LABELS, format_setting
+
+DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
+"""Of the lines of a panel, in the order of the axis's values."""
+
+COLUMNS = 4
+"""At most so many panels stand beside each other."""
+
+CURVES = (*CONTROLLED, "mean_ipr")
+"""What is drawn, from above to below, if the sweep has it."""
+
+
+@style.context
+def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
+    """Draw accuracies over steps: a column for each cell of the other axes, a line for each value.
+
+    Args:
+        dataset: of a sweep that was exported with details.
+        lines: the axis whose values are lines. A branch's line begins where it left its run.
+
+    Returns:
+        A Matplotlib figure: test accuracy, corrupted accuracy and mean IPR, one below the other;
+        the mean over seeds, and a band from the least to the greatest.
+
+    Raises:
+        ConfigError: if the sweep has no such axis, no curves, or too many panels.
+    """
+    others = [str(name) for name in dataset.status.dims if name not in (lines, "seed")]
+    if lines not in dataset.status.dims or "run_step" not in dataset.variables:
+        raise ConfigError(
+            f"`lines` must be an axis of a sweep that is exported with details, got {lines!r}. "
+            f"Use one of {', '.join(str(n) for n in dataset.status.dims if n != 'seed')}."
+        )
+    places = [*np.ndindex(*(dataset.sizes[name] for name in others))]
+    if len(places) > COLUMNS:
+        raise ConfigError(
+            f"`lines` must leave at most {COLUMNS} panels, got {len(places)} of "
+            f"{', '.join(others)}. Select some of their values first."
+        )
+    shown = [name for name in CURVES if np.isfinite(dataset[f"run_{name}"].values).any()]
+    figure, grid = style.panels(len(shown), len(places), 1.5, sharex="col", sharey="row")
+    for column, place in zip(grid.T, places, strict=True):
+        of_panel = dict(zip(others, place, strict=True))
+        for axes, name in zip(column, shown, strict=True):
+            _draw_lines(axes, dataset.isel(of_panel), name, lines)
+        column[0].set_title(panel_title(dataset, of_panel))
+        column[-1].set_xlabel("step + 1")
+    for axes, name in zip(grid[:, 0], shown, strict=True):
+        axes.set_ylabel(MEASURES[name].label)
+        if name in CONTROLLED:
+            axes.set_ylim(-0.03, 1.03)
+            style.percent(axes)
+    note = "mean over seeds, from the least to the greatest"
+    return style.finish(figure, sweep_print([dataset], note), grid[0, 0])
+
+
+def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
+    """One score of a panel: the mean over seeds of each line, with a band."""
+    colors = colormaps["viridis"]
+    values = panel[lines].values
+    for index, value in enumerate(values):
+        cell = panel.isel({lines: index}).transpose("seed", ..., missing_dims="ignore")
+        steps = cell.run_step.values[0]
+        scores = cell[f"run_{name}"].values
+        is_there = np.isfinite(steps) & np.isfinite(scores).all(axis=0)
+        color, dashes = colors(0.8 * index / max(len(values) - 1, 1)), DASHES[index % len(DASHES)]
+        label = f"{AXIS_LABELS.get(lines, lines.replace('_', ' '))} {format_setting(value.item())}"
+        x, found = steps[is_there] + 1, scores[:, is_there]
+        axes.plot(x, found.mean(axis=0), color=color, ls=dashes, lw=1.3, label=label)
+        axes.fill_between(x, found.min(axis=0), found.max(axis=0), color=color, alpha=0.15, lw=0)
+    axes.set_xscale("log")
