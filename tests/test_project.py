@@ -140,9 +140,9 @@ def test_public_surface():
     assert dir(grokscope) == [
         "ConfigError", "Dataset", "Experiment", "Extraction", "Grid", "Layer", "Movement",
         "Network", "Phase", "Pruned", "Run", "Store", "StoreError", "Sweep", "WorkerError",
-        "allow_code", "classify", "complete", "digest", "export", "label_audit", "load_sweep",
-        "make_dataset", "models", "norm_layers", "open_run", "paper", "plotting", "pruning",
-        "settle", "spectrum", "statistics", "sweep", "sweeps", "train", "train_missing",
+        "allow_code", "audit", "classify", "complete", "digest", "export", "label_audit",
+        "load_sweep", "make_dataset", "models", "norm_layers", "open_run", "paper", "plotting",
+        "pruning", "settle", "spectrum", "statistics", "sweep", "sweeps", "train", "train_missing",
     ]  # fmt: skip
     for name in dir(grokscope):
         assert getattr(grokscope, name).__doc__

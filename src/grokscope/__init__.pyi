@@ -7,6 +7,7 @@ from . import sweeps as sweeps
 from .analysis import label_audit as label_audit
 from .analysis import norm_layers as norm_layers
 from .analysis import statistics as statistics
+from .analysis.label_audit import audit as audit
 from .data.dataset import Dataset as Dataset
 from .data.dataset import complete as complete
 from .data.dataset import make_dataset as make_dataset
