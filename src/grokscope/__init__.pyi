@@ -26,9 +26,11 @@ from .measures.phases import classify as classify
 from .models.network import Layer as Layer
 from .models.network import Network as Network
 from .runs.store import Store as Store
-from .session.run import Extraction as Extraction
-from .session.run import Movement as Movement
-from .session.run import Pruned as Pruned
+from .session.answers import Extraction as Extraction
+from .session.answers import Movement as Movement
+from .session.answers import Pruned as Pruned
+from .session.elsewhere import from_arrays as from_arrays
+from .session.elsewhere import from_torch as from_torch
 from .session.run import Run as Run
 from .session.run import open_run as open_run
 from .session.run import train as train

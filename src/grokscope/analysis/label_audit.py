@@ -131,7 +131,7 @@ def _of_run(
 def folds_of(run: Run, folds: int | None) -> int:
     """How many folds a run is audited in; `audit` explains it."""
     if folds is None:
-        return FOLDS if isinstance(run.experiment.task, OwnTask) else 1
+        return FOLDS if isinstance(run.experiment.task, OwnTask) and run.elsewhere is None else 1
     require_kind("folds", folds, int, "Use 5, or 1 for the run's own network.")
     return folds
 
