@@ -35,11 +35,18 @@ def dense(h, hidden, norms, over, masks=None, p=0.0, first=0):
 
 
 def first_layer(model, inputs):
-    """Pre-activations of a pair's embeddings, or of an image's pixels."""
+    """Pre-activations of tokens' embeddings, or of an image's pixels."""
     if hasattr(model, "U"):
-        return f64(model.U)[inputs[:, 0]] + f64(model.V)[inputs[:, 1]]
+        tables = [model.U, *([] if model.V is None else [model.V]), *model.more]
+        return sum(f64(table)[inputs[:, place]] for place, table in enumerate(tables))
     x = f64(inputs).reshape(len(inputs), -1) / (255 if inputs.dtype == np.uint8 else 1)
     return x @ f64(model.hidden[0]).T
+
+
+def two_layer(model, inputs, over=0):
+    h = first_layer(model, inputs)
+    h = h**2 if model.activation == "quadratic" else np.maximum(h, 0)
+    return normalized(h, model.norm, over) @ f64(model.W).T
 
 
 def deep_mlp(model, inputs, over=0, masks=None, p=0.0):
@@ -53,11 +60,11 @@ def image_mlp(model, inputs, over=0, masks=None, p=0.0):
 
 
 def transformer(model, inputs, masks=None, p=0.0):
-    """Both positions through every block; softmax; logits at the last position.
+    """All positions through every block; softmax; logits at the last position.
 
     `masks(site, shape)` gives what dropout keeps of [example, position, unit].
     """
-    n, heads, depth = len(inputs), model.heads, len(model.blocks)
+    (n, k), heads, depth = inputs.shape, model.heads, len(model.blocks)
     everywhere = masks if model.dropout_sites == "everywhere" else None
     x = f64(model.E)[inputs] + f64(model.P)  # [example, position, d]
     x = dropped(x, everywhere, 2 * depth, p)
@@ -67,16 +74,16 @@ def transformer(model, inputs, masks=None, p=0.0):
     for index, block in enumerate(model.blocks):
         h = normalized(x, block.attention_norm, -1)
         query, key, value = (
-            (h @ f64(w).T).reshape(n, 2, heads, per_head)
+            (h @ f64(w).T).reshape(n, k, heads, per_head)
             for w in (block.query, block.key, block.value)
         )
         scores = np.einsum("eqhi,ekhi->ehqk", query, key) * scale
         weights = np.exp(scores - scores.max(-1, keepdims=True))
         weights /= weights.sum(-1, keepdims=True)
-        units = np.einsum("ehqk->eqkh", weights).reshape(n, 2, 2 * heads)
+        units = np.einsum("ehqk->eqkh", weights).reshape(n, k, k * heads)
         units = dropped(units, everywhere, 2 * depth + 1 + index, p)
-        weights = np.einsum("eqkh->ehqk", units.reshape(n, 2, 2, heads))
-        mixed = np.einsum("ehqk,ekhi->eqhi", weights, value).reshape(n, 2, d)
+        weights = np.einsum("eqkh->ehqk", units.reshape(n, k, k, heads))
+        mixed = np.einsum("ehqk,ekhi->eqhi", weights, value).reshape(n, k, d)
         x = x + dropped(mixed @ f64(block.output).T, masks, 2 * index, p)
         h = normalized(x, block.mlp_norm, -1)
         change = np.maximum(h @ f64(block.expand).T, 0) @ f64(block.contract).T

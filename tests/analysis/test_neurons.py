@@ -108,5 +108,5 @@ def test_steadiness_parts_the_neurons_that_ipr_parts(coexisting):
 
 def test_a_lottery_needs_three_vectors(coexisting):
     experiment = Experiment(model="deep_mlp", steps=0, modulus=5, width=4)
-    with pytest.raises(ConfigError, match="three vectors"):
+    with pytest.raises(ConfigError, match="vectors over residues for each operand"):
         lottery(train(experiment, progress=False))

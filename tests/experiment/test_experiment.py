@@ -181,7 +181,7 @@ BAD = {
     "width": [0, -1, 1.5, 10**12],
     "dropout": [1, -0.5, float("inf")],
     "activation": ["tanh", 3],
-    "operation": ["division", None],
+    "operation": ["modulo", None],
     "loss": ["hinge"],
     "steps": [-1, 1.5, "2000"],
     "batch_size": [0, 4705, "full"],

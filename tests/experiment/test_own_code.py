@@ -13,7 +13,8 @@ import xarray as xr
 
 import grokscope
 from grokscope.cli import main
-from grokscope.data.dataset import complete, make_dataset, modular_table
+from grokscope.data.dataset import complete, make_dataset
+from grokscope.data.tables import table_of
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
@@ -94,7 +95,7 @@ def module(tmp_path, monkeypatch):
 def test_own_operation_is_the_table(module):
     experiment = BASE.replace(operation=f"{module}:squares")
     m, n = np.divmod(np.arange(49), 7)
-    assert np.array_equal(modular_table(experiment.task).ravel(), (m**2 + n) % 7)
+    assert np.array_equal(table_of(experiment.task).labels, (m**2 + n) % 7)
     assert train(experiment, progress=False).final.mean_ipr > 0
     assert f"modular {module}:squares, p = 7" in wording.words_of([experiment])
 
@@ -103,7 +104,9 @@ def test_own_operation_may_be_one_written_in_c(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "inC.py").write_text("import numpy as np\nf = np.maximum\n")
     task = BASE.replace(operation="inC:f").task
-    assert modular_table(task).tolist() == [[max(m, n) for n in range(7)] for m in range(7)]
+    assert table_of(task).labels.reshape(7, 7).tolist() == [
+        [max(m, n) for n in range(7)] for m in range(7)
+    ]
 
 
 def test_own_corruption_gives_the_wrong_labels_and_stays_nested(module):
@@ -410,7 +413,7 @@ def test_another_source_is_another_experiment(module, tmp_path):
     assert digest(before) != digest(after)
     assert load(after.task.operation)(2, 0) == 8
     with pytest.raises(ConfigError, match="must be the code that the experiment was made with"):
-        modular_table(before.task)
+        table_of(before.task)
 
 
 def test_the_function_itself_is_taken(module):
@@ -656,8 +659,8 @@ def test_own_batch_norm_sees_the_whole_batch(tmp_path, monkeypatch):
     [
         ('("E", "W"), "W"', '("E", "X"), "W"', "`layers` must name arrays of the network, got 'X'"),
         ('("E", "W"), "W"', '("E",), "Y"', "`layers` must name arrays of the network, got 'Y'"),
-        ("(n_labels, width)", "(n_labels, 2 * width)", r"7 residues by units, got W \[7, 24\]"),
-        ("(n_inputs, width)", "(width, n_inputs)", r"7 residues by units, got E \[12, 7\]"),
+        ("(n_labels, width)", "(n_labels, 2 * width)", r"7 tokens by units, got W \[7, 24\]"),
+        ("(n_inputs, width)", "(width, n_inputs)", r"7 tokens by units, got E \[12, 7\]"),
         ("E: jax", "ipr: jax", "`model` must have names that nothing else in a run has"),
     ],
 )
@@ -704,7 +707,7 @@ def test_every_norm_layer_can_be_shown(tmp_path, monkeypatch, capsys, arguments)
 def test_data_that_are_no_arrays_of_numbers_are_refused(tmp_path, monkeypatch, returned):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bad_data.py").write_text(f"def f(): return {returned}")
-    with pytest.raises(ConfigError, match="must return training features") as error:
+    with pytest.raises(ConfigError, match="must return a table of labels, or") as error:
         complete(Experiment(task="bad_data:f", model="image_mlp"))
     assert "\n" not in str(error.value)
 

@@ -13,9 +13,10 @@ from grokscope import Experiment
 from grokscope.analysis.neurons import held_table
 from grokscope.analysis.trajectory import trajectory
 from grokscope.cli import main
+from grokscope.data.groups import group_of
 from grokscope.errors import ConfigError, StoreError
 from grokscope.explorer.trajectory import LEVELS, quantized, run_names, shown, whole_page
-from grokscope.measures.spectrum import order_of, power_share
+from grokscope.measures.spectrum import power_share
 
 COLUMNS = ("frequency", "ipr", "memorizing", "generalizing")
 SMALL = Experiment(
@@ -98,7 +99,7 @@ def test_vectors_are_in_the_order_of_the_operation():
     experiment = SMALL.replace(operation="multiplication", steps=3, keep_weights="log:2")
     run = grokscope.train(experiment, progress=False)
     followed = trajectory(run)
-    order = order_of(experiment.task)
+    order = group_of(experiment.task, None).shift_order
     assert shown(followed)["vectors"] == {"names": ["U", "V", "W"], "residues": order.tolist()}
     np.testing.assert_array_equal(followed.vectors["U"][-1], run.dataset.U.values[order])
 

@@ -10,10 +10,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from grokscope.data.dataset import complete, make_dataset
+from grokscope.data.groups import group_of
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.extraction import EXTRACTED, Waves, extracted, extraction_scores
 from grokscope.measures.scores import Examples, measured_layers
-from grokscope.measures.spectrum import order_of
 from grokscope.measures.vote import vote_logits
 from grokscope.models.analytic import analytic_network
 from grokscope.models.network import named_arrays, with_arrays
@@ -37,7 +37,6 @@ NETWORKS = {
     },
     "multiplication": {"operation": "multiplication"},
     "even modulus": {"modulus": 8},
-    "composite multiplication": {"operation": "multiplication", "modulus": 6},
 }  # fmt: skip
 
 
@@ -90,7 +89,7 @@ def test_one_frequency_of_the_analytic_network_is_the_network(modulus):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_frequencies_of_any_network_are_the_network(name):
     experiment = experiment_of(name)
-    network, order = random_network(experiment), order_of(experiment.task)
+    network, order = random_network(experiment), group_of(experiment.task, None).shift_order
     waves = Waves(network, order)
     again = waves.strongest(waves.n_frequencies)
     assert type(again) is type(network)
@@ -100,7 +99,7 @@ def test_all_frequencies_of_any_network_are_the_network(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_units_keep_their_strongest_frequencies_by_an_explicit_transform(name):
     experiment = experiment_of(name)
-    network, order = random_network(experiment), order_of(experiment.task)
+    network, order = random_network(experiment), group_of(experiment.task, None).shift_order
     for frequencies in (1, 2):
         found = named_arrays(extracted(network, order, frequencies))
         expected = dict(named_arrays(network))
@@ -128,7 +127,7 @@ def test_any_order_of_residues_is_taken_as_it_is():
 
 def test_multiplication_keeps_the_weights_of_zero():
     network = random_network(experiment_of("multiplication"))
-    order = order_of(experiment_of("multiplication").task)
+    order = group_of(experiment_of("multiplication").task, None).shift_order
     assert 0 not in order
     waves = Waves(network, order)
     assert waves.n_frequencies == (P - 1) // 2 + 1
@@ -141,7 +140,7 @@ def test_multiplication_keeps_the_weights_of_zero():
 @pytest.mark.parametrize("name", ["quadratic", "even modulus", "multiplication", "tied"])
 def test_random_phases_keep_the_amplitudes_of_what_is_kept(name):
     experiment = experiment_of(name)
-    network, order = random_network(experiment), order_of(experiment.task)
+    network, order = random_network(experiment), group_of(experiment.task, None).shift_order
     waves = Waves(network, order)
     for count in (1, 2, waves.n_frequencies):
         kept, moved = waves.strongest(count), waves.with_random_phases(count, seed=5)
@@ -226,7 +225,7 @@ def test_scores_are_those_of_the_network_of_one_frequency(name):
     experiment = experiment_of(name)
     network, data = random_network(experiment), make_dataset(experiment)
     examples = Examples(data, experiment.model.widest)
-    single = extracted(network, order_of(experiment.task))
+    single = extracted(network, group_of(experiment.task, None).shift_order)
     predicted = np.asarray(single(jnp.asarray(data.inputs))).argmax(axis=1)
     is_right, test, wrong = predicted == data.given_labels, ~data.is_train, data.is_corrupted
     expected = is_right[test], is_right[wrong], (predicted == data.true_labels)[wrong]

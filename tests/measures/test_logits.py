@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from grokscope.data.dataset import complete, make_dataset
+from grokscope.data.groups import group_of
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.logits import KEY_POWER, losses_of, rule_of, rule_scores, scores_of
 from grokscope.measures.scores import Examples
-from grokscope.measures.spectrum import order_of
 from grokscope.models.analytic import analytic_network, logit_terms
 from grokscope.models.two_layer import TwoLayer
 from networks import logits_of, random_network
@@ -72,6 +72,15 @@ def key_of(logits, inputs, order):
     return [f + 1 for f in ranked[:count]]
 
 
+def sums_in(order, inputs):
+    """The sum of both places in an order, modulo its length; -1 with a residue that is left out."""
+    places = {residue: place for place, residue in enumerate(order.tolist())}
+    return np.array([
+        (places[m] + places[n]) % len(order) if m in places and n in places else -1
+        for m, n in inputs.tolist()
+    ])  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("operation", "p"), [("addition", 5), ("addition", 6), ("multiplication", 7)]
 )
@@ -79,13 +88,13 @@ def key_of(logits, inputs, order):
 def test_both_parts_are_projections_on_waves_of_two_frequencies(operation, p, scale):
     """Of noise alone, and of a wave in noise, which then has fewer key frequencies."""
     experiment = NOISY.replace(operation=operation, modulus=p)
-    order, inputs = order_of(experiment.task), all_pairs(p)
+    order, inputs = group_of(experiment.task, None).shift_order, all_pairs(p)
     place = np.zeros(p, int)
     place[order] = np.arange(len(order))
     angle = 2 * np.pi * (place[inputs].sum(axis=1)[:, None] - place) / len(order)
     noise = np.random.default_rng(1).normal(size=(p * p, p))
     logits = (noise + scale * np.cos(angle)).astype(np.float32)
-    rule = rule_of(logits, inputs, order)
+    rule = rule_of(logits, sums_in(order, inputs))
     key = key_of(logits, inputs, order)
     assert rule.key_frequencies.tolist() == key
     restricted, excluded = by_definition(logits, inputs, order, key)
@@ -99,10 +108,10 @@ def test_both_parts_are_projections_on_waves_of_two_frequencies(operation, p, sc
 def test_pairs_with_a_zero_stay_as_they_are_in_multiplication():
     inputs, order = (
         all_pairs(7),
-        order_of(NOISY.replace(operation="multiplication", modulus=7).task),
+        group_of(NOISY.replace(operation="multiplication", modulus=7).task, None).shift_order,
     )
     logits = np.random.default_rng(0).normal(size=(49, 7)).astype(np.float32)
-    rule = rule_of(logits, inputs, order)
+    rule = rule_of(logits, sums_in(order, inputs))
     has_zero = (inputs == 0).any(axis=1)
     np.testing.assert_array_equal(rule.restricted[has_zero], logits[has_zero])
     np.testing.assert_array_equal(rule.excluded[has_zero], logits[has_zero])
@@ -120,7 +129,7 @@ def test_of_the_analytic_network_it_is_three_of_nine_terms(p, width, monkeypatch
     terms = logit_terms(inputs, p, width)
     logits = logits_of(network, inputs)
     monkeypatch.setattr("grokscope.measures.logits.KEY_POWER", 1 - 1e-9)  # all that it has
-    rule = rule_of(logits, inputs, np.arange(p))
+    rule = rule_of(logits, inputs.sum(axis=1) % p)
     assert sorted(rule.key_frequencies.tolist()) == list(range(1, (p + 1) // 2))
     expected = terms["m+n-q"] + terms["m+n+q"] + terms["-q"]
     np.testing.assert_allclose(rule.restricted, expected, atol=1e-5)
@@ -143,7 +152,7 @@ def network_of(frequencies, p, width, seed=0):
 def test_key_frequencies_of_a_network_made_of_some_are_these(frequencies):
     p = 11
     network, inputs = network_of(frequencies, p, 40), all_pairs(p)
-    rule = rule_of(logits_of(network, inputs), inputs, np.arange(p))
+    rule = rule_of(logits_of(network, inputs), inputs.sum(axis=1) % p)
     assert sorted(rule.key_frequencies.tolist()) == frequencies
 
 

@@ -34,6 +34,10 @@ BUILT_IN = {
     "Transformer": FORMER,
     "Transformer, standard": FORMER.replace(depth=2, scaling="standard", heads=2),
     "Transformer, tied, LayerNorm": FORMER.replace(tied=True, normalization="layer_norm"),
+    "three operands": SMALL.replace(operands=3, modulus=3),
+    "one operand": SMALL.replace(operands=1, train_fraction=0.5),
+    "deep, parity": DEEP.replace(task="parity", bits=6),
+    "Transformer, group": FORMER.replace(task="group", group="S3", operands=3),
     "features": IMAGES,
     "features, one layer": IMAGES.replace(depth=1),
     "features, BatchNorm": IMAGES.replace(normalization="batch_norm"),
@@ -180,6 +184,20 @@ def test_labels_and_split_of_one_s_own(coexisting, as_table):
     assert clean.data.n_train == data.n_train
 
 
+def test_labels_and_split_of_three_operands():
+    experiment = SMALL.replace(operands=3, modulus=3)
+    is_train, given = np.zeros((3, 3, 3), bool), np.zeros((3, 3, 3), int)
+    is_train[:, :, 0] = True
+    weights = named_arrays(random_network(experiment))
+    data = gs.from_arrays(weights, experiment, given_labels=given, is_train=is_train).data
+    assert data.n_train == 9
+    assert not data.inputs[:9, 2].any()
+    assert data.inputs[9:, 2].all()
+    np.testing.assert_array_equal(data.true_labels, data.inputs.sum(axis=1) % 3)
+    np.testing.assert_array_equal(data.given_labels[9:], data.true_labels[9:])
+    assert not data.given_labels[:9].any()
+
+
 def test_confusion_may_be_forgetting():
     run = gs.from_arrays(named_arrays(random_network(SMALL)), SMALL)
     assert run.phase() == Phase.CONFUSION
@@ -241,13 +259,13 @@ PAIRS = np.zeros((7, 7), int)
         (
             weights(),
             {"given_labels": PAIRS[:3]},
-            "must hold a whole number for each pair",
+            "must hold a whole number for each row",
         ),
         (weights(), {"given_labels": PAIRS + 7}, "`given_labels` must lie from 0 to 6"),
         (weights(), {"given_labels": PAIRS + 0.5}, "`given_labels` must hold a whole number"),
-        (weights(), {"is_train": PAIRS}, "`is_train` must hold True or False for each pair"),
-        (weights(), {"is_train": PAIRS == 0}, "`is_train` must leave pairs"),
-        (weights(), {"is_train": PAIRS > 0}, "`is_train` must leave pairs"),
+        (weights(), {"is_train": PAIRS}, "`is_train` must hold True or False for each row"),
+        (weights(), {"is_train": PAIRS == 0}, "`is_train` must leave examples"),
+        (weights(), {"is_train": PAIRS > 0}, "`is_train` must leave examples"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_line(arrays, arguments, words):

@@ -191,7 +191,10 @@ def test_runs_that_cannot_be_extracted_are_refused_in_one_line(run):
             Run(run.experiment, run.dataset.assign_attrs(failed_at=9)),
             "must have finished to be ext",
         ),
-        (Run(images, xr.Dataset(variables)), "units have vectors over residues, got image_mlp"),
+        (
+            Run(images, xr.Dataset(variables)),
+            "units have vectors over a cyclic group, got image_mlp",
+        ),
     ):
         for call in (extract, extraction_curve):
             with pytest.raises(ConfigError, match=words) as error:

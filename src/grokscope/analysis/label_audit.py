@@ -18,11 +18,9 @@ from grokscope.analysis.predictions import Predictions, predictions_of
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask, OwnTask
+from grokscope.experiment.tasks import Counted
 from grokscope.measures.extraction import extracted
-from grokscope.measures.scores import measured_layers
-from grokscope.measures.spectrum import order_of
-from grokscope.measures.vote import vote_logits
+from grokscope.measures.vote import vote_logits, vote_order
 from grokscope.runs.run import Run, require_finished
 
 EVIDENCE = {
@@ -131,7 +129,9 @@ def _of_run(
 def folds_of(run: Run, folds: int | None) -> int:
     """How many folds a run is audited in; `audit` explains it."""
     if folds is None:
-        return FOLDS if isinstance(run.experiment.task, OwnTask) and run.elsewhere is None else 1
+        task = run.experiment.task
+        is_own = isinstance(task, Counted) and not task.has_tokens
+        return FOLDS if is_own and run.elsewhere is None else 1
     require_kind("folds", folds, int, "Use 5, or 1 for the run's own network.")
     return folds
 
@@ -143,8 +143,8 @@ def _by_own_network(run: Run) -> xr.Dataset:
     logits = logits_of(network, inputs)
     columns = _evidence(logits, given, loss)
     attrs = {}
-    if measured_layers(network):
-        layer = list(measured_layers(network))[-1]
+    if run.layer_iprs and dataset.shift_order is not None:
+        layer = [*run.layer_iprs][-1]
         periodic = run.layer_ipr(layer) > PERIODIC  # false of a dead neuron, whose IPR is NaN
         kept = periodic if periodic.any() else ~periodic
         logits = logits_of(network.layers[layer].pruned(network, kept), inputs)
@@ -162,11 +162,13 @@ def _by_own_network(run: Run) -> xr.Dataset:
 def _by_waves(
     run: Run, given: Int[np.ndarray, "example"]
 ) -> dict[str, Float[np.ndarray, "example"]]:
-    """Margins of the extracted network and of the vote; none where inputs are no residues."""
-    task = run.experiment.task
-    if not isinstance(task, ModularTask):
+    """Margins of the extracted network and of the vote; none without pairs of a cyclic
+    group.
+    """
+    dataset = run.data
+    order = vote_order(dataset) if run.experiment.task.has_tokens else None
+    if order is None:
         return {}
-    order, dataset = order_of(task), run.data
     n = dataset.n_train
     extracted_logits = logits_of(extracted(run.network, order), dataset.inputs[:n])
     return {
@@ -228,7 +230,7 @@ def is_truth_known(experiment: Experiment) -> bool:
     >>> is_truth_known(Experiment()), is_truth_known(Experiment(task="mnist", model="image_mlp"))
     (True, False)
     """
-    return isinstance(experiment.task, ModularTask) or experiment.corruption_fraction > 0
+    return experiment.task.has_tokens or experiment.corruption_fraction > 0
 
 
 def judged_by(found: xr.Dataset) -> str:

@@ -9,11 +9,9 @@ import xarray as xr
 from grokscope.analysis.label_audit import PERIODIC
 from grokscope.analysis.neurons import wave_table
 from grokscope.errors import ConfigError
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.attribution import attribution
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import layer_ipr
-from grokscope.measures.spectrum import order_of
 from grokscope.runs.run import Run
 from grokscope.runs.snapshot import kept_networks
 
@@ -48,9 +46,9 @@ def neurons_over_steps(
     {'step': 5, 'neuron': 16}
     """
     networks, layer = kept_networks(run), layer_named(run.network, layer)
-    units, task = run.network.layers[layer], run.experiment.task
-    adds = units.adds_to_logits(run.network)
-    if not (adds and units.vectors and isinstance(task, ModularTask)):
+    units, group = run.network.layers[layer], run.data.group
+    adds, order = units.adds_to_logits(run.network), run.data.shift_order
+    if not adds or not units.vectors or group is None or order is None:
         raise ConfigError(
             "`run` must be of a network whose neurons have an IPR and add to the logits, got layer "
             f"{layer} of {run.experiment.model.name}. Use a two_layer network."
@@ -59,9 +57,9 @@ def neurons_over_steps(
     tables: list[xr.Dataset] = []
     for step, network in networks:
         held = attribution(network, run.data, layer)
-        waves = wave_table(network, layer, order_of(task))[["frequency", "share"]]
+        waves = wave_table(network, layer, order)[["frequency", "share"]]
         of_step = {
-            "ipr": layer_ipr(network, layer, order_of(task)),
+            "ipr": layer_ipr(network, layer, group),
             "memorizing": held.memorizing,
             "generalizing": held.generalizing,
             "norm": units.outgoing_norm_of(network),

@@ -11,11 +11,10 @@ from scipy.signal import find_peaks
 from scipy.stats import gaussian_kde
 
 from grokscope.errors import ConfigError
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.attribution import attribution
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.removal import removal_effects
-from grokscope.measures.spectrum import order_of, shares_of
+from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.run import Run, require_finished, require_trained_here
 from grokscope.training.networks import init_model
@@ -32,9 +31,10 @@ def neuron_table(run: Run, layer: str | None = None) -> pd.DataFrame:
         layer: whose neurons; by default of the last with an IPR, or else of the last.
 
     Returns:
-        Over the index `neuron`: `ipr`, IPR_k (Eq. 4), NaN for a dead neuron; the columns of
-        `wave_table`; `norm`, ‖W_k‖ of the weights that carry it onwards; `group`, "low" or "high"
-        on either side of `ipr_valley`, "all" if there is no valley, "dead" without IPR;
+        Over the index `neuron`: `ipr`, IPR_k (Eq. 4), NaN for a dead neuron; of a cyclic group
+        the columns of `wave_table`; `norm`, ‖W_k‖ of the weights that carry it onwards; `group`,
+        "low" or "high" on either side of `ipr_valley`, "all" if there is no valley, "dead" without
+        IPR;
         `memorizing`, `generalizing` and `steadiness`, as in `attribution`, of a layer that adds to
         the logits, and `part`, "unsteady" or "steady" on either side of the valley of steadiness;
         `test_accuracy` and `corrupted_accuracy`, how much these change when this neuron alone is
@@ -63,12 +63,13 @@ def held_table(run: Run, layer: str) -> pd.DataFrame:
         run: with its weights.
         layer: whose neurons.
     """
-    network, task = run.network, run.experiment.task
+    network, group = run.network, run.data.group
     units = network.layers[layer]
     columns: dict[str, np.ndarray] = {}
-    if units.vectors and isinstance(task, ModularTask):
-        waves = wave_table(network, layer, order_of(task))
+    if units.vectors and group is not None:
         columns = {"ipr": run.layer_ipr(layer)}
+    if units.vectors and run.data.shift_order is not None:
+        waves = wave_table(network, layer, run.data.shift_order)
         columns |= {str(name): values.to_numpy() for name, values in waves.items()}
     columns["norm"] = units.outgoing_norm_of(network)
     if "ipr" in columns:
@@ -90,8 +91,8 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
     Returns:
         Over the index `neuron`: `frequency`, from 1, whose share of power, summed over the neuron's
         vectors, is the largest; `share`, the mean of that share; `phase_U` and the like, the phase
-        φ of the wave cos(2π f i/p + φ) in each vector, from -π to π; of three vectors, `mismatch`,
-        φ_U + φ_V - φ_W from -π to π, which is 0 in the analytic network.
+        φ of the wave cos(2π f i/p + φ) in each vector, from -π to π; if labels have vectors too,
+        `mismatch`, φ_U + φ_V - φ_W from -π to π, which is 0 in the analytic network.
 
     >>> from grokscope.models.analytic import analytic_network
     >>> table = wave_table(analytic_network(7, 6), "hidden", np.arange(7))
@@ -106,9 +107,9 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
     units = np.arange(len(frequency))
     phases = {f"phase_{name}": np.angle(of_one[frequency, units]) for name, of_one in waves.items()}
     columns = {"frequency": frequency, "share": shares.mean(axis=0)[frequency - 1, units]} | phases
-    if len(names) == 3:
-        first, second, third = phases.values()
-        columns["mismatch"] = np.angle(np.exp(1j * (first + second - third)))
+    if len(names) > len(network.operands) > 0:
+        *of_operands, of_label = phases.values()
+        columns["mismatch"] = np.angle(np.exp(1j * (sum(of_operands) - of_label)))
     return pd.DataFrame(columns).rename_axis("neuron")
 
 
@@ -133,7 +134,8 @@ def lottery(run: Run) -> Lottery:
     Without a lottery ranks and mismatches are uniform.
 
     Args:
-        run: with its weights, of a network whose neurons have three vectors over the residues.
+        run: with its weights, of a network whose neurons have a vector over the residues for each
+            operand and for labels.
 
     Raises:
         ConfigError: if the run diverged or was stored without weights, its neurons have not, or
@@ -145,22 +147,22 @@ def lottery(run: Run) -> Lottery:
     """
     require_finished(run, "looked at neuron by neuron")
     require_trained_here(run, "compared with its initial weights")
-    network, task = run.network, run.experiment.task
+    network, order = run.network, run.data.shift_order
     layer = layer_named(network, None)
     names = network.layers[layer].vectors
-    if not isinstance(task, ModularTask) or len(names) != 3:
+    if order is None or not len(names) > len(network.operands) > 0:
         raise ConfigError(
-            "`run` must be of a network whose neurons have three vectors over the residues, got "
-            f"{run.experiment.model.name}. Use a two_layer network."
+            "`run` must be of a network whose neurons have vectors over residues for each operand "
+            f"and for labels, got {run.experiment.model.name}. Use a two_layer network."
         )
-    order = order_of(task)
     frequency = wave_table(network, layer, order).frequency.to_numpy()
     arrays = named_arrays(init_model(run.experiment))
-    first, second, third = (np.fft.rfft(arrays[name][order], axis=0)[1:] for name in names)
-    amplitude = np.abs(first * second * third)
+    *of_operands, of_label = (np.fft.rfft(arrays[name][order], axis=0)[1:] for name in names)
+    together = np.prod(of_operands, axis=0) * of_label.conj()
+    amplitude = np.abs(together)
     units = np.arange(len(frequency))
     rank = 1 + (amplitude > amplitude[frequency - 1, units]).sum(axis=0)
-    mismatch = np.abs(np.angle(first * second * third.conj()))[frequency - 1, units]
+    mismatch = np.abs(np.angle(together))[frequency - 1, units]
     return Lottery(rank, mismatch, len(amplitude))
 
 

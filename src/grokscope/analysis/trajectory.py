@@ -10,10 +10,8 @@ from jaxtyping import Float, Int
 
 from grokscope.analysis.neurons import wave_table
 from grokscope.errors import ConfigError
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.attribution import attribution, features_fit, layer_of_terms
 from grokscope.measures.scores import layer_ipr
-from grokscope.measures.spectrum import order_of
 from grokscope.models.network import Network, named_arrays, vector_matrices
 from grokscope.runs.run import Run
 from grokscope.runs.snapshot import kept_networks
@@ -124,7 +122,7 @@ def _layer(run: Run) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
         layer = next(iter(vector_matrices(network).values()), None)
     names: tuple[str, ...] = ()
     lacking = []
-    if layer and network.layers[layer].vectors and isinstance(run.experiment.task, ModularTask):
+    if layer and network.layers[layer].vectors and data.shift_order is not None:
         names += PERIODICITY
     else:
         lacking.append(
@@ -148,11 +146,10 @@ def _neurons(
 ) -> dict[str, np.ndarray]:
     """The numbers of each neuron at a step."""
     found: dict[str, np.ndarray] = {}
-    task = run.experiment.task
-    if "ipr" in names and layer is not None and isinstance(task, ModularTask):
-        order = order_of(task)
+    group, order = run.data.group, run.data.shift_order
+    if "ipr" in names and layer is not None and group is not None and order is not None:
         frequency = wave_table(network, layer, order).frequency.to_numpy()
-        found = {"frequency": frequency.astype(float), "ipr": layer_ipr(network, layer, order)}
+        found = {"frequency": frequency.astype(float), "ipr": layer_ipr(network, layer, group)}
     if "memorizing" in names and layer is not None:
         held = attribution(network, run.data, layer)
         found |= {"memorizing": held.memorizing, "generalizing": held.generalizing}
@@ -161,10 +158,10 @@ def _neurons(
 
 def _vectors(run: Run, network: Network, layer: str | None) -> dict[str, np.ndarray]:
     """The neurons' vectors over the residues at a step, by their matrix."""
-    task = run.experiment.task
-    if layer is None or not isinstance(task, ModularTask):
+    order = run.data.shift_order
+    if layer is None or order is None:
         return {}
-    arrays, order = named_arrays(network), order_of(task)
+    arrays = named_arrays(network)
     return {name: arrays[name][order] for name in network.layers[layer].vectors}
 
 

@@ -222,13 +222,14 @@ def print_audit(run: Run | None, found: xr.Dataset, top: int) -> None:
 def _suspicious(run: Run | None, ranked: xr.Dataset, by: str) -> Table:
     """A row for each of the most suspicious labels."""
     listed = plain_table()
-    pairs = run is not None and run.experiment.task.has_pairs
+    n_operands = 0 if run is None else run.experiment.n_operands or 0
+    operands = ["m", "n"] if n_operands == 2 else [f"m{place}" for place in range(n_operands)]
     labels = [name for name in ("given", "suggested", "true") if name in ranked]
-    for name in ("row", *(["m", "n"] if pairs else []), *labels, "evidence"):
+    for name in ("row", *operands, *labels, "evidence"):
         listed.add_column(name, justify="right", no_wrap=True)
     for i in range(ranked.sizes["example"]):
         at = ranked.isel(example=i)
-        pair = run.data.inputs[int(at.example)].tolist() if run is not None and pairs else []
-        values = [at.row.item(), *pair, *(at[name].item() for name in labels)]
+        tokens = run.data.inputs[int(at.example)].tolist() if run is not None and operands else []
+        values = [at.row.item(), *tokens, *(at[name].item() for name in labels)]
         listed.add_row(*map(str, values), f"{float(at[by]):.3f}")
     return listed

@@ -71,6 +71,8 @@ def print_run(run: Run, as_json: bool, **more: str) -> None:
     for name, (rho, low, high) in correlations.items():
         words = {"gamma": "|γ|", "effective": "|γ|·‖W‖"}[name]
         print(f"norm     {words} and IPR: ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")
+    if run.experiment.n_operands and (reason := run.why_no_ipr):
+        print(f"IPR      none: {reason}")
     for name in ("path", *more):
         print(f"{'run' if name == 'path' else name:8} {summary[name]}")
 

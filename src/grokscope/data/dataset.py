@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+from grokscope.data.groups import Group, group_of
 from grokscope.data.mnist import read_mnist
+from grokscope.data.own import changes, checked, counted, hash_of, own_data
+from grokscope.data.tables import Table, table_of, tokens_of
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment, count
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import OwnCode, call
-from grokscope.experiment.tasks import MNIST, ModularTask, OwnTask, counted, hash_of, own_arrays
+from grokscope.experiment.tasks import MNIST, Counted, TokenTask
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Dataset:
     """All examples in split order: the first `n_train` are for training, the rest for testing.
 
     Attributes:
-        inputs: the pairs (m, n), each from 0 to p - 1; of other tasks, features.
+        inputs: the tokens of each example, such as the pair (m, n); of other tasks, features.
         true_labels: (m ∘ n) mod p; of other tasks, the label that came with the features.
         given_labels: what training is told; the true labels on the test examples.
         is_corrupted: training examples whose label was drawn anew. As in the paper the draw is
@@ -30,6 +34,7 @@ class Dataset:
             tasks its row in the training arrays, and of test examples in the test arrays.
         n_train: training examples.
         n_labels: p; of other tasks, the number of labels.
+        group: by which the task acts on its tokens; None if there is none.
     """
 
     inputs: Shaped[np.ndarray, "example ..."]
@@ -39,6 +44,14 @@ class Dataset:
     rows: Int[np.ndarray, "example"]
     n_train: int
     n_labels: int
+    group: Group | None = None
+
+    @property
+    def shift_order(self) -> Int[np.ndarray, "element"] | None:
+        """The tokens in the order in which the task's operation is a shift, as waves need it; None
+        if there is none.
+        """
+        return None if self.group is None else self.group.shift_order
 
     @property
     def is_train(self) -> Bool[np.ndarray, "example"]:
@@ -56,57 +69,6 @@ class Dataset:
         return hash_of((self.inputs, self.true_labels, self.given_labels, self.is_corrupted))
 
 
-OPERATIONS = {"addition": np.add, "multiplication": np.multiply}
-"""What each operation of `experiment.tasks.Operation` computes of m and n, before the modulus."""
-
-
-def modular_table(task: ModularTask) -> Int[np.ndarray, "modulus modulus"]:
-    """Labels of all pairs: entry (m, n) is (m ∘ n) mod p.
-
-    A composite modulus is allowed. Addition is then still a cyclic group and the paper's
-    analysis holds. Multiplication is none: the labels are not equally frequent, and no order
-    of the residues makes its features periodic, so its IPR is taken in the plain order and
-    says little.
-
-    >>> modular_table(ModularTask(operation="multiplication", modulus=3)).tolist()
-    [[0, 0, 0], [0, 1, 2], [0, 2, 1]]
-    """
-    residues = np.arange(task.modulus, dtype=np.int64)
-    m, n = np.meshgrid(residues, residues, indexing="ij")
-    if not isinstance(task.operation, OwnCode):
-        return (OPERATIONS[task.operation](m, n) % task.modulus).astype(np.int32)
-    values = np.asarray(call(task.operation, m, n))
-    if values.shape not in ((), m.shape) or values.dtype.kind not in "iu":
-        raise ConfigError(
-            f"`{task.operation.label}` must return a whole number for each pair of "
-            f"arrays m and n, got {values.dtype} {list(values.shape)} for {list(m.shape)}. "
-            "Write it with NumPy's operations."
-        )
-    table = np.broadcast_to(values % task.modulus, m.shape).astype(np.int32)
-    _require_exact(task.operation, task.modulus, table)
-    return table
-
-
-def _require_exact(code: OwnCode, modulus: int, table: Int[np.ndarray, "modulus modulus"]) -> None:
-    """Refuse an own operation whose numbers grow beyond 64 bits before they are taken modulo p.
-
-    Some pairs, those of the largest residues too, are taken as Python's integers, which have no
-    largest; a function that cannot is not checked.
-    """
-    some = np.unique(np.linspace(0, table.size - 1, 2000).astype(int))
-    m, n = (residue.astype(object) for residue in np.divmod(some, modulus))
-    try:
-        exact = np.broadcast_to(call(code, m, n), m.shape) % modulus
-    except Exception:  # of any kind: it is the user's code, and of NumPy's functions many take none
-        return
-    if not np.array_equal(exact, table.ravel()[some]):
-        raise ConfigError(
-            f"`{code.label}` must give the same labels with exact integers, "
-            "got others: by numbers beyond 64 bits on the way, or by chance. Take remainders on "
-            "the way."
-        )
-
-
 def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
     """Refuse own corruption that draws other labels when it is asked again.
 
@@ -120,14 +82,7 @@ def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
     if code is None:
         return
     if not np.array_equal(make_dataset(experiment).given_labels, dataset.given_labels):
-        raise ConfigError(_changes(code))
-
-
-def _changes(code: OwnCode) -> str:
-    return (
-        f"`{code.label}` must return the same every time, got something else the "
-        "second time. Draw from the generator that it is given, or from a fixed seed."
-    )
+        raise ConfigError(changes(code.label))
 
 
 def complete(experiment: Experiment) -> Experiment:
@@ -144,9 +99,9 @@ def complete(experiment: Experiment) -> Experiment:
     """
     require_kind("experiment", experiment, Experiment, "Use run.experiment of a run.")
     task = experiment.task
-    if experiment.is_complete or not isinstance(task, OwnTask):
+    if experiment.is_complete or not isinstance(task, Counted):
         return experiment
-    return experiment.with_counts(list(counted(own_arrays(task)).values()))
+    return experiment.with_counts(list(counted(own_data(task)).values()))
 
 
 def complete_grid(grid: Grid) -> Grid:
@@ -155,13 +110,13 @@ def complete_grid(grid: Grid) -> Grid:
     Raises:
         ConfigError: as `complete` does.
     """
-    if "task" not in grid.axes and not isinstance(grid.base.task, OwnTask):
+    if "task" not in grid.axes and not isinstance(grid.base.task, Counted):
         return grid
     made: dict[str, tuple[int | str, ...]] = {}
     for _, cell in grid.cells():
         task = cell.task
-        if not cell.is_complete and isinstance(task, OwnTask) and task.key not in made:
-            made[task.key] = tuple(counted(own_arrays(task)).values())
+        if not cell.is_complete and isinstance(task, Counted) and task.key not in made:
+            made[task.key] = tuple(counted(own_data(task)).values())
     return grid.replace(counts={**grid.counts, **made})
 
 
@@ -171,29 +126,35 @@ def _split_order(experiment: Experiment) -> Int[np.ndarray, "example"]:
     return rng.permutation(experiment.n_examples)
 
 
-def _pairs(experiment: Experiment) -> Int[np.ndarray, "example 2"]:
-    """All pairs of residues in the order in which they are split."""
-    pairs = np.divmod(_split_order(experiment), experiment.n_inputs)
-    return np.stack(pairs, axis=1).astype(np.int32)
-
-
 def with_labels(
     experiment: Experiment,
     true_labels: Int[np.ndarray, "example"],
     given_labels: Int[np.ndarray, "example"],
     is_corrupted: Bool[np.ndarray, "example"],
+    inputs: Int[np.ndarray, "example operand"] | None = None,
 ) -> Dataset:
-    """The data of pairs of residues whose labels are known, so that no code has to make them.
+    """Data of tokens whose labels are known, so that no code has to make them.
 
     Args:
-        experiment: of modular arithmetic.
+        experiment: of a task that has tokens.
         true_labels: in split order, as are the others.
         given_labels: what training was told.
         is_corrupted: examples whose label was drawn anew.
+        inputs: the tokens; needed only of a table of the user's own.
     """
-    labels = true_labels, given_labels, is_corrupted
-    rows = _split_order(experiment)
-    return Dataset(_pairs(experiment), *labels, rows, experiment.n_train, experiment.n_labels)
+    task = cast(TokenTask, experiment.task)
+    inputs = tokens_of(task)[_split_order(experiment)] if inputs is None else inputs
+    return Dataset(
+        inputs.astype(np.int32), true_labels, given_labels, is_corrupted, _rows(experiment, inputs),
+        experiment.n_train, experiment.n_labels,
+        group_of(task, Table(inputs, true_labels)),
+    )  # fmt: skip
+
+
+def _rows(experiment: Experiment, tokens: Int[np.ndarray, "example operand"]) -> np.ndarray:
+    """Where examples stand among all rows of tokens: m·p + n of (m, n)."""
+    shape = (experiment.n_inputs,) * tokens.shape[1]
+    return np.asarray(np.ravel_multi_index(tuple(tokens.T), shape))
 
 
 def make_dataset(experiment: Experiment) -> Dataset:
@@ -236,15 +197,17 @@ def all_for_training(experiment: Experiment) -> Dataset:
 def _make(experiment: Experiment, n_train: int) -> Dataset:
     """The data of a complete experiment, with so many examples for training."""
     task, n_labels = experiment.task, experiment.n_labels
-    order = _split_order(experiment)
-    if isinstance(task, ModularTask):
-        inputs = _pairs(experiment)
-        labels = modular_table(task).ravel()[order]
-        test_inputs, test_labels, test_rows = inputs[n_train:], labels[n_train:], order[n_train:]
+    order, group = _split_order(experiment), None
+    if not isinstance(task, MNIST) and task.has_tokens:
+        table = table_of(task)
+        inputs, labels = table.tokens[order], table.labels[order]
+        rows, group = _rows(experiment, inputs), group_of(task, table)
+        test_inputs, test_labels, test_rows = inputs[n_train:], labels[n_train:], rows[n_train:]
     else:
-        features, targets, test_inputs, test_labels = _arrays(task)
+        arrays = checked(task) if isinstance(task, Counted) else read_mnist()
+        features, targets, test_inputs, test_labels = arrays
         inputs, labels = features[order[:n_train]], targets[order].astype(np.int32)
-        test_rows = np.arange(len(test_labels))
+        rows, test_rows = order, np.arange(len(test_labels))
     given, is_corrupted = _corrupted(experiment, labels)
 
     def with_test(train: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -255,9 +218,10 @@ def _make(experiment: Experiment, n_train: int) -> Dataset:
         true_labels=with_test(labels, test_labels),
         given_labels=with_test(given, test_labels),
         is_corrupted=with_test(is_corrupted, np.zeros(len(test_labels), bool)),
-        rows=with_test(order, test_rows),
+        rows=with_test(rows, test_rows),
         n_train=n_train,
         n_labels=n_labels,
+        group=group,
     )
     for array in vars(dataset).values():
         if isinstance(array, np.ndarray):
@@ -293,23 +257,6 @@ def _corrupted(
     else:
         drawn = rng.integers(n_labels, size=total)
     return np.where(is_corrupted, drawn, labels).astype(np.int32), is_corrupted
-
-
-def _arrays(task: MNIST | OwnTask) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    if isinstance(task, MNIST):
-        return read_mnist()
-    arrays, stated = own_arrays(task), task.model_dump()
-    for name, found in counted(arrays).items():
-        if stated[name] in (found, None):
-            continue
-        if hash_of(own_arrays(task)) != hash_of(arrays):
-            raise ConfigError(_changes(task.code))
-        raise ConfigError(
-            f"`{name}` must be what the task's arrays have, {found}, got {stated[name]}: the "
-            "experiment was made with other data. Restore what the function reads, or leave "
-            f"{name} out for a new experiment."
-        )
-    return arrays
 
 
 def _own_labels(

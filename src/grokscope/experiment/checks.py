@@ -26,13 +26,18 @@ def require_inputs(experiment: Experiment) -> None:
     Raises:
         ConfigError: if it does not.
     """
-    takes_pairs, task = experiment.model.takes_pairs, experiment.task
-    if takes_pairs is not None and takes_pairs != task.has_pairs:
-        words = "pairs of residues" if takes_pairs else "arrays of features"
-        fitting = "two_layer" if task.has_pairs else "image_mlp"
+    takes_tokens, task = experiment.model.takes_tokens, experiment.task
+    if takes_tokens is not None and takes_tokens != task.has_tokens:
+        words = "tokens" if takes_tokens else "arrays of features"
+        fitting = "two_layer" if task.has_tokens else "image_mlp"
         raise ConfigError(
             f"`model` must take what task {task.name} gives, got {experiment.model.name}, which "
             f"takes {words}. Use model {fitting}."
+        )
+    if getattr(experiment.model, "tied", False) and experiment.n_inputs != experiment.n_labels:
+        raise ConfigError(
+            f"`tied` must be false where labels are no tokens, got {experiment.n_inputs} tokens "
+            f"and {experiment.n_labels} labels. Leave it out."
         )
 
 

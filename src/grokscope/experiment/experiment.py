@@ -32,7 +32,7 @@ from grokscope.experiment.part import (
 from grokscope.experiment.replace import named_part, replaced
 from grokscope.experiment.seeds import Seeds
 from grokscope.experiment.settings import Settings
-from grokscope.experiment.tasks import ModularTask, Task
+from grokscope.experiment.tasks import ModularTask, TableTask, Task
 from grokscope.experiment.toml import read_toml
 
 SCHEMA = 1
@@ -124,8 +124,8 @@ Use 0.5 to train on half of the examples.
             before = checks.by_path(self.earlier, self.start.before)
             object.__setattr__(self.start, "before", before)
         checks.require_listed_steps(self)
-        checks.require_inputs(self)
         if self.is_counted:
+            checks.require_inputs(self)
             checks.require_sets(self)
         return self
 
@@ -184,6 +184,11 @@ Use 0.5 to train on half of the examples.
         return Experiment(**document)
 
     @property
+    def n_operands(self) -> int | None:
+        """Tokens of an example; None of features."""
+        return self.task.n_operands
+
+    @property
     def learning_rate(self) -> float:
         """The optimiser's.
 
@@ -223,9 +228,10 @@ Use 0.5 to train on half of the examples.
 
     @property
     def has_own_data(self) -> bool:
-        """Whether code of the user's own makes its examples or their labels."""
+        """Whether code or a file of the user's own makes its examples or their labels."""
         made_by = getattr(self.task, "code", getattr(self.task, "operation", None))
-        return isinstance(made_by, OwnCode) or self.corruption is not None
+        from_file = isinstance(self.task, TableTask)
+        return isinstance(made_by, OwnCode) or from_file or self.corruption is not None
 
     @property
     def earlier(self) -> Experiment:

@@ -25,7 +25,7 @@ from grokscope.experiment.part import (
     with_earlier,
 )
 from grokscope.experiment.settings import Settings
-from grokscope.experiment.tasks import OwnTask
+from grokscope.experiment.tasks import Counted
 from grokscope.experiment.toml import read_toml
 
 LARGEST = 1_000_000
@@ -36,7 +36,7 @@ MAY_BE_CODE = ("task", "operation", "corruption", "model", "optimizer", "measure
 """Axes on which the user's own code may be; a grid holds the hash of its source."""
 
 
-Counts = tuple[int, int, int, str] | tuple[int, int, int]
+Counts = tuple[int, int, int, str, int] | tuple[int, int, int, str] | tuple[int, int, int]
 """What is stored of the arrays of a user's own function, in the order of `COUNTED_SETTINGS`; of
 before version 0.1 without their hash."""
 
@@ -240,7 +240,7 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the examples.
         return self._counted(self.base.replace(**self.settings(index)))
 
     def _counted(self, cell: Experiment) -> Experiment:
-        if cell.is_complete or not isinstance(cell.task, OwnTask):
+        if cell.is_complete or not isinstance(cell.task, Counted):
             return cell
         counts = self.counts.get(cell.task.key)
         return cell if counts is None else cell.with_counts(counts)
@@ -274,10 +274,10 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the examples.
     def task_counts(self) -> dict[str, Counts]:
         """What the grid says of data of a user's own, by the task's key."""
         task = self.base.task
-        if not isinstance(task, OwnTask) or not self.base.is_complete:
+        if not isinstance(task, Counted) or not self.base.is_complete:
             return self.counts
-        stated = task.model_dump(include={*COUNTED_SETTINGS})
-        return self.counts | {task.key: tuple(stated[name] for name in COUNTED_SETTINGS)}
+        stated = task.model_dump(include={*COUNTED_SETTINGS}, exclude_none=True)
+        return self.counts | {task.key: tuple(stated[n] for n in COUNTED_SETTINGS if n in stated)}
 
     def with_base(self, /, **values: Unpack[Settings]) -> Grid:
         """A copy whose base has other values, as in `Experiment.replace`."""

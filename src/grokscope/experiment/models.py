@@ -48,7 +48,7 @@ class TwoLayerSettings(Part):
     normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
         default=None, description=f"after the activation: {_NORMS}"
     )
-    takes_pairs: ClassVar[bool] = True
+    takes_tokens: ClassVar[bool] = True
 
     @property
     def widest(self) -> int:
@@ -80,7 +80,7 @@ class DeepMLPSettings(Part):
     normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
         default=None, description=f"after each activation: {_NORMS}"
     )
-    takes_pairs: ClassVar[bool] = True
+    takes_tokens: ClassVar[bool] = True
 
     @property
     def widest(self) -> int:
@@ -89,7 +89,7 @@ class DeepMLPSettings(Part):
 
 
 class TransformerSettings(Part):
-    """Encoder-only, of the two tokens m and n, read at the last; no biases (Sec. 2.3, App. G)."""
+    """Encoder-only, of the tokens m and n, say, read at the last; no biases (Sec. 2.3, App. G)."""
 
     name: Literal["transformer"] = "transformer"
     width: Width = Field(default=128, description="d, the embedding dimension")
@@ -129,7 +129,7 @@ class TransformerSettings(Part):
         Literal["layer_norm"] | None,
         Rule("must be layer_norm or none", "Leave it out for the paper's."),
     ] = Field(default=None, description="before attention, MLP and output: layer_norm or none")
-    takes_pairs: ClassVar[bool] = True
+    takes_tokens: ClassVar[bool] = True
     later: ClassVar[Mapping[str, Later]] = {
         "tied_init": Later(before="embedding", acts_with="tied"),
         "dropout_sites": Later(before="sublayers", acts_with="dropout"),
@@ -166,7 +166,7 @@ class ImageMLPSettings(Part):
     normalization: Annotated[Normalization | None, _NORM_RULE] = Field(
         default=None, description=f"after each activation: {_NORMS}"
     )
-    takes_pairs: ClassVar[bool] = False
+    takes_tokens: ClassVar[bool] = False
 
     @property
     def widest(self) -> int:
@@ -179,7 +179,7 @@ class OwnModel(Own):
 
     fixed: ClassVar[int] = 3
     method: ClassVar[str | None] = "init"
-    takes_pairs: ClassVar[bool | None] = None
+    takes_tokens: ClassVar[bool | None] = None
 
     @property
     def widest(self) -> int:

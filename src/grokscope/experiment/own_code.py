@@ -219,6 +219,11 @@ def call(code: OwnCode, *arguments: object, **settings: object) -> Any:
     return function(*arguments, **settings)
 
 
+def takes(code: OwnCode, name: str, after: int = 0) -> bool:
+    """Whether the function has an argument of a name, behind its first ones."""
+    return name in [*_signature(load(code)).parameters][after:]
+
+
 @cache
 def _run(path: Path, module: str, digest: str) -> types.ModuleType:
     """The module that a file's source makes; whatever has this hash does the same."""
@@ -265,6 +270,21 @@ def _file(module: str, folders: Iterable[Path], digest: str = "") -> Path:
     if not fitting:
         _require_hash(found[0].read_bytes(), found[0], digest)
     return fitting[0]
+
+
+def named_file(name: str) -> Path:
+    """A file of numbers in the current folder, or in one that the user named for code.
+
+    Raises:
+        ConfigError: if it is in none.
+    """
+    found = [path for folder in _known_folders() if (path := folder / name).is_file()]
+    if not found:
+        raise ConfigError(
+            f"`file` must be in the current folder or in one that you name for code, got {name!r}, "
+            "which is in none. Use --code DIR, in Python grokscope.allow_code(DIR)."
+        )
+    return found[0]
 
 
 def _known_folders() -> list[Path]:

@@ -98,10 +98,11 @@ class Part(BaseModel):
 
 
 COUNTS = ("n_examples", "n_inputs", "n_labels")
-"""What is counted in the arrays of a user's function."""
+"""What is counted in a user's own data."""
 
-COUNTED_SETTINGS = (*COUNTS, "data_sha256")
-"""What is stored of the arrays beside the function's settings: their counts and their hash."""
+COUNTED_SETTINGS = (*COUNTS, "data_sha256", "n_operands")
+"""What is stored of the arrays beside the function's settings: their counts and their hash; of a
+table also its operands."""
 
 
 class Own(Part):

@@ -21,10 +21,17 @@ def named_part(default: str) -> BeforeValidator:
     def named(value: object) -> object:
         if names_code(value) and not isinstance(value, Part):
             return {"name": "own", "code": value}
+        if default == "modular" and _names_file(value):
+            return {"name": "table", "file": value}
         value = {"name": value} if isinstance(value, str) else value
         return {"name": default, **value} if isinstance(value, Mapping) else value
 
     return BeforeValidator(named)
+
+
+def _names_file(value: object) -> bool:
+    """Whether a task is given as the name of a table's file."""
+    return isinstance(value, str) and value.endswith((".csv", ".npy"))
 
 
 def measure_codes(value: object) -> object:
@@ -51,9 +58,11 @@ def _defaults(field: str, value: object) -> object:
     kinds = {kind_name(kind, field): kind for kind in PARTS.get(field, ())}
     if "own" in kinds and names_code(value):
         return kinds["own"](code=value).model_dump()
+    if "table" in kinds and _names_file(value):
+        return kinds["table"](file=value).model_dump()
     if isinstance(value, Mapping) and kinds:
         kind = value.get("name", next(iter(kinds)))
-        known = isinstance(kind, str) and kind in kinds and kind != "own"
+        known = isinstance(kind, str) and kind in kinds and kind not in ("own", "table")
         return {**kinds[kind]().model_dump(), **value} if known else dict(value)
     return kinds[value]().model_dump() if isinstance(value, str) and value in kinds else value
 

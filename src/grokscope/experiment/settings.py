@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from grokscope.experiment.models import DropoutSites, Normalization, TiedInit
 from grokscope.experiment.part import Part
+from grokscope.experiment.tasks import SymmetricGroup
 
 Code = str | Callable[..., object]
 """A user's own code: as in my_rules:squares, or the function or class of a file itself."""
@@ -24,6 +25,11 @@ class Settings(TypedDict, total=False, extra_items=object):
     task: Part | Code | Mapping[str, object]
     operation: Code
     modulus: int
+    operands: int
+    bits: int
+    relevant_bits: int
+    group: SymmetricGroup
+    file: str
     train_fraction: float
     corruption_fraction: float
     exclude_true_label: bool

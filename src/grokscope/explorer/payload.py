@@ -12,7 +12,6 @@ from scipy import stats
 from grokscope.experiment.fields import meaning
 from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
-from grokscope.experiment.tasks import ModularTask
 from grokscope.explorer.source import sweep_id
 from grokscope.measures.attribution import attribution, attribution_map, layer_of_terms
 from grokscope.measures.differences import DIFFERENCES
@@ -144,7 +143,7 @@ def details(run: Run) -> dict[str, object]:
         },
     }
     # Where the weights are, the curves are not; making them needs the data, which must be at hand.
-    has_data = isinstance(run.experiment.task, ModularTask) and not run.experiment.own_code
+    has_data = run.experiment.task.has_tokens and not run.experiment.has_own_data
     curves = pruning_curves(without_weights(run).dataset if has_data else data)
     if curves.data_vars:
         found["pruning"] = {
@@ -154,7 +153,7 @@ def details(run: Run) -> dict[str, object]:
             }
             for first in curves["first"].values
         }
-    if run.has_weights and run.neuron_ipr.size:
+    if run.has_weights and run.neuron_ipr.size and run.data.shift_order is not None:
         found["neurons"] = _neurons(run)
     found["attribution"] = _attribution(run, has_data)
     return found
@@ -163,6 +162,7 @@ def details(run: Run) -> dict[str, object]:
 def _neurons(run: Run) -> list[dict[str, object]]:
     """Weights and spectra of some neurons' vectors in the first embedding."""
     matrix, vectors = run.embedding
+    vectors = vectors[run.data.shift_order]
     by_ipr = np.argsort(run.neuron_ipr, kind="stable")[: np.isfinite(run.neuron_ipr).sum()]
     return [
         {
@@ -181,7 +181,7 @@ def _attribution(run: Run, has_data: bool) -> dict[str, object]:
     if run.failed_at is not None:
         return {"lacking": "its training diverged"}
     if not has_data:
-        return {"lacking": "it is not of pairs of residues by built-in code alone"}
+        return {"lacking": "its data are not of tokens by built-in code alone"}
     layer = layer_of_terms(run.network)
     if layer is None:
         return {"lacking": "its units do not add to the logits"}

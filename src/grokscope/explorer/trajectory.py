@@ -9,10 +9,8 @@ from jaxtyping import Float
 
 from grokscope.analysis.trajectory import CURVES, Trajectory, trajectory
 from grokscope.errors import ConfigError
-from grokscope.experiment.tasks import ModularTask
 from grokscope.explorer.page import trajectory_page
 from grokscope.explorer.payload import rounded
-from grokscope.measures.spectrum import order_of
 from grokscope.plotting.palette import LINES, SEQUENTIAL
 from grokscope.plotting.wording import phase_title, words_of
 from grokscope.runs.run import Run
@@ -133,20 +131,19 @@ def _line(name: str) -> dict[str, object]:
 
 def _vector_words(followed: Trajectory) -> dict[str, object] | None:
     """Which vectors there are, and the residues that they run over."""
-    task = followed.run.experiment.task
-    if not followed.vectors or not isinstance(task, ModularTask):
+    order = followed.run.data.shift_order
+    if not followed.vectors or order is None:
         return None
-    order = order_of(task)
     return {"names": [*followed.vectors], "residues": order.tolist()}
 
 
 def _examples(followed: Trajectory) -> list[dict[str, object]]:
     """The examples whose logits are shown, with the logits at each kept step."""
     data = followed.run.data
-    is_pair = isinstance(followed.run.experiment.task, ModularTask)
+    is_row = followed.run.experiment.task.has_tokens
     return [
         {
-            "name": f"({', '.join(map(str, data.inputs[index]))})" if is_pair else f"no. {index}",
+            "name": f"({', '.join(map(str, data.inputs[index]))})" if is_row else f"no. {index}",
             "given": int(data.given_labels[index]),
             "true": int(data.true_labels[index]),
             "logits": [rounded(at_step) for at_step in followed.logits[:, place]],

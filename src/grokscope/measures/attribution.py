@@ -14,10 +14,8 @@ from scipy import stats
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import Examples, layer_ipr
-from grokscope.measures.spectrum import order_of
 from grokscope.models.network import Network, arrays_of
 from grokscope.training.compile import compiled
 
@@ -163,8 +161,9 @@ def attribution_summaries(
         return {}
     held = _attribution(network, examples.dataset, layer)
     found = {"memorizing_half": half_of(held.memorizing)}
-    if network.layers[layer].vectors and isinstance(experiment.task, ModularTask):
-        ipr = layer_ipr(network, layer, order_of(experiment.task))
+    group = examples.dataset.group
+    if network.layers[layer].vectors and group is not None:
+        ipr = layer_ipr(network, layer, group)
         found["memorizing_by_ipr"] = rank_correlation(ipr, held.memorizing)
         found["steadiness_by_ipr"] = rank_correlation(ipr, held.steadiness)
     return found

@@ -14,7 +14,6 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import OwnModel
 from grokscope.experiment.own_code import OwnCode, own_code_in
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved, network_measures
 from grokscope.models.network import Network, arrays_of, vector_matrices
 from grokscope.models.normalization import running_statistics
@@ -31,7 +30,7 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
         model: its network, or one with shapes in place of arrays.
 
     Raises:
-        ConfigError: if `layers` name no such arrays, or arrays that are not residues by units; or
+        ConfigError: if `layers` name no such arrays, or arrays that are not tokens by units; or
             if a measure or an array has a name that something else in a run has.
     """
     shapes = {name: tuple(array.shape) for name, array in arrays_of(model).items()}
@@ -81,19 +80,19 @@ def _require_built_in(names: Sequence[str]) -> None:
 
 
 def _require_vectors(experiment: Experiment, model: Network, shapes: Shapes) -> None:
-    """Refuse vectors that are not all residues by units."""
+    """Refuse vectors that are not all tokens by units."""
     vectors = list(vector_matrices(model))
     if not vectors:
         return
-    if not isinstance(experiment.task, ModularTask):
+    if not experiment.task.has_tokens:
         raise ConfigError(
-            f"`layers` must have no vectors where inputs are no residues, got {vectors[0]}."
+            f"`layers` must have no vectors where inputs are no tokens, got {vectors[0]}."
             " Leave them out."
         )
-    n_residues, n_units = experiment.task.n_inputs, shapes[vectors[0]][-1:]
-    if wrong := [name for name in vectors if shapes[name] != (n_residues, *n_units)]:
+    n_tokens, n_units = experiment.n_inputs, shapes[vectors[0]][-1:]
+    if wrong := [name for name in vectors if shapes[name] != (n_tokens, *n_units)]:
         raise ConfigError(
-            f"`layers` must name matrices of one shape, {n_residues} residues by units, got "
+            f"`layers` must name matrices of one shape, {n_tokens} tokens by units, got "
             f"{wrong[0]} {list(shapes[wrong[0]])}. Store it so, or leave it out."
         )
 

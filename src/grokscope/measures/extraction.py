@@ -11,9 +11,8 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.scores import Examples, measured_layers
-from grokscope.measures.spectrum import order_of, shares_of
+from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, arrays_of, with_arrays
 
 ALMOST_NOTHING = 1e-6
@@ -108,8 +107,9 @@ def extraction_scores(
     network: Network, examples: Examples, experiment: Experiment
 ) -> dict[str, float]:
     """Accuracies of the network whose units keep their strongest frequency, by measures' names."""
-    if not measured_layers(network) or not isinstance(experiment.task, ModularTask):
+    order = examples.dataset.shift_order
+    if not measured_layers(network) or order is None:
         return {}
-    single = extracted(network, order_of(experiment.task))
+    single = extracted(network, order)
     scores = examples.scores(single, experiment.loss)
     return {f"extracted_{name}": scores[name] for name in EXTRACTED}

@@ -1,7 +1,8 @@
 """The rule's part of a network's logits, for any architecture (Nanda et al., arXiv 2301.05217).
 
 Logits over all pairs (m, n) are, for every label, a sum of waves of two frequencies. The waves in
-m + n alone, in the order of residues that suits the operation, are what the rule is made of.
+m + n alone, in the order of residues that suits the operation, are what the rule is made of. Of
+another rule that is a shift of tokens, the waves in its value take their place.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from jaxtyping import Float, Int
 
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.scores import Examples, score_means, score_values
-from grokscope.measures.spectrum import order_of, places_in
+from grokscope.measures.spectrum import places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
 from grokscope.training.loop import LOSSES
@@ -26,7 +26,7 @@ KEY_POWER = 0.95
 
 
 class Rule(NamedTuple):
-    """What of some logits is a function of m + n.
+    """What of some logits is a function of m + n, or of another rule's value.
 
     Attributes:
         key_frequencies: the fewest frequencies whose waves in m + n have `KEY_POWER` of the power
@@ -40,52 +40,67 @@ class Rule(NamedTuple):
     excluded: Float[np.ndarray, "example label"]
 
 
-def rule_of(
-    logits: Float[np.ndarray, "example label"],
-    inputs: Int[np.ndarray, "example 2"],
-    order: Int[np.ndarray, "residue"],
-) -> Rule:
+def rule_of(logits: Float[np.ndarray, "example label"], values: Int[np.ndarray, "example"]) -> Rule:
     """Split logits into what follows the rule and the rest.
 
     The waves in m + n of a function of all pairs are the waves of its mean over the pairs of each
-    m + n, so no transform over pairs is needed.
+    m + n, so no transform over pairs is needed; and so of any rule that has each value equally
+    often.
 
     Args:
-        logits: of all pairs of residues, in any order.
-        inputs: the pairs.
-        order: the residues in the order in which the operation is a shift; logits of pairs with a
-            residue that is left out stay as they are.
+        logits: of all rows of the table, in any order.
+        values: (m + n) mod p, or what the rule has in its place, in the order in which it is a
+            shift; -1 of rows that have none, whose logits stay as they are.
 
     >>> pairs = np.stack(np.divmod(np.arange(25), 5), axis=1)
-    >>> rule = rule_of(np.eye(5)[pairs.sum(axis=1) % 5], pairs, np.arange(5))
+    >>> rule = rule_of(np.eye(5)[pairs.sum(axis=1) % 5], pairs.sum(axis=1) % 5)
     >>> sorted(rule.key_frequencies.tolist()), rule.restricted.argmax(axis=1)[7].item()
     ([1, 2], 3)
     """
-    n = len(order)
-    pairs = places_in(order, int(inputs.max()) + 1)[inputs]
-    is_known = (pairs >= 0).all(axis=1)
-    sums = pairs[is_known].sum(axis=1) % n
+    is_known = values >= 0
+    values = values[is_known]
+    n = int(values.max()) + 1
     known = logits[is_known]
-    by_sum = known[np.argsort(sums, kind="stable")].reshape(n, n, -1)
-    waves = np.fft.rfft(by_sum.mean(axis=1, dtype=np.float64), axis=0)  # [freq, label]
+    by_value = known[np.argsort(values, kind="stable")].reshape(n, len(known) // n, -1)
+    waves = np.fft.rfft(by_value.mean(axis=1, dtype=np.float64), axis=0)  # [freq, label]
     power = (np.abs(waves) ** 2).sum(axis=1)[1:]
     strongest = np.argsort(-power, kind="stable")
     enough = np.cumsum(power[strongest]) >= KEY_POWER * power.sum()
     key = strongest[: int(enough.argmax()) + 1] + 1
     is_key = np.isin(np.arange(len(waves)), key)
-    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(np.float32)[sums]
+    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(np.float32)[values]
     restricted, excluded = logits.copy(), logits.copy()
     restricted[is_known] = known.mean(axis=0) + of_key
     excluded[is_known] = known - of_key
     return Rule(key, restricted, excluded)
 
 
+def rule_values(dataset: Dataset) -> Int[np.ndarray, "example"] | None:
+    """The value of the rule for each example, in the order in which the operation is a shift.
+
+    Returns:
+        -1 of an example whose tokens or whose label are left out of that order; None if the tokens
+        are no cyclic group, or not all values are equally frequent.
+    """
+    order = dataset.shift_order
+    if order is None or len(order) < 2 or dataset.inputs.shape[1] < 2:
+        return None
+    n_tokens = 1 + int(max(dataset.inputs.max(), dataset.true_labels.max()))
+    places = places_in(order, n_tokens)
+    values = places[dataset.true_labels]
+    is_known = (places[dataset.inputs] >= 0).all(axis=1) & (values >= 0)
+    counts = np.bincount(values[is_known], minlength=len(order))
+    is_even = counts.min() == counts.max() > 0 and len(counts) == len(order)
+    return np.where(is_known, values, -1) if is_even else None
+
+
 def rule_scores(network: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
-    """Restricted and excluded losses, by the measures' names; none where inputs are no residues."""
-    if not isinstance(experiment.task, ModularTask):
-        return {}
+    """Restricted and excluded losses, by the measures' names; none without `rule_values`."""
     dataset, loss = examples.dataset, experiment.loss
-    rule = rule_of(logits_of_all(network, examples), dataset.inputs, order_of(experiment.task))
+    values = rule_values(dataset)
+    if values is None:
+        return {}
+    rule = rule_of(logits_of_all(network, examples), values)
     restricted, excluded = (losses_of(part, dataset, loss) for part in rule[1:])
     test, train, wrong = ~dataset.is_train, dataset.is_train, dataset.is_corrupted
     is_right = rule.restricted.argmax(axis=1) == dataset.true_labels

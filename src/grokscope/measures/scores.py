@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
+from grokscope.data.groups import Group
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, call
-from grokscope.experiment.tasks import ModularTask
-from grokscope.measures.spectrum import ipr, neuron_ipr, order_of
+from grokscope.measures.spectrum import ipr_over, neuron_ipr
 from grokscope.measures.table import Answers, Value, of_network, scores
 from grokscope.models.network import Layer, Network, named_arrays, vector_matrices
 from grokscope.training.compile import compiled
@@ -31,8 +31,8 @@ class Measurement:
     Attributes:
         scores: a number for each of `table.scores`, by name.
         norm: Frobenius norm of each weight matrix.
-        ipr: IPR of each unit's vector in each matrix that has vectors over residues, NaN for a
-            dead one (Eq. 3).
+        ipr: IPR of each unit's vector in each matrix that has vectors over tokens, NaN for a
+            dead one (Eq. 3); none if the task has no group.
         asked: what the experiment's `measures` return, by name.
     """
 
@@ -123,19 +123,18 @@ def matrices(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def measured_layers(model: Network) -> dict[str, Layer]:
-    """The layers whose units have vectors over residues, and so an IPR; the embedding first."""
+    """The layers whose units have vectors over tokens; the embedding first."""
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
 def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:
-    """Measure a network; IPR in the order of residues that suits the operation."""
-    task = experiment.task
+    """Measure a network; IPR in the spectrum of the task's group, if it has one."""
+    group = examples.dataset.group
     arrays = named_arrays(model)
     vectors = vector_matrices(model)
     spectra = np.zeros((0, 0))
-    if isinstance(task, ModularTask) and vectors:
-        order = order_of(task)
-        spectra = np.stack([ipr(arrays[name][order]) for name in vectors])
+    if group is not None and vectors:
+        spectra = np.stack([ipr_over(arrays[name], group) for name in vectors])
     return Measurement(
         scores=examples.scores(model, experiment.loss),
         norm=np.array([np.linalg.norm(matrix) for matrix in matrices(arrays).values()], np.float32),
@@ -153,13 +152,11 @@ def _asked(model: Network, examples: Examples, experiment: Experiment) -> dict[s
     return found | {code.function: _own(code, model, examples.dataset) for code in codes}
 
 
-def layer_ipr(
-    network: Network, layer: str, order: Int[np.ndarray, "residue"]
-) -> Float[np.ndarray, "unit"]:
+def layer_ipr(network: Network, layer: str, group: Group) -> Float[np.ndarray, "unit"]:
     """IPR_k of a layer that has vectors (Eq. 4); NaN for a dead unit."""
     arrays = named_arrays(network)
     vectors = network.layers[layer].vectors
-    return neuron_ipr(np.stack([ipr(arrays[name][order]) for name in vectors]))
+    return neuron_ipr(np.stack([ipr_over(arrays[name], group) for name in vectors]))
 
 
 def embedding_ipr(
@@ -167,7 +164,7 @@ def embedding_ipr(
 ) -> Float[np.ndarray, "step neuron"]:
     """IPR_k at every measurement, of the layer next to the input; no neurons if none has any."""
     layers = measured_layers(model)
-    if not layers:
+    if not layers or not measured[0].ipr.size:
         return np.zeros((len(measured), 0))
     rows = len(next(iter(layers.values())).vectors)
     return neuron_ipr(np.stack([m.ipr[:rows] for m in measured]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
-from grokscope.experiment.tasks import ModularTask
+from grokscope.data.groups import Group
+from grokscope.data.groups import residue_order as residue_order
 
 DEAD_NORM = 1e-3
 """Vectors of a smaller Euclidean norm are dead: a neuron of such vectors adds less than 1e-9 to a
@@ -49,10 +50,17 @@ def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit
     >>> ipr(np.stack([cosine, np.eye(97)[5], np.zeros(97)], axis=1)).round(3)
     array([1. , 0.02, nan])
     """
+    return _participation(vectors, power_spectrum)
+
+
+def _participation(
+    vectors: Float[np.ndarray, "residue *unit"], power_of: Callable[[np.ndarray], np.ndarray]
+) -> Float[np.ndarray, "*unit"]:
+    """Σ power² / (Σ power)² over the components of each vector; NaN for a dead one."""
     norm = np.linalg.norm(vectors.astype(np.float64), axis=0)
     alive = norm > DEAD_NORM
     # To unit scale first, so that squares of tiny weights do not underflow.
-    power = power_spectrum(vectors / np.where(alive, norm, 1.0))
+    power = power_of(vectors / np.where(alive, norm, 1.0))
     with np.errstate(invalid="ignore", divide="ignore"):
         ratio = (power**2).sum(axis=0) / power.sum(axis=0) ** 2
     return np.where(alive, ratio, np.nan)
@@ -74,33 +82,26 @@ def mean_ipr(neuron_ipr: Float[np.ndarray, "*step neuron"]) -> Float[np.ndarray,
         return np.asarray(np.where(alive, neuron_ipr, 0).sum(axis=-1) / alive.sum(axis=-1))
 
 
-@cache  # asked for at every measurement
-def residue_order(operation: str, modulus: int) -> Int[np.ndarray, "residue"]:
-    """The order of the residues in which the operation is a cyclic shift.
+def ipr_over(vectors: Float[np.ndarray, "token *unit"], group: Group) -> Float[np.ndarray, "*unit"]:
+    """IPR along the first axis in the spectrum of a task's group; NaN for a dead vector.
 
-    For addition, 0 to p - 1. For multiplication modulo a prime, the p - 1 powers of the
-    smallest primitive root (discrete logarithms): only in this order are the features of a
-    network that has learned it periodic; zero is left out. The paper is silent here. Modulo a
-    composite number multiplication has no such order, and the plain one is returned.
-
-    >>> residue_order("multiplication", 7).tolist()
-    [1, 3, 2, 6, 4, 5]
+    Of a cyclic group it is the paper's, in the order in which the operation is a shift (Eq. 3). Of
+    any other the isotypic components of functions on the group take the place of frequencies: it
+    is 1 for a matrix coefficient of one irreducible representation (Chughtai et al., 2023).
     """
-    # A user's own operation has the plain order too.
-    plain = np.arange(modulus)
-    plain.setflags(write=False)  # as every caller gets the same array
-    is_prime = all(modulus % divisor for divisor in range(2, int(modulus**0.5) + 1))
-    if operation != "multiplication" or not is_prime:
-        return plain
-    for root in range(1, modulus):
-        powers = [1]
-        while (following := powers[-1] * root % modulus) != 1:
-            powers.append(following)
-        if len(powers) == modulus - 1:
-            order = np.array(powers)
-            order.setflags(write=False)
-            return order
-    raise AssertionError("every prime has a primitive root")
+    if group.table is None:
+        return ipr(vectors[group.elements])
+    return _participation(vectors[group.elements], group.components.power)
+
+
+def share_over(
+    vectors: Float[np.ndarray, "token *unit"], group: Group
+) -> Float[np.ndarray, "component *unit"]:
+    """The share of a vector's power in each frequency, or in each isotypic component."""
+    if group.table is None:
+        return power_share(vectors[group.elements])
+    power = group.components.power(vectors[group.elements])
+    return power / np.maximum(power.sum(axis=0), 1e-30)
 
 
 def places_in(order: Int[np.ndarray, "residue"], modulus: int) -> Int[np.ndarray, "modulus"]:
@@ -112,8 +113,3 @@ def places_in(order: Int[np.ndarray, "residue"], modulus: int) -> Int[np.ndarray
     places = np.full(modulus, -1)
     places[order] = np.arange(len(order))
     return places
-
-
-def order_of(task: ModularTask) -> Int[np.ndarray, "residue"]:
-    """The `residue_order` of a task's operation; of a user's own the plain order."""
-    return residue_order(task.operation, task.modulus)

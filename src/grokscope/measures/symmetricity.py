@@ -72,7 +72,7 @@ def symmetricities(
     network: Network, examples: Examples, experiment: Experiment
 ) -> dict[str, float]:
     """Symmetricity over all pairs and over corrupted ones; none without `operands`."""
-    if not network.operands:
+    if len(network.operands) != 2:
         return {}
     pairs, is_corrupted = examples.dataset.inputs, examples.dataset.is_corrupted
     n_labels = experiment.n_labels

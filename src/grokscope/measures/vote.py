@@ -7,10 +7,9 @@ from jaxtyping import Float, Int
 
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.logits import scores_of
 from grokscope.measures.scores import Examples
-from grokscope.measures.spectrum import order_of, places_in
+from grokscope.measures.spectrum import places_in
 
 FORMS = ((-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2), (0, 0))
 """Factors a, b of the waves in q + a m + b n that (cos(m) + cos(n))² cos(q) is made of."""
@@ -64,10 +63,19 @@ def vote_logits(
     return logits
 
 
+def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
+    """The order in which data have a vote; None if they are no pairs of a cyclic group."""
+    order = dataset.shift_order
+    if order is None or dataset.inputs.shape[1] != 2 or len(order) > dataset.n_labels:
+        return None
+    return order
+
+
 def vote_scores(examples: Examples, experiment: Experiment) -> dict[str, float]:
-    """Accuracies of the vote, by the measures' names; none where inputs are no residues."""
-    if not isinstance(experiment.task, ModularTask):
+    """Accuracies of the vote, by the measures' names; none without pairs of a cyclic group."""
+    order = vote_order(examples.dataset)
+    if order is None:
         return {}
-    logits = vote_logits(examples.dataset, order_of(experiment.task))
+    logits = vote_logits(examples.dataset, order)
     scores = scores_of(logits, examples.dataset, experiment.loss)
     return {f"vote_{name}": scores[name] for name in ("test_accuracy", "corrected_accuracy")}

@@ -86,20 +86,20 @@ class Network(eqx.Module):
     """Base of all architectures; only `__call__` must be given, and `init` to make one.
 
     `init(key, n_inputs, n_labels, width=500, …)` is a class method, whose further arguments are
-    settings; `n_inputs` is the modulus, or the number of features.
+    settings; `n_inputs` is how many values a token can take, or the number of features. One that
+    has an argument `n_operands` is given the number of tokens of an example.
 
     Arrays are named by their path, as in `blocks_0_query`; matrices are [output, input], as the
-    paper prints them, except for those in `tables`.
+    paper prints them, except for those in which tokens look up their row, [token, unit].
     """
-
-    tables: ClassVar[tuple[str, ...]] = ()
-    """Matrices whose rows are looked up, [input, unit]: transposes of the paper's."""
-
-    operands: ClassVar[tuple[str, ...]] = ()
-    """For each operand of a pair, the one of `tables` in which its row is looked up."""
 
     readout: ClassVar[str] = "W"
     """The matrix [label, unit] by which `features` are multiplied, in networks that have them."""
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """For each operand, the matrix [token, unit] in which its row is looked up."""
+        return ()
 
     @property
     def layers(self) -> dict[str, Layer]:
@@ -122,7 +122,7 @@ class Network(eqx.Module):
         raise NotImplementedError
 
     def logits_of_rows(self, rows: Float[Array, "operand unit"]) -> Float[Array, "label"]:
-        """Logits in evaluation of a pair whose operands have these rows in their tables."""
+        """Logits in evaluation of an example whose operands have these rows in their tables."""
         tables: dict[str, list[Array]] = {}
         tokens = []
         for name, row in zip(self.operands, rows, strict=True):

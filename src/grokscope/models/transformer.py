@@ -1,8 +1,9 @@
-"""An encoder-only Transformer of the two tokens m and n, read at the last (App. G)."""
+"""An encoder-only Transformer of two tokens or others, read at the last (App. G)."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,6 +16,10 @@ from grokscope.models.normalization import LayerNorm, Statistics, normalized
 
 MLP_RATIO = 4
 """Width of a block's MLP over d."""
+
+
+Dropped = Callable[[Array, int], Array]
+"""Drops some coordinates of an array in training; the number is that of the site."""
 
 
 class Block(eqx.Module):
@@ -47,22 +52,21 @@ class Transformer(Network):
     A softmax over two positions is a logistic function of the difference of two scores. In the
     first block queries, keys and values depend on one token and its position, and attention on a
     pair of tokens: all are computed once a step. The last block computes its last position only.
+    Of other numbers of tokens nothing is shared, and attention is a softmax.
 
     >>> model = Transformer.init(jax.random.key(0), 5, 5, width=8, heads=2)
     >>> model(jnp.array([[0, 1], [4, 2]])).shape
     (2, 5)
     """
 
-    E: Float[Array, "modulus d"]
-    P: Float[Array, "2 d"]
+    E: Float[Array, "token d"]
+    P: Float[Array, "operand d"]
     blocks: tuple[Block, ...]
-    W: Float[Array, "modulus d"] | None  # None is E's own
+    W: Float[Array, "label d"] | None  # None is E's own
     norm: LayerNorm | None
     heads: int = eqx.field(static=True)
     scaling: str = eqx.field(static=True)
     dropout_sites: str = eqx.field(static=True)
-    tables: ClassVar[tuple[str, ...]] = ("E", "P")
-    operands: ClassVar[tuple[str, ...]] = ("E", "E")
 
     @classmethod
     def init(
@@ -78,6 +82,7 @@ class Transformer(Network):
         scaling: str = "mup",
         dropout_sites: str = "everywhere",
         normalization: str | None = None,
+        n_operands: int = 2,
     ) -> Transformer:
         """Embeddings ~ N(0, 1), other weights ~ N(0, 1 / fan-in); variances.
 
@@ -102,7 +107,7 @@ class Transformer(Network):
         return cls(
             E=jax.random.normal(embeddings, (n_inputs, width), jnp.float32)
             * (width**-0.5 if as_read_out else 1),
-            P=jax.random.normal(positions, (2, width), jnp.float32),
+            P=jax.random.normal(positions, (n_operands, width), jnp.float32),
             blocks=tuple(map(block, rest)),
             W=None if tied else normal(readout, n_labels, width),
             norm=norm(),
@@ -112,6 +117,11 @@ class Transformer(Network):
         )
 
     @property
+    def operands(self) -> tuple[str, ...]:
+        """E of all."""
+        return ("E",) * len(self.P)
+
+    @property
     def layers(self) -> dict[str, Layer]:
         """The d coordinates of the token embedding, the hidden units of each block's MLP, and the
         coordinates that the logits are read from.
@@ -119,15 +129,20 @@ class Transformer(Network):
         layers = {"embedding": Layer(("E",), "E")}
         for index in range(len(self.blocks)):
             layers[f"block_{index}_mlp"] = Layer((), f"blocks_{index}_contract")
-        return layers if self.W is None else {**layers, "output": Layer(("W",), "W")}
+        if self.W is None:
+            return layers
+        labels = ("W",) if self.W.shape == self.E.shape else ()
+        return {**layers, "output": Layer(labels, "W")}
 
     @property
     def _score_scale(self) -> float:
         per_head = self.E.shape[1] // self.heads
         return 1 / per_head if self.scaling == "mup" else per_head**-0.5
 
-    def shared(self) -> Shared:
+    def shared(self) -> Shared | None:
         """Keys, values and attention of the first block: products of p rows, not of examples."""
+        if len(self.P) != 2:
+            return None
         block, queried = self.blocks[0], slice(0 if len(self.blocks) > 1 else 1, 2)
         x = self.E + self.P[:, None]
         h = _normed(block.attention_norm, x)
@@ -147,17 +162,17 @@ class Transformer(Network):
         return Shared(x, value, jnp.stack([attention(position) for position in positions]))
 
     def __call__(
-        self, inputs: Int[Array, "example 2"], shared: Shared | None = None
-    ) -> Float[Array, "example modulus"]:
+        self, inputs: Int[Array, "example operand"], shared: Shared | None = None
+    ) -> Float[Array, "example label"]:
         """Logits in evaluation."""
         return self._logits(self._features(inputs, shared, None, 0.0))
 
-    def features(self, inputs: Int[Array, "example 2"]) -> Float[Array, "example d"]:
+    def features(self, inputs: Int[Array, "example operand"]) -> Float[Array, "example d"]:
         """What the logits are read from: coordinate k adds `features[:, k] * W[:, k]`."""
         return self._features(inputs, None, None, 0.0)
 
-    def logits_of_rows(self, rows: Float[Array, "operand d"]) -> Float[Array, "modulus"]:
-        """Logits of a pair with these embeddings; a tied read-out stays what it is."""
+    def logits_of_rows(self, rows: Float[Array, "operand d"]) -> Float[Array, "label"]:
+        """Logits of an example with these embeddings; a tied read-out stays what it is."""
         untied = (
             self
             if self.W is not None
@@ -169,11 +184,11 @@ class Transformer(Network):
 
     def in_training(
         self,
-        inputs: Int[Array, "example 2"],
+        inputs: Int[Array, "example operand"],
         key: PRNGKeyArray | None = None,
         dropout: Float[Array, ""] | float = 0.0,
         shared: Shared | None = None,
-    ) -> tuple[Float[Array, "example modulus"], list[Statistics]]:
+    ) -> tuple[Float[Array, "example label"], list[Statistics]]:
         """Logits; with a key, under dropout of what attention and MLP add; everywhere also of the
         embeddings' sum and of attention weights.
         """
@@ -193,12 +208,6 @@ class Transformer(Network):
         key: PRNGKeyArray | None,
         dropout: Float[Array, ""] | float,
     ) -> Array:
-        shared = self.shared() if shared is None else shared
-        m, n = inputs[:, 0], inputs[:, 1]
-
-        def rows(table: Array, tokens: Array) -> Array:
-            return table.at[tokens].get(mode="promise_in_bounds")  # the tokens are ours
-
         def dropped(h: Array, site: int) -> Array:
             """`h`, some coordinates of which are dropped in training."""
             if key is None:
@@ -207,19 +216,59 @@ class Transformer(Network):
             kept = dropout_mask(jax.random.fold_in(key, site), flat, jnp.asarray(dropout))
             return drop(h, kept.reshape(h.shape), dropout)
 
-        depth = len(self.blocks)
         everywhere = key is not None and self.dropout_sites == "everywhere"
+        shared = self.shared() if shared is None else shared
+        last = (
+            self._last_of_many(inputs, dropped, everywhere)
+            if shared is None
+            else self._last_of_two(inputs, shared, dropped, everywhere)
+        )
+        features = _normed(self.norm, last)
+        return features / features.shape[1] if self.scaling == "mup" else features
+
+    def _last_of_many(self, inputs: Array, dropped: Dropped, everywhere: bool) -> Array:
+        """The last position of any number of tokens, behind all blocks: [example, d]."""
+        depth, heads = len(self.blocks), self.heads
+        x = _rows(self.E, inputs.T) + self.P[:, None]  # [position, example, d]
+        x = dropped(x, 2 * depth) if everywhere else x
+        for index, block in enumerate(self.blocks):
+            h = _normed(block.attention_norm, x)
+            keys, values = (
+                (h @ matrix.T).reshape(*h.shape[:2], heads, -1)
+                for matrix in (block.key, block.value)
+            )
+            x, h = (x[-1:], h[-1:]) if index == depth - 1 else (x, h)
+            queries = (h @ block.query.T).reshape(*h.shape[:2], heads, -1)
+            scores = jnp.einsum("qehi,kehi->qehk", queries, keys) * self._score_scale
+            weights = jax.nn.softmax(scores)
+            weights = dropped(weights, 2 * depth + 1 + index) if everywhere else weights
+            mixed = jnp.einsum("qehk,kehi->qehi", weights, values).reshape(x.shape)
+            x = self._behind(block, x, mixed, index, dropped)
+        return x[-1]
+
+    def _behind(self, block: Block, x: Array, mixed: Array, index: int, dropped: Dropped) -> Array:
+        """What leaves a block: x and what attention and MLP add to it."""
+        x = x + dropped(mixed @ block.output.T, 2 * index)
+        h = _normed(block.mlp_norm, x)
+        return x + dropped(jax.nn.relu(h @ block.expand.T) @ block.contract.T, 2 * index + 1)
+
+    def _last_of_two(
+        self, inputs: Array, shared: Shared, dropped: Dropped, everywhere: bool
+    ) -> Array:
+        """The same of two tokens."""
+        m, n = inputs[:, 0], inputs[:, 1]
+        depth = len(self.blocks)
         # All of [position, example, d].
         x: Any = None
         if everywhere:
-            x = dropped(jnp.stack([rows(shared.x[i], (m, n)[i]) for i in range(2)]), 2 * depth)
+            x = dropped(jnp.stack([_rows(shared.x[i], (m, n)[i]) for i in range(2)]), 2 * depth)
         for index, block in enumerate(self.blocks):
             if x is None:  # the first block, of which examples share what follows
                 queried = [0, 1][-len(shared.attention) :]
-                x = jnp.stack([rows(shared.x[i], (m, n)[i]) for i in queried])
-                v_m, v_n = rows(shared.values[0], m), rows(shared.values[1], n)
+                x = jnp.stack([_rows(shared.x[i], (m, n)[i]) for i in queried])
+                v_m, v_n = _rows(shared.values[0], m), _rows(shared.values[1], n)
                 pair = m * len(self.E) + n
-                weight = jnp.stack([rows(table, pair) for table in shared.attention])
+                weight = jnp.stack([_rows(table, pair) for table in shared.attention])
             else:
                 h = _normed(block.attention_norm, x)
                 (k_m, k_n), (v_m, v_n) = h @ block.key.T, h @ block.value.T
@@ -232,11 +281,13 @@ class Transformer(Network):
                 mixed = self._of_heads(to_m) * v_m + self._of_heads(to_n) * v_n
             else:
                 mixed = v_n + self._of_heads(weight) * (v_m - v_n)
-            x = x + dropped(mixed @ block.output.T, 2 * index)
-            h = _normed(block.mlp_norm, x)
-            x = x + dropped(jax.nn.relu(h @ block.expand.T) @ block.contract.T, 2 * index + 1)
-        features = _normed(self.norm, x[-1])
-        return features / features.shape[1] if self.scaling == "mup" else features
+            x = self._behind(block, x, mixed, index, dropped)
+        return x[-1]
+
+
+def _rows(table: Float[Array, "row d"], tokens: Int[Array, "*token"]) -> Float[Array, "*token d"]:
+    """Rows of a table; the tokens are ours, and need no check."""
+    return table.at[tokens].get(mode="promise_in_bounds")
 
 
 def _normed(norm: LayerNorm | None, x: Float[Array, "*token d"]) -> Float[Array, "*token d"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -18,7 +17,7 @@ from grokscope.models.normalization import (
     Statistics,
     normalized,
 )
-from grokscope.models.pairs import activated_sum
+from grokscope.models.tokens import activated_sum, table_names, tables_of
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"quadratic": jnp.square, "relu": jax.nn.relu}
 
@@ -27,20 +26,20 @@ class TwoLayer(Network):
     """f(m, n) = W norm(φ(U e_m + V e_n)).
 
     U and V are kept as the transposes of the paper's, so that all three matrices have one row
-    a residue and one column a neuron, and a token's embedding is a contiguous row.
+    a residue and one column a neuron, and a token's embedding is a contiguous row. Of a third and
+    a fourth operand the matrices are in `more`; of a single one there is no V.
 
     >>> model = TwoLayer.init(jax.random.key(0), 5, 5, width=8)
     >>> model(jnp.array([[0, 1], [4, 2]])).shape
     (2, 5)
     """
 
-    U: Float[Array, "modulus width"]
-    V: Float[Array, "modulus width"]
-    W: Float[Array, "modulus width"]
+    U: Float[Array, "token width"]
+    V: Float[Array, "token width"] | None
+    W: Float[Array, "label width"]
     activation: str = eqx.field(static=True)
     norm: Norm | None = None
-    tables: ClassVar[tuple[str, ...]] = ("U", "V")
-    operands: ClassVar[tuple[str, ...]] = ("U", "V")
+    more: tuple[Float[Array, "token width"], ...] = ()
 
     @classmethod
     def init(
@@ -51,36 +50,47 @@ class TwoLayer(Network):
         width: int,
         activation: str = "quadratic",
         normalization: str | None = None,
+        n_operands: int = 2,
     ) -> TwoLayer:
-        """Weights ~ N(0, (16N)^(-2/3)), a variance (App. A); of pairs, inputs are like labels."""
-        assert n_inputs == n_labels
+        """Weights ~ N(0, (16N)^(-2/3)), a variance (App. A)."""
         scale = (16 * width) ** (-1 / 3)
-        U, V, W = scale * jax.random.normal(key, (3, n_inputs, width), jnp.float32)
+        ends = [n_inputs * place for place in range(1, n_operands + 1)]
+        rows = scale * jax.random.normal(key, (ends[-1] + n_labels, width), jnp.float32)
+        *tables, W = jnp.split(rows, ends)
         norm = None if normalization is None else NORMALIZATIONS[normalization].init(width)
-        return cls(U, V, W, activation, norm)
+        U, V, *more = [*tables, None][: max(2, n_operands)]
+        return cls(U, V, W, activation, norm, tuple(more))
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """U of the first, V of the second."""
+        return table_names(len(tables_of(self)))
 
     @property
     def layers(self) -> dict[str, Layer]:
-        """One hidden layer; a neuron's three vectors are its columns of U, V and W."""
+        """One hidden layer; a neuron's vectors are its columns of U and V, and of W if labels are
+        tokens.
+        """
         gamma = None if self.norm is None else "norm_gamma"
-        return {"hidden": Layer(("U", "V", "W"), "W", gamma)}
+        labels = ("W",) if self.W.shape == self.U.shape else ()
+        return {"hidden": Layer((*self.operands, *labels), "W", gamma)}
 
-    def __call__(self, inputs: Int[Array, "example 2"]) -> Float[Array, "example modulus"]:
+    def __call__(self, inputs: Int[Array, "example operand"]) -> Float[Array, "example label"]:
         """Logits in evaluation."""
         return self.features(inputs) @ self.W.T
 
-    def features(self, inputs: Int[Array, "example 2"]) -> Float[Array, "example width"]:
+    def features(self, inputs: Int[Array, "example operand"]) -> Float[Array, "example width"]:
         """What the neurons add, in evaluation: neuron k adds `features[:, k] * W[:, k]`."""
-        hidden = activated_sum(ACTIVATIONS[self.activation], self.U, self.V, inputs, None, 0.0)
+        hidden = activated_sum(ACTIVATIONS[self.activation], tables_of(self), inputs, None, 0.0)
         return normalized(self.norm, hidden, training=False)[0]
 
     def in_training(
         self,
-        inputs: Int[Array, "example 2"],
+        inputs: Int[Array, "example operand"],
         key: PRNGKeyArray | None = None,
         dropout: Float[Array, ""] | float = 0.0,
         shared: PyTree = None,
-    ) -> tuple[Float[Array, "example modulus"], list[Statistics]]:
+    ) -> tuple[Float[Array, "example label"], list[Statistics]]:
         """Logits, and what BatchNorm saw.
 
         With a key, each pre-activation is dropped with probability `dropout`.
@@ -89,6 +99,6 @@ class TwoLayer(Network):
         if key is not None:
             kept = dropout_mask(key, (len(inputs), self.U.shape[1]), jnp.asarray(dropout))
         phi = ACTIVATIONS[self.activation]
-        hidden = activated_sum(phi, self.U, self.V, inputs, kept, dropout)
+        hidden = activated_sum(phi, tables_of(self), inputs, kept, dropout)
         hidden, seen = normalized(self.norm, hidden, training=True)
         return hidden @ self.W.T, seen

@@ -59,7 +59,7 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
     layer = layer_named(network, layer)
     require_terms(network, run.data, layer)
     table = held_table(run, layer)
-    has_waves = "mismatch" in table
+    has_waves = {"mismatch", "phase_V"} <= {*table}
     has_lottery = has_waves and run.elsewhere is None
     figure, grid = style.panels(1 + has_waves + has_lottery, 2, height=2.1)
     if has_waves:

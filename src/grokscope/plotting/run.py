@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from grokscope.errors import ConfigError
-from grokscope.measures.spectrum import power_share
+from grokscope.measures.spectrum import share_over
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLACK, BLUE, GREEN, RED
 from grokscope.plotting.panels import (
@@ -53,7 +53,7 @@ def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
     style.legend_above(curves, 3)
     dataset = run.data
     index = next(iter(corrupted_examples(dataset, 1).tolist()), 0)
-    if has_spectra := len(run.neuron_ipr) > 0:
+    if len(run.neuron_ipr):
         ipr_panel(histogram, run, "per-neuron IPR")
         histogram.set_ylabel("neurons")
         spectrum_panel(spectrum, run, chosen)
@@ -65,7 +65,7 @@ def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
 
     values = np.asarray(run.network(jnp.asarray(dataset.inputs[index : index + 1])))[0]
     logit_panel(logits, values, dataset, index)
-    where = f" ({', '.join(map(str, dataset.inputs[index]))})" if has_spectra else ""
+    where = f" ({', '.join(map(str, dataset.inputs[index]))})" if run.experiment.n_operands else ""
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"
     logits.set(title=f"logits of a {kind} example{where}", xlabel="label", ylabel="logit")
     logits.ticklabel_format(axis="y", scilimits=(-4, 4))
@@ -109,16 +109,20 @@ def plot_accuracies(runs: Sequence[Run], note: str = "") -> style.Picture:
 def spectrum_panel(axes: Axes, run: Run, chosen: Sequence[int]) -> None:
     """Draw the power spectra of chosen neurons' vectors in the first weight matrix."""
     matrix, vectors = run.embedding
+    group = run.data.group
+    assert group is not None  # as its neurons have an IPR
+    shares = share_over(vectors, group)
     looks = ((RED, ":"), (BLUE, "-"), (BLACK, "--"), (GREEN, "-."))
     for index, neuron in enumerate(chosen):
         color, dashes = looks[index % len(looks)]
         label = f"neuron {neuron}, IPR {run.neuron_ipr[neuron]:.2f}"
-        axes.plot(power_share(vectors[:, neuron]), color=color, ls=dashes, lw=1.2, label=label)
-    axes.set(
-        title=f"spectra of neurons' vectors in {matrix}",
-        xlabel="frequency",
-        ylabel="share of power",
-    )
+        marks = {} if group.table is None else {"marker": "o", "ms": 3}
+        axes.plot(shares[:, neuron], color=color, ls=dashes, lw=1.2, label=label, **marks)
+    axes.set(title=f"spectra of neurons' vectors in {matrix}", ylabel="share of power")
+    axes.set(xlabel="frequency")
+    if group.table is not None:
+        axes.set(xlabel="degree of the irreducible representation")
+        axes.set_xticks(range(len(shares)), map(str, group.components.degrees))
     if chosen:
         style.legend_above(axes, 2)
 

@@ -13,7 +13,6 @@ from jaxtyping import Float
 from grokscope.data.dataset import Dataset
 from grokscope.measures.orders import ENDS, pruning_order
 from grokscope.measures.pruning import fewest_neurons, layer_named, pruning_curve
-from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.record import COMPACT, LABELS, WHOLE, described
 from grokscope.runs.run import Run
@@ -85,7 +84,7 @@ def without_weights(run: Run) -> Run:
     examples = run.data
     left_out = {*named_arrays(network), *LABELS, "residue", "ipr", "vectors", "layer"}
     dataset = run.dataset.drop_vars(left_out & set(run.dataset.variables))
-    if measured_layers(network):
+    if run.layer_iprs:
         _add_layers(dataset, run, network)
         _add_curves(dataset, run, network, examples, exists)
     wrong = np.flatnonzero(examples.is_wrong)[:EXAMPLES]
@@ -100,8 +99,8 @@ def without_weights(run: Run) -> Run:
 
 def _add_layers(dataset: xr.Dataset, run: Run, network: Network) -> None:
     """IPR of every unit at the end, and what a norm layer gives it."""
-    for index, (name, layer) in enumerate(measured_layers(network).items()):
-        suffix = f"_{name}" if index else ""
+    for index, name in enumerate(run.layer_iprs):
+        layer, suffix = network.layers[name], f"_{name}" if index else ""
         attrs = described(f"IPR_k (Eq. 4) in layer {name}; missing for a dead neuron")
         attrs["layer"] = name
         dataset[f"neuron_ipr{suffix}"] = "neuron", _half(run.layer_ipr(name)), attrs

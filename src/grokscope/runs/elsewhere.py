@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int
 
-from grokscope.data.dataset import Dataset, complete, make_dataset, modular_table
+from grokscope.data.dataset import Dataset, complete, make_dataset
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.checks import require_measurable
 from grokscope.models.network import Layer, Network, arrays_of, with_arrays
 from grokscope.models.outside import Forward, Outside
@@ -124,62 +124,50 @@ def _with_data(
     experiment: Experiment, given_labels: object, is_train: object
 ) -> tuple[Experiment, Dataset]:
     """The experiment and its data, with labels and split of the user's own if there are any."""
-    data, task = make_dataset(experiment), experiment.task
+    data = make_dataset(experiment)
     if given_labels is None and is_train is None:
         return experiment, data
-    if not isinstance(task, ModularTask):
+    if experiment.n_operands is None:
         name = "given_labels" if given_labels is not None else "is_train"
         raise ConfigError(
-            f"`{name}` must be left out where inputs are no pairs of residues, got it for "
-            f"{task.title}. Let the function of the task return your labels and split."
+            f"`{name}` must be left out where inputs are no tokens, got it for "
+            f"{experiment.task.title}. Let the function of the task return your labels and split."
         )
-    true, p = modular_table(task).ravel(), task.modulus
-    trained = np.isin(np.arange(p * p), data.rows[: data.n_train])
+    shape, true = (experiment.n_inputs,) * experiment.n_operands, data.true_labels
+    trained, given = data.is_train, true
     if is_train is not None:
-        trained = _of_pairs("is_train", is_train, p, "b")
-    given = true
+        trained = _of_rows("is_train", is_train, shape, "b")[data.rows]
     if given_labels is not None:
-        given = np.where(trained, _of_pairs("given_labels", given_labels, p, "iu"), true)
-    n_train = int(trained.sum())
-    if not 0 < n_train < p * p:
+        labels = _of_rows("given_labels", given_labels, shape, "iu")[data.rows]
+        given = np.where(trained, labels, true).astype(true.dtype)
+    n_train, n_labels = int(trained.sum()), data.n_labels
+    if not 0 < n_train < len(true):
         raise ConfigError(
-            f"`is_train` must leave pairs for training and for testing, got {n_train} of {p * p} "
-            "for training. Mark those that the network was trained on."
+            f"`is_train` must leave examples for training and for testing, got {n_train} of "
+            f"{len(true)} for training. Mark those that the network was trained on."
         )
-    if given.min() < 0 or given.max() >= p:
+    if given.min() < 0 or given.max() >= n_labels:
         raise ConfigError(
-            f"`given_labels` must lie from 0 to {p - 1} where `is_train` is true, got "
+            f"`given_labels` must lie from 0 to {n_labels - 1} where `is_train` is true, got "
             f"{given.min()} to {given.max()}. Give the labels that the network was trained on."
         )
-    data = _own_data(true, given, trained, p)
-    wrong = float(data.is_wrong.sum() / n_train)
-    experiment = experiment.replace(train_fraction=n_train / p**2, corruption_fraction=wrong)
+    # A label that was drawn anew and is right nevertheless cannot be told from one that was kept.
+    order, wrong = np.argsort(~trained, kind="stable"), given != true
+    arrays = {"true_labels": true, "given_labels": given, "is_corrupted": wrong}
+    arrays |= {"inputs": data.inputs, "rows": data.rows}
+    data = replace(data, n_train=n_train, **{name: one[order] for name, one in arrays.items()})
+    share = n_train / len(true)
+    experiment = experiment.replace(train_fraction=share, corruption_fraction=wrong.sum() / n_train)
     return experiment.replace(corruption=None), data
 
 
-def _own_data(
-    true: Int[np.ndarray, "pair"],
-    given: Int[np.ndarray, "pair"],
-    is_train: Bool[np.ndarray, "pair"],
-    modulus: int,
-) -> Dataset:
-    """All pairs in the order of their rows, those for training first.
-
-    A label that was drawn anew and is right nevertheless cannot be told from one that was kept.
-    """
-    rows = np.argsort(~is_train, kind="stable")
-    inputs = np.stack(np.divmod(rows, modulus), axis=1).astype(np.int32)
-    true, given = (labels[rows].astype(np.int32) for labels in (true, given))
-    return Dataset(inputs, true, given, true != given, rows, int(is_train.sum()), modulus)
-
-
-def _of_pairs(name: str, values: object, modulus: int, kinds: str) -> np.ndarray:
-    """What is given for every pair (m, n), as an array over m·p + n."""
-    array = np.asarray(values)
-    if array.shape not in ((modulus, modulus), (modulus**2,)) or array.dtype.kind not in kinds:
+def _of_rows(name: str, values: object, shape: tuple[int, ...], kinds: str) -> np.ndarray:
+    """What is given for every row of a table, as an array over `Dataset.rows`."""
+    array, n_rows = np.asarray(values), math.prod(shape)
+    if array.shape not in (shape, (n_rows,)) or array.dtype.kind not in kinds:
         words = "True or False" if kinds == "b" else "a whole number"
         raise ConfigError(
-            f"`{name}` must hold {words} for each pair, as [m, n] or at m·p + n, {modulus**2} in "
-            f"all, got {array.dtype} {list(array.shape)}. Fill a table of all pairs."
+            f"`{name}` must hold {words} for each row, as [m, n] or at m·p + n of pairs, {n_rows} "
+            f"in all, got {array.dtype} {list(array.shape)}. Fill a table of all rows."
         )
     return array.ravel()

@@ -9,11 +9,9 @@ import xarray as xr
 from jaxtyping import Int
 
 from grokscope.errors import ConfigError, require_kind
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
 from grokscope.measures.scores import Examples, measured_layers
-from grokscope.measures.spectrum import order_of
 from grokscope.measures.table import scores
 from grokscope.measures.vote import vote_logits
 from grokscope.models.network import Network
@@ -165,18 +163,20 @@ def _extractable(
     """
     require_finished(run, "extracted")
     network, task = run.network, run.experiment.task
-    if not isinstance(task, ModularTask) or not measured_layers(network):
+    shift_order = run.data.shift_order if task.has_tokens else None
+    if shift_order is None or not measured_layers(network):
         raise ConfigError(
-            "`run` must be of a network whose units have vectors over residues, got "
+            "`run` must be of a network whose units have vectors over a cyclic group, got "
             f"{run.experiment.model.name} of {task.title}. Use attribution, which needs none."
         )
     if order is None:
-        return network, order_of(task)
+        return network, shift_order
     order = np.asarray(order)
     is_list = order.dtype.kind in "iu" and order.ndim == 1
-    if not is_list or len({*order.tolist()} & {*range(task.modulus)}) != order.size:
+    n_tokens = run.experiment.n_inputs
+    if not is_list or len({*order.tolist()} & {*range(n_tokens)}) != order.size:
         raise ConfigError(
-            f"`order` must hold residues from 0 to {task.modulus - 1}, each at most once, got "
+            f"`order` must hold residues from 0 to {n_tokens - 1}, each at most once, got "
             f"{order.dtype} {list(order.shape)}. Leave it out."
         )
     return network, order

@@ -20,6 +20,7 @@ from grokscope.models.image_mlp import ImageMLP
 from grokscope.models.network import Network
 from grokscope.models.normalization import EPS, MOMENTUM, Statistics
 from grokscope.models.outside import Forward
+from grokscope.models.tokens import tables_of
 from grokscope.models.transformer import Transformer
 from grokscope.models.two_layer import TwoLayer
 
@@ -119,7 +120,7 @@ class InTorch(Weights):
         self.architecture = type(network)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits of pairs [example, 2], or of features."""
+        """Logits of tokens [example, operand], or of features."""
         return FORWARD[self.architecture](self, inputs)
 
 
@@ -141,14 +142,19 @@ def _dense(net: Any, h: torch.Tensor, hidden: Any) -> torch.Tensor:
     return h @ net.W.T
 
 
+def _summed(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+    """The sum of the rows of every operand."""
+    return torch.stack([U[m] for U, m in zip(tables_of(net), inputs.T, strict=True)]).sum(dim=0)
+
+
 def _two_layer(net: Any, inputs: torch.Tensor) -> torch.Tensor:
-    h = net.U[inputs[:, 0]] + net.V[inputs[:, 1]]
+    h = _summed(net, inputs)
     h = h.square() if net.activation == "quadratic" else h.relu()
     return _normalized(net.norm, h) @ net.W.T
 
 
 def _deep_mlp(net: Any, inputs: torch.Tensor) -> torch.Tensor:
-    return _dense(net, (net.U[inputs[:, 0]] + net.V[inputs[:, 1]]).relu(), net.hidden)
+    return _dense(net, _summed(net, inputs).relu(), net.hidden)
 
 
 def _image_mlp(net: Any, inputs: torch.Tensor) -> torch.Tensor:

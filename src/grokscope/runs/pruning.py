@@ -12,7 +12,6 @@ from grokscope.errors import ConfigError
 from grokscope.measures.orders import ENDS, ORDERS, Units, pruning_order
 from grokscope.measures.pruning import band_of, layer_named, pruning_curve
 from grokscope.measures.pruning import random_curves as curves_at_random
-from grokscope.measures.scores import measured_layers
 from grokscope.models.network import Network
 from grokscope.runs.compact import COUNTS, side_by_side
 from grokscope.runs.run import Run, require_finished
@@ -171,8 +170,9 @@ def control_by_norm(run: Run, curve: xr.Dataset) -> xr.Dataset | None:
 
 def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[np.ndarray, "unit"]:
     """The number by which each unit of a layer is ordered."""
-    ipr = run.layer_ipr(layer) if layer in measured_layers(network) else None
-    units = Units(network, layer, run.data, ipr, seed)
+    if isinstance(by, str) and "ipr" in by and (reason := run.why_no_ipr):
+        raise ConfigError(f"`by` must be norm or random here: no IPR, as {reason}. Use norm.")
+    units = Units(network, layer, run.data, run.layer_iprs.get(layer), seed)
     n_units = units.layer.outgoing_of(network).shape[1]
     found = by
     if isinstance(by, str) and by in ORDERS:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, packages_of
+from grokscope.experiment.tasks import Counted
 from grokscope.measures.scores import Examples, Measurement, embedding_ipr, matrices
 from grokscope.measures.table import network_measures, of_network, scores, unit_measures
 from grokscope.models.network import Network, named_arrays, vector_matrices
@@ -68,6 +69,8 @@ def as_dataset(
     if experiment.has_own_data:
         attrs["data_sha256"] = examples.dataset.sha256
         labels = _labels(examples.dataset)
+        if isinstance(experiment.task, Counted) and experiment.task.has_tokens:
+            labels |= _tokens(examples.dataset)
     dataset = history(experiment, measured, network)
     at_end: dict[str, Variable] = {}
     if "failed_at" not in attrs:
@@ -211,12 +214,17 @@ def _labels(data: Dataset) -> dict[str, Variable]:
     }
 
 
+def _tokens(data: Dataset) -> dict[str, Variable]:
+    """The tokens of all examples, in split order."""
+    return {"inputs": (("data", "operand"), data.inputs, described("tokens of an example"))}
+
+
 def _spectra(
     experiment: Experiment, measured: Sequence[Measurement], network: Network
 ) -> tuple[dict[str, Variable], dict[str, Variable]]:
     """IPR of every vector at every step, and its coordinates; nothing if no unit has a vector."""
     layer_of = vector_matrices(network)
-    if not layer_of:
+    if not layer_of or not measured[0].ipr.size:
         return {}, {}
     ipr = np.stack([m.ipr for m in measured])
     words = (

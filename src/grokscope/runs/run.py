@@ -14,11 +14,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from grokscope.data.dataset import Dataset, make_dataset, with_labels
+from grokscope.data.groups import why_no_group
 from grokscope.errors import ConfigError, StoreError, require_kind
 from grokscope.experiment.experiment import SCHEMA, Experiment, digest
-from grokscope.experiment.tasks import ModularTask
+from grokscope.experiment.tasks import MNIST
 from grokscope.measures.phases import Phase, classify
-from grokscope.measures.spectrum import neuron_ipr, order_of
+from grokscope.measures.spectrum import neuron_ipr
 from grokscope.models.network import Network, array_name
 from grokscope.models.outside import Outside
 from grokscope.runs.files import read_dataset, write_dataset
@@ -150,7 +151,7 @@ class Run:
     def data(self) -> Dataset:
         """The examples that the network was trained and tested on.
 
-        Of pairs of residues whose labels code of the user's own made, they are read from the run.
+        Of tokens whose labels code of the user's own made, they are read from the run.
 
         Raises:
             ConfigError: if the user's code is needed and is not allowed to run, or makes other
@@ -159,9 +160,11 @@ class Run:
         if self.elsewhere is not None:
             return self.elsewhere.data
         stored = self.dataset
-        if "true_labels" in stored and isinstance(self.experiment.task, ModularTask):
+        if "true_labels" in stored and self.experiment.task.has_tokens:
             true, given = stored.true_labels.values, stored.given_labels.values
-            return with_labels(self.experiment, true, given, stored.is_corrupted.values == 1)
+            is_corrupted = stored.is_corrupted.values == 1
+            inputs = stored.inputs.values if "inputs" in stored else None
+            return with_labels(self.experiment, true, given, is_corrupted, inputs)
         data = make_dataset(self.experiment)
         if data.sha256 != stored.attrs.get("data_sha256", data.sha256):
             raise ConfigError(
@@ -175,7 +178,7 @@ class Run:
         """IPR_k of each neuron at the end of training; NaN for a dead neuron (Eq. 4).
 
         It is that of the layer next to the input; in a Transformer the neurons are coordinates of
-        its embedding. Empty if no unit has a weight vector over the residues.
+        its embedding. Empty if no unit has a weight vector over tokens, or these are no group.
         """
         return self.layer_ipr()
 
@@ -195,9 +198,19 @@ class Run:
         if layer not in found:
             raise ConfigError(
                 f"`layer` must be one that has an IPR, got {layer!r}. "
-                f"Use one of {', '.join(found) or 'none: this network has none'}."
+                + (f"Use one of {', '.join(found)}." if found else f"None has: {self.why_no_ipr}.")
             )
         return found[layer]
+
+    @property
+    def why_no_ipr(self) -> str | None:
+        """Why no neuron has an IPR, as a clause; None if some has."""
+        task = self.experiment.task
+        if self.layer_iprs:
+            return None
+        if isinstance(task, MNIST) or not task.has_tokens:
+            return "its inputs are no tokens"
+        return why_no_group(task) if self.data.group is None else "no unit has a vector over tokens"
 
     @property
     def layer_iprs(self) -> dict[str, Float[np.ndarray, "neuron"]]:
@@ -214,17 +227,14 @@ class Run:
         return {str(name): neuron_ipr(last[layers == name]) for name in dict.fromkeys(layers)}
 
     @property
-    def embedding(self) -> tuple[str, Float[np.ndarray, "residue neuron"]]:
-        """The first matrix that has an IPR: its name, and it in the order of its operation.
+    def embedding(self) -> tuple[str, Float[np.ndarray, "token neuron"]]:
+        """The first matrix that has an IPR: its name, and itself.
 
         Only of a run with weights, whose neurons have an IPR.
         """
-        task = self.experiment.task
-        assert isinstance(task, ModularTask)
         of_old_files = ["U"]  # of two-layer networks
         matrix = str(np.asarray(self.dataset.coords.get("vectors", of_old_files))[0])
-        order = order_of(task)
-        return matrix, self.dataset[matrix].values[order].astype(float)
+        return matrix, self.dataset[matrix].values.astype(float)
 
     def phase(self, **thresholds: float) -> Phase:
         """The phase by Table 2, or that the run diverged.

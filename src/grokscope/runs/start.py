@@ -11,11 +11,9 @@ from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.checks import NOT_OF_THE_WEIGHTS
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.orders import ORDERS, Units, pruning_order
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import layer_ipr, measured_layers
-from grokscope.measures.spectrum import order_of
 from grokscope.models.network import Layer, Network, array_name
 from grokscope.runs.run import Run, require_trained_here
 from grokscope.runs.store import Store
@@ -114,9 +112,9 @@ def _pruned(state: State, experiment: Experiment, data: Dataset) -> State:
             "Use memorizing."
         )
     layer = network.layers[name]
-    task, ipr = experiment.task, None
-    if name in measured_layers(network) and isinstance(task, ModularTask):
-        ipr = layer_ipr(network, name, order_of(task))
+    ipr = None
+    if name in measured_layers(network) and data.group is not None:
+        ipr = layer_ipr(network, name, data.group)
     units = Units(network, name, data, ipr, experiment.seeds.seed)
     order = pruning_order(ORDERS[start.prune_by](units), start.prune_first)
     kept = np.ones(len(order), bool)

@@ -20,7 +20,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
-from grokscope.experiment.tasks import OwnTask
+from grokscope.experiment.tasks import Counted
 from grokscope.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from grokscope.runs.files import (
     read_sealed,
@@ -315,7 +315,7 @@ class Store:
 
     def counted(self, grid: Grid) -> Grid:
         """A grid whose data are a user's own, with what the latest sweeps here say of them."""
-        if "task" not in grid.axes and not isinstance(grid.base.task, OwnTask):
+        if "task" not in grid.axes and not isinstance(grid.base.task, Counted):
             return grid
         known = {k: c for other in self._recorded_grids() for k, c in other.task_counts.items()}
         return grid.replace(counts=known | grid.counts)

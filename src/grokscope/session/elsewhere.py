@@ -30,15 +30,15 @@ def from_arrays(
         weights: arrays by name, of any library. Of a built-in network they have its names and
             shapes, such as U, V and W [residue, neuron] of a two-layer network.
         experiment: says task, loss and, if it is built in, model with its width. Without labels and
-            split of your own its seeds and fractions say which pairs were for training, and which
+            split of your own its seeds and fractions say which examples were for training, and which
             labels were wrong, as if it had been trained here.
         forward: of another network, what gives logits [example, label] from arrays by name and
-            inputs, both of NumPy; inputs are pairs [example, 2], or features.
+            inputs, both of NumPy; inputs are tokens [example, operand], or features.
         layers: of another network, which units are measured and pruned, as in
             `Layer(vectors=("E", "W"), outgoing="W")`; by default none.
-        given_labels: the label that each pair (m, n) was given, as [m, n]; by default the
+        given_labels: the label that each row was given, of pairs as [m, n]; by default the
             experiment's. Those of test examples do not count.
-        is_train: whether each pair was for training, as [m, n]; by default the experiment's.
+        is_train: whether each row was for training, in the same way; by default the experiment's.
 
     Returns:
         A run that cannot be stored.
@@ -69,7 +69,7 @@ def from_torch(
     Args:
         module: a module of the names and shapes of the experiment's built-in network, dots for
             underscores, or its state dict. With `layers`, any module of float32: it is called with
-            pairs [example, 2] of int64, or features, and gives logits. A copy of it is kept.
+            tokens [example, operand] of int64, or features, and gives logits. A copy of it is kept.
         experiment: as in `from_arrays`.
         layers: of a module that is no built-in network, which units are measured and pruned, by the
             names in its state dict; {} for none.

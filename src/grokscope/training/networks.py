@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -31,14 +32,27 @@ NETWORKS: dict[str, Any] = {
 """The class of each network by the name of its settings, but for the user's own."""
 
 
+class Sizes(NamedTuple):
+    """What a network has to be made for.
+
+    Attributes:
+        n_inputs: values of a token, or features.
+        n_labels: labels.
+        n_operands: tokens of an example; None of features.
+    """
+
+    n_inputs: int
+    n_labels: int
+    n_operands: int | None
+
+
 def init_model(experiment: Experiment) -> Network:
     """The network before training, from the experiment's `init` stream.
 
     Args:
         experiment: whose model, task and seeds are used.
     """
-    sizes = experiment.n_inputs, experiment.n_labels
-    return _make(experiment.model, *sizes, stream_key(experiment, "init"))
+    return _make(experiment.model, _sizes(experiment), stream_key(experiment, "init"))
 
 
 def model_shapes(experiment: Experiment) -> Network:
@@ -51,7 +65,11 @@ def model_shapes(experiment: Experiment) -> Network:
         ConfigError: if a network of the user's own cannot be made.
     """
     model: Any = experiment.model  # hashable, since it is frozen, which pyright does not see
-    return _shapes(model, experiment.n_inputs, experiment.n_labels)
+    return _shapes(model, _sizes(experiment))
+
+
+def _sizes(experiment: Experiment) -> Sizes:
+    return Sizes(experiment.n_inputs, experiment.n_labels, experiment.n_operands)
 
 
 def n_weights(experiment: Experiment) -> int:
@@ -67,10 +85,10 @@ def stream_key(experiment: Experiment, stream: str) -> PRNGKeyArray:
 
 
 @lru_cache(maxsize=256)  # every cell of a sweep asks for it
-def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
+def _shapes(model: Part, sizes: Sizes) -> Network:
     compilation()  # before JAX makes its first array
     try:
-        made = eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
+        made = eqx.filter_eval_shape(_make, model, sizes, jax.random.key(0))
     except TypeError as error:
         raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
     if not isinstance(made, Network):
@@ -87,9 +105,13 @@ def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
     return made
 
 
-def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> PyTree:
+def _make(model: Part, sizes: Sizes, key: PRNGKeyArray) -> PyTree:
     """A network, unless code of the user's own makes something else, which `_shapes` refuses."""
     if isinstance(model, OwnModel):
-        return load(model.code).init(key, n_inputs, n_labels, **model.settings)
-    document = model.model_dump(exclude={"dropout"})
-    return NETWORKS[document.pop("name")].init(key, n_inputs, n_labels, **document)
+        made_by, settings = load(model.code), model.settings
+    else:
+        settings = model.model_dump(exclude={"dropout"})
+        made_by = NETWORKS[settings.pop("name")]
+    if "n_operands" in inspect.signature(made_by.init).parameters:
+        settings["n_operands"] = sizes.n_operands
+    return made_by.init(key, sizes.n_inputs, sizes.n_labels, **settings)
