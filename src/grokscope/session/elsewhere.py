@@ -30,7 +30,7 @@ def from_arrays(
         weights: arrays by name, of any library. Of a built-in network they have its names and
             shapes, such as U, V and W [residue, neuron] of a two-layer network.
         experiment: says task, loss and, if it is built in, model with its width. Without labels and
-            split of your own its seeds and fractions say which examples were for training, and which
+            split of your own its seeds and fractions say which rows were for training, and which
             labels were wrong, as if it had been trained here.
         forward: of another network, what gives logits [example, label] from arrays by name and
             inputs, both of NumPy; inputs are tokens [example, operand], or features.
