@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
+from grokscope.data.corruption import corrupted
 from grokscope.data.groups import Group, group_of
 from grokscope.data.mnist import read_mnist
 from grokscope.data.own import changes, checked, counted, hash_of, own_data
 from grokscope.data.tables import Table, table_of, tokens_of
 from grokscope.errors import ConfigError, require_kind
-from grokscope.experiment.experiment import Experiment, count
+from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
-from grokscope.experiment.own_code import OwnCode, call
+from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.tasks import MNIST, Counted, TokenTask
 
 
@@ -78,11 +80,10 @@ def require_repeatable(experiment: Experiment, dataset: Dataset) -> None:
     Raises:
         ConfigError: if it does.
     """
-    code = experiment.corruption
-    if code is None:
-        return
-    if not np.array_equal(make_dataset(experiment).given_labels, dataset.given_labels):
-        raise ConfigError(changes(code.label))
+    codes = [experiment.corruption, experiment.label_scores]
+    own = [code.label for code in codes if isinstance(code, OwnCode)]
+    if own and not np.array_equal(make_dataset(experiment).given_labels, dataset.given_labels):
+        raise ConfigError(changes(own[0]))
 
 
 def complete(experiment: Experiment) -> Experiment:
@@ -202,13 +203,15 @@ def _make(experiment: Experiment, n_train: int) -> Dataset:
         table = table_of(task)
         inputs, labels = table.tokens[order], table.labels[order]
         rows, group = _rows(experiment, inputs), group_of(task, table)
+        all_inputs = partial(np.copy, inputs)
         test_inputs, test_labels, test_rows = inputs[n_train:], labels[n_train:], rows[n_train:]
     else:
         arrays = checked(task) if isinstance(task, Counted) else read_mnist()
         features, targets, test_inputs, test_labels = arrays
         inputs, labels = features[order[:n_train]], targets[order].astype(np.int32)
+        all_inputs = partial(np.take, features, order, axis=0)
         rows, test_rows = order, np.arange(len(test_labels))
-    given, is_corrupted = _corrupted(experiment, labels)
+    given, is_corrupted = corrupted(experiment, labels, all_inputs)
 
     def with_test(train: np.ndarray, test: np.ndarray) -> np.ndarray:
         return np.concatenate([train[:n_train], test]).astype(train.dtype)
@@ -227,50 +230,3 @@ def _make(experiment: Experiment, n_train: int) -> Dataset:
         if isinstance(array, np.ndarray):
             array.flags.writeable = False  # the user's measures are given them too
     return dataset
-
-
-def _corrupted(
-    experiment: Experiment, labels: Int[np.ndarray, "example"]
-) -> tuple[Int[np.ndarray, "example"], Bool[np.ndarray, "example"]]:
-    """Labels to train on, should an example be for training, and which of them are drawn anew.
-
-    The same share is drawn among the experiment's training examples and among the others.
-
-    Args:
-        experiment: complete.
-        labels: the true ones of all examples, in split order.
-    """
-    n_train, total, n_labels = experiment.n_train, experiment.n_examples, experiment.n_labels
-    # Rank and label are drawn for every example, so that neither depends on the two fractions.
-    rng = np.random.default_rng(experiment.seeds.of("corruption"))
-    rank = rng.permutation(total)
-    is_corrupted = np.concatenate(
-        [
-            np.argsort(np.argsort(part)) < count(experiment.corruption_fraction, len(part))
-            for part in (rank[:n_train], rank[n_train:])
-        ]
-    )
-    if experiment.corruption is not None:
-        drawn = _own_labels(experiment.corruption, labels, n_labels, rng)
-    elif experiment.exclude_true_label:
-        drawn = (labels + rng.integers(1, n_labels, total)) % n_labels
-    else:
-        drawn = rng.integers(n_labels, size=total)
-    return np.where(is_corrupted, drawn, labels).astype(np.int32), is_corrupted
-
-
-def _own_labels(
-    code: OwnCode, labels: Int[np.ndarray, "example"], n_labels: int, rng: np.random.Generator
-) -> Int[np.ndarray, "example"]:
-    """What a user's function gives every example in place of its label, should it be corrupted."""
-    drawn = np.asarray(call(code, labels.copy(), n_labels, rng))  # which it may change in place
-    if (
-        drawn.shape != labels.shape
-        or drawn.dtype.kind not in "iu"
-        or not 0 <= drawn.min() <= drawn.max() < n_labels
-    ):
-        raise ConfigError(
-            f"`{code.label}` must return {len(labels)} labels from 0 to "
-            f"{n_labels - 1}, got {drawn.dtype} {list(drawn.shape)}. Mend the function."
-        )
-    return drawn

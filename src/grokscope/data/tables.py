@@ -73,7 +73,7 @@ def table_of(task: TokenTask) -> Table:
         return Table(tokens, labels)
     tokens = tokens_of(task)
     if isinstance(task, ModularTask):
-        labels = _modular(task, tokens)
+        labels = labels_of(task, tokens)
     elif isinstance(task, ParityTask):
         labels = tokens[:, : task.relevant_bits].sum(axis=1) % 2
     else:
@@ -114,8 +114,12 @@ def composition(degree: int) -> Int[np.ndarray, "element element"]:
     return table
 
 
-def _modular(task: ModularTask, tokens: Int[np.ndarray, "row operand"]) -> Tokens:
-    """The labels of rows of residues."""
+def labels_of(task: ModularTask, tokens: Int[np.ndarray, "row operand"]) -> Tokens:
+    """The labels of rows of residues.
+
+    Raises:
+        ConfigError: if an operation of the user's own is not allowed to run, or returns no labels.
+    """
     code, p = task.operation, task.modulus
     if not isinstance(code, OwnCode):
         return OPERATIONS[code](p, *tokens.T) % p

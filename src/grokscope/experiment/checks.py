@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from grokscope.errors import ConfigError
+from grokscope.experiment.own_code import label
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.replace import locate
 from grokscope.experiment.start import Start
+from grokscope.experiment.tasks import ModularTask
 
 if TYPE_CHECKING:
     from grokscope.experiment.experiment import Experiment
@@ -61,14 +63,43 @@ def require_sets(experiment: Experiment) -> None:
         )
     if experiment.corruption is not None and experiment.exclude_true_label:
         raise ConfigError(
-            "`exclude_true_label` must be false with a corruption of your own, which draws the "
-            "labels, got true. Leave the true label out in your function."
+            "`exclude_true_label` must be false with another corruption than uniform, got true "
+            f"beside {label(experiment.corruption)}. Leave one of them out."
         )
+    _require_rows(experiment)
     if experiment.normalization == "batch_norm" and (batch_size or n_train) == 1:
         raise ConfigError(
             "`batch_size` must be at least 2 with batch_norm, got 1, which has no variance. "
             "Use layer_norm, or larger batches."
         )
+
+
+def _require_rows(experiment: Experiment) -> None:
+    """Refuse noise by tokens, by scores or by a second rule where there are none."""
+    task, kind, second = experiment.task, experiment.corruption, experiment.second_rule
+    if kind == "by_operand" and not task.has_tokens:
+        raise ConfigError(
+            f"`corruption` must not be by_operand without tokens, got task {task.name}. Use "
+            "asymmetric, or a function of your own."
+        )
+    if (kind == "by_instance") != (experiment.label_scores is not None):
+        raise ConfigError(
+            "`label_scores` must be given with corruption by_instance and with no other, got "
+            f"{label(experiment.label_scores)} beside {label(kind)}. Change one of them."
+        )
+    if kind != "second_rule":
+        return
+    if not isinstance(task, ModularTask):
+        raise ConfigError(
+            f"`corruption` must not be second_rule without residues, got task {task.name}. Use "
+            "a function of your own."
+        )
+    if second == "division" != task.operation:
+        raise ConfigError(
+            "`second_rule` must give every row a label, got division, which has none for n = 0. "
+            "Use it as the operation."
+        )
+    ModularTask(operation=second, modulus=task.modulus, operands=task.operands)  # or it is refused
 
 
 def require_listed_steps(experiment: Experiment) -> None:

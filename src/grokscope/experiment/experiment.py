@@ -17,6 +17,7 @@ from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment import checks
 from grokscope.experiment.course import Course
 from grokscope.experiment.models import Model, TwoLayerSettings
+from grokscope.experiment.noise import Noise
 from grokscope.experiment.optimizers import AdamW, Optimizer
 from grokscope.experiment.own_code import OwnCode, reading
 from grokscope.experiment.part import (
@@ -54,7 +55,7 @@ def count(fraction: float, total: int) -> int:
     return math.floor(fraction * total + 1e-5)
 
 
-class Experiment(Course):
+class Experiment(Noise, Course):
     """Everything that decides a run's result; `Experiment()` is the paper's default (App. A).
 
     Raises:
@@ -77,19 +78,6 @@ Use 0.5 to train on half of the examples.
         Field(gt=0, lt=1),
         Rule("must lie strictly between 0 and 1", "Use 0.5 to train on half of the examples."),
     ] = Field(default=0.5, description="α, the share of all examples used for training")
-    corruption_fraction: Annotated[
-        Number,
-        Field(ge=0, le=1),
-        Rule("must lie in [0, 1]", "Use 0.35 to corrupt 35 % of the training labels."),
-    ] = Field(default=0.0, description="ξ, the share of training labels drawn anew")
-    exclude_true_label: Annotated[
-        bool, Rule("must be true or false", "Use false for the paper's symmetric noise.")
-    ] = Field(default=False, description="draw corrupted labels among the p - 1 wrong ones only")
-    corruption: Annotated[
-        OwnCode | None, Rule("must be a function as in my_noise:shifted", "Leave it out.")
-    ] = Field(
-        default=None, description="your own function that draws corrupted labels (default uniform)"
-    )
     model: Annotated[
         Model,
         Field(discriminator="name"),
@@ -223,15 +211,22 @@ Use 0.5 to train on half of the examples.
         """All code of the user's own that it names."""
         parts = (self.task, self.model, self.optimizer)
         found = [getattr(part, "code", getattr(part, "operation", None)) for part in parts]
-        found += [self.corruption, *(self.measures or ())]
+        found += [*self._noise_codes, *(self.measures or ())]
         return [code for code in found if isinstance(code, OwnCode)]
+
+    @property
+    def _noise_codes(self) -> tuple[object, ...]:
+        """What may be code of the user's own, and is run for the wrong labels."""
+        second = self.second_rule if self.corruption == "second_rule" else None
+        return self.corruption, second, self.label_scores
 
     @property
     def has_own_data(self) -> bool:
         """Whether code or a file of the user's own makes its examples or their labels."""
         made_by = getattr(self.task, "code", getattr(self.task, "operation", None))
         from_file = isinstance(self.task, TableTask)
-        return isinstance(made_by, OwnCode) or from_file or self.corruption is not None
+        codes = (made_by, *self._noise_codes)
+        return from_file or any(isinstance(code, OwnCode) for code in codes)
 
     @property
     def earlier(self) -> Experiment:
@@ -364,7 +359,11 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             ConfigError: if the data are a user's own and are not counted.
         """
         self._counted("n_examples")
-        left_out = {part: getattr(getattr(self, part), "unrecorded", set()) for part in PARTS}
+        left_out: dict[str, Any] = {
+            part: getattr(getattr(self, part), "unrecorded", set()) for part in PARTS
+        }
+        if self.corruption != "second_rule":
+            left_out["second_rule"] = True
         document = self.model_dump(exclude_none=True, exclude=left_out)
         document["schema"] = self.schema_version
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

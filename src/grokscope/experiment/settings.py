@@ -12,6 +12,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from grokscope.experiment.models import DropoutSites, Normalization, TiedInit
+from grokscope.experiment.noise import NamedNoise
 from grokscope.experiment.part import Part
 from grokscope.experiment.tasks import SymmetricGroup
 
@@ -33,7 +34,9 @@ class Settings(TypedDict, total=False, extra_items=object):
     train_fraction: float
     corruption_fraction: float
     exclude_true_label: bool
-    corruption: Code | None
+    corruption: NamedNoise | Code | None
+    second_rule: Code
+    label_scores: Code | None
     model: Part | Code | Mapping[str, object]
     width: int
     depth: int

@@ -9,7 +9,7 @@ const UNKNOWN = -1;
 const COARSE = 4; // as in refine.COARSE
 
 function classify(cell) {
-  const { train_accuracy: train, test_accuracy: test, peak_test_accuracy: peak, failed_at: failed } = data.cells;
+  const { train_accuracy: train, test_accuracy: test, peak_test_accuracy: peak, failed_at: failed, second_rule_accuracy: second } = data.cells;
   if (train[cell] === null && failed[cell] === null) return UNKNOWN;
   const values = [train[cell], test[cell], peak[cell]];
   if (failed[cell] !== null || values.includes(null)) return 6;
@@ -18,6 +18,7 @@ function classify(cell) {
   if (generalized && memorized) return 0;
   if (generalized && train[cell] >= 1 + slack - data.corruption[cell] - 1e-9) return 1;
   if (generalized) return 2;
+  if (second && second[cell] !== null && second[cell] >= generalizes) return 7;
   if (memorized) return 3;
   return peak[cell] >= generalizes ? 4 : 5;
 }

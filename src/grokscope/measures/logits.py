@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from grokscope.data.corruption import second_labels
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import Examples, score_means, score_values
@@ -113,6 +114,19 @@ def rule_scores(network: Network, examples: Examples, experiment: Experiment) ->
         "excluded_train_loss": float(excluded[train].mean()),
         "excluded_corrupted_loss": _mean(excluded[wrong]),
     }
+
+
+def second_rule_scores(
+    network: Network, examples: Examples, experiment: Experiment
+) -> dict[str, float]:
+    """How often test examples are answered by the second rule; none without one."""
+    dataset = examples.dataset
+    if experiment.corruption != "second_rule":
+        return {}
+    test = ~dataset.is_train
+    answers = logits_of_all(network, examples)[test].argmax(axis=1)
+    second = second_labels(experiment, dataset.inputs[test])
+    return {"second_rule_accuracy": float((answers == second).mean())}
 
 
 def _mean(values: np.ndarray) -> float:

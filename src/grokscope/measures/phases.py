@@ -24,6 +24,7 @@ class Phase(StrEnum):
     FORGETTING = "forgetting", "G", "generalised at some step, and no longer does"
     CONFUSION = "confusion", "X", "neither generalises nor memorises, and never generalised"
     DIVERGED = "diverged", "D", "its loss was no longer finite"
+    SECOND_RULE = "second_rule", "S", "generalises by the second rule of its labels"
 
     def __new__(cls, value: str, letter: str, meaning: str) -> Phase:
         """A word with its letter and its meaning."""
@@ -51,6 +52,7 @@ def classify(
     test_accuracy: Numbers,
     peak_test_accuracy: Numbers,
     corruption_fraction: Numbers,
+    second_rule_accuracy: Numbers = np.nan,
     *,
     generalizes: float = 0.9,
     memorizes: float = 0.9,
@@ -67,6 +69,8 @@ def classify(
         test_accuracy: at the end of training; 0 to 1.
         peak_test_accuracy: the highest at any measured step; 0 to 1.
         corruption_fraction: ξ; 0 to 1.
+        second_rule_accuracy: of test examples, against the labels of the second rule; NaN if the
+            labels have one rule alone.
         generalizes: least test accuracy of a network that has generalised.
         memorizes: least training accuracy of a network that has memorised.
         slack: room for guessing and fluctuation above 1 - ξ.
@@ -78,8 +82,8 @@ def classify(
     [<Phase.COEXISTENCE: 'coexistence'>, <Phase.PARTIAL_INVERSION: 'partial_inversion'>,
      <Phase.FULL_INVERSION: 'full_inversion'>, <Phase.MEMORIZATION: 'memorization'>]
     """
-    train, test, peak, corruption = np.broadcast_arrays(
-        train_accuracy, test_accuracy, peak_test_accuracy, corruption_fraction
+    train, test, peak, corruption, second = np.broadcast_arrays(
+        train_accuracy, test_accuracy, peak_test_accuracy, corruption_fraction, second_rule_accuracy
     )
     generalized, memorized = test >= generalizes, train >= memorizes
     # Accuracies are ratios of counts: a boundary value must not fall to a rounding error.
@@ -89,6 +93,7 @@ def classify(
         generalized & memorized,
         generalized & above_clean,
         generalized,
+        second >= generalizes,
         memorized,
         peak >= generalizes,
     ]
@@ -97,6 +102,7 @@ def classify(
         Phase.COEXISTENCE,
         Phase.PARTIAL_INVERSION,
         Phase.FULL_INVERSION,
+        Phase.SECOND_RULE,
         Phase.MEMORIZATION,
         Phase.FORGETTING,
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass
+from importlib import import_module
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -206,35 +207,22 @@ def _uncorrupted(dataset: Dataset) -> Bool[np.ndarray, "example"]:
     return dataset.is_train & ~dataset.is_corrupted
 
 
-def _extraction(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
-    from grokscope.measures.extraction import extraction_scores  # which imports JAX, as all below
+def _source(module: str, function: str) -> Source:
+    """A source in another file, which imports JAX and is imported when something is measured."""
 
-    return extraction_scores(network, examples, experiment)
+    def measured(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
+        found = getattr(import_module(f"grokscope.measures.{module}"), function)
+        return found(network, examples, experiment)
 
-
-def _vote(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
-    from grokscope.measures.vote import vote_scores
-
-    return vote_scores(examples, experiment)
+    return measured
 
 
-def _rule(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
-    from grokscope.measures.logits import rule_scores
-
-    return rule_scores(network, examples, experiment)
-
-
-def _symmetricity(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
-    from grokscope.measures.symmetricity import symmetricities
-
-    return symmetricities(network, examples, experiment)
-
-
-def _attribution(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
-    from grokscope.measures.attribution import attribution_summaries
-
-    return attribution_summaries(network, examples, experiment)
-
+_extraction = _source("extraction", "extraction_scores")
+_vote = _source("vote", "vote_scores")
+_rule = _source("logits", "rule_scores")
+_second_rule = _source("logits", "second_rule_scores")
+_symmetricity = _source("symmetricity", "symmetricities")
+_attribution = _source("attribution", "attribution_summaries")
 
 _ROWS = (
     Score("train_loss", "mean loss on the training examples, against the given labels", "loss",
@@ -298,6 +286,9 @@ _ROWS = (
     NetworkMeasure("excluded_corrupted_loss",
                    "mean loss on the corrupted examples, against the given labels, of the logits "
                    "without their key waves", "loss", _rule, title="excluded corrupted loss"),
+    NetworkMeasure("second_rule_accuracy",
+                   "share of test examples for which the label of the second rule is predicted",
+                   "accuracy", _second_rule, title="second rule"),
     NetworkMeasure("gradient_symmetricity",
                    "mean cosine between a logit's gradients by its two operands", "cosine",
                    _symmetricity, title="symmetricity"),
@@ -373,7 +364,7 @@ def of_network(
 RUN_NAMES = (
     *("norm", "ipr", "logits", "neuron_ipr", "neuron_ipr_output", "step", "matrix", "vectors"),
     *("layer", "neuron", "residue", "first", "pruned", "example", "label", "data"),
-    *("true_labels", "given_labels", "is_corrupted", "kept_step"),
+    *("true_labels", "given_labels", "is_corrupted", "inputs", "operand", "kept_step"),
 )
 """Beside `MEASURES`, what a run calls variables and coordinates of its own."""
 

@@ -10,6 +10,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.measures.logits import scores_of
 from grokscope.measures.scores import Examples
 from grokscope.measures.spectrum import places_in
+from grokscope.models.network import Network
 
 FORMS = ((-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2), (0, 0))
 """Factors a, b of the waves in q + a m + b n that (cos(m) + cos(n))² cos(q) is made of."""
@@ -71,7 +72,7 @@ def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
     return order
 
 
-def vote_scores(examples: Examples, experiment: Experiment) -> dict[str, float]:
+def vote_scores(network: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
     """Accuracies of the vote, by the measures' names; none without pairs of a cyclic group."""
     order = vote_order(examples.dataset)
     if order is None:

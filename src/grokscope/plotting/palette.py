@@ -42,6 +42,7 @@ PHASE_COLORS = {
     Phase.FORGETTING: "#222222",
     Phase.CONFUSION: "#B9B9B9",
     Phase.DIVERGED: "#7A1FA2",
+    Phase.SECOND_RULE: "#63C08F",
 }
 """The colour of each phase; their lightness differs too."""
 

@@ -89,7 +89,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.activation": shown.get("activation", ""),
         "model.width": f"N = {shown['width']}" if "width" in shown else "",
         "model.normalization": _camel(experiment.normalization or ""),
-        "corruption": f"labels by {experiment.corruption.label}" if experiment.corruption else "",
+        **_noise_words(experiment),
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
         "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
@@ -107,6 +107,19 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     if isinstance(optimizer, AdamW | Adam):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
+
+
+def _noise_words(experiment: Experiment) -> dict[str, str]:
+    """What wrong labels are, unless they are uniform."""
+    kind, second = experiment.corruption, experiment.second_rule
+    return {
+        "corruption": f"labels {'' if kind == 'asymmetric' else 'by '}{label(kind)}"
+        if kind
+        else "",
+        "exclude_true_label": "wrong labels alone" if experiment.exclude_true_label else "",
+        "second_rule": f"second rule {label(second)}" if kind == "second_rule" else "",
+        "label_scores": f"scores {label(experiment.label_scores)}" if kind == "by_instance" else "",
+    }
 
 
 def _model_words(model: Model, varied: set[str]) -> str:

@@ -236,6 +236,12 @@ class Run:
         matrix = str(np.asarray(self.dataset.coords.get("vectors", of_old_files))[0])
         return matrix, self.dataset[matrix].values.astype(float)
 
+    @property
+    def _second_rule_accuracy(self) -> float:
+        """At the end; NaN without a second rule."""
+        found = self.dataset.get("second_rule_accuracy")
+        return float("nan") if found is None else float(found.values.ravel()[-1])
+
     def phase(self, **thresholds: float) -> Phase:
         """The phase by Table 2, or that the run diverged.
 
@@ -252,6 +258,7 @@ class Run:
             self.final.test_accuracy.item(),
             self.dataset.test_accuracy.max().item(),
             self.experiment.corruption_fraction,
+            self._second_rule_accuracy,
             **thresholds,
         ).item()
 

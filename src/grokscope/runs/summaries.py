@@ -108,7 +108,9 @@ def phase_of(summary: Summary) -> Phase:
         return Phase.DIVERGED
     train, test, peak = (summary[f"{name}_accuracy"] for name in ("train", "test", "peak_test"))
     corruption = json.loads(summary["experiment"])["corruption_fraction"]
-    return classify(train, test, peak, corruption).item()
+    second = summary.get("second_rule_accuracy")
+    second = float("nan") if second is None else second
+    return classify(train, test, peak, corruption, second).item()
 
 
 def signature(file: Path | os.DirEntry[str]) -> Signature:

@@ -212,11 +212,11 @@ def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:
     dataset = _by_seed(dataset)
     arrays = xr.broadcast(
         dataset.train_accuracy, dataset.test_accuracy, dataset.peak_test_accuracy,
-        corruption_of(dataset),
+        corruption_of(dataset), dataset.get("second_rule_accuracy", xr.DataArray(np.nan)),
     )  # fmt: skip
     like = dataset.status
-    train, test, peak, xi = (array.transpose(*like.dims).values for array in arrays)
-    phases = classify(train, test, peak, xi, **thresholds)
+    train, test, peak, xi, second = (array.transpose(*like.dims).values for array in arrays)
+    phases = classify(train, test, peak, xi, second, **thresholds)
     codes = np.full(like.shape, UNKNOWN)
     for code, phase in enumerate(PHASES):
         codes[phases == phase] = code
