@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: figure1 test slow check docs notebook pictures bench clean
+.PHONY: figure1 test slow torch check docs notebook pictures bench clean
 
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
@@ -13,6 +13,10 @@ test: .venv/test  ## the default test suite: five to fifteen minutes on two core
 
 slow: .venv/test  ## the tests that train for minutes
 	$(BIN)/python -m pytest -n 2 -m slow
+
+torch: .venv/test .venv/torch  ## the tests that need PyTorch, a large package
+	$(BIN)/python -m pytest -n 2 tests/runs/test_elsewhere.py tests/analysis/test_predictions.py \
+	    tests/models/test_normalization.py tests/test_docs.py docs/how-to/from-elsewhere.md
 
 check: .venv/check  ## lint, format, types
 	$(BIN)/ruff check .
@@ -43,7 +47,7 @@ bench: .venv/bench  ## print every speed and memory ratio
 	$(PIP) --editable .
 	@touch $@
 
-.venv/test .venv/check .venv/docs .venv/bench: .venv/%: .venv/core
+.venv/test .venv/torch .venv/check .venv/docs .venv/bench: .venv/%: .venv/core
 	$(PIP) --editable '.[$*]'
 	@touch $@
 

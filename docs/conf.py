@@ -46,6 +46,7 @@ MODULES = (
     *("sweeps.diagram", "sweeps.archive", "sweeps.refine", "sweeps.executors", "plotting.run"),
     *("plotting.pruning", "plotting.diagram", "plotting.audit", "paper.grids", "paper.request"),
     *("paper.figures", "paper.statements", "paper.page", "analysis.cross_fitting", "errors"),
+    *("analysis.predictions", "session.elsewhere", "models.outside"),
 )
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -25,6 +26,18 @@ configure()  # before a test's own arrays start JAX with every core, which gives
 
 MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__main__"}
 install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "checked.checked")
+
+
+WITH_TORCH = "from-elsewhere.md"
+"""The page whose examples need PyTorch, which `make torch` brings."""
+
+
+def pytest_collection_modifyitems(items):
+    """Without PyTorch, examples that need it are skipped."""
+    if find_spec("torch") is None:
+        for item in items:
+            if item.path.name == WITH_TORCH:
+                item.add_marker(pytest.mark.skip(reason="needs PyTorch"))
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,8 @@ def test_the_house_has_few_rooms_and_floors_and_each_room_its_floor():
 
 def test_architectures_do_not_import_each_other():
     """They share layers; `analytic` is weights for the two-layer network."""
-    layers = {"dropout", "normalization", "network", "pairs", "dense"}
-    architectures = {"two_layer", "deep_mlp", "transformer", "image_mlp"}
+    layers = {"dropout", "normalization", "network", "tokens", "dense"}
+    architectures = {"two_layer", "deep_mlp", "transformer", "image_mlp", "outside"}
     allowed = {("models", name): layers for name in layers | architectures}
     allowed[("models", "analytic")] = {"two_layer"}
     found = {name: tree for name, tree in modules() if name[0] == "models"}
@@ -140,9 +140,10 @@ def test_public_surface():
     assert dir(grokscope) == [
         "ConfigError", "Dataset", "Experiment", "Extraction", "Grid", "Layer", "Movement",
         "Network", "Phase", "Pruned", "Run", "Store", "StoreError", "Sweep", "WorkerError",
-        "allow_code", "classify", "complete", "digest", "export", "label_audit", "load_sweep",
-        "make_dataset", "models", "norm_layers", "open_run", "paper", "plotting", "pruning",
-        "settle", "spectrum", "statistics", "sweep", "sweeps", "train", "train_missing",
+        "allow_code", "audit", "classify", "complete", "digest", "export", "from_arrays",
+        "from_torch", "label_audit", "load_sweep", "make_dataset", "models", "norm_layers",
+        "open_run", "paper", "plotting", "pruning", "settle", "spectrum", "statistics", "sweep",
+        "sweeps", "train", "train_missing",
     ]  # fmt: skip
     for name in dir(grokscope):
         assert getattr(grokscope, name).__doc__

@@ -36,6 +36,8 @@ for call in (
     lambda: gs.train_missing([run], "runs"),
     lambda: gs.export(run, "sweep.csv"),
     lambda: gs.train(experiment, log=5),
+    lambda: gs.from_arrays([1], experiment),
+    lambda: gs.from_arrays({}, run),
     lambda: gs.sweep(gs.Grid(experiment, axes={"weight_decay": [0]}), "runs", log=5),
 ):
     try:

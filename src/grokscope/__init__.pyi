@@ -7,6 +7,7 @@ from . import sweeps as sweeps
 from .analysis import label_audit as label_audit
 from .analysis import norm_layers as norm_layers
 from .analysis import statistics as statistics
+from .analysis.label_audit import audit as audit
 from .data.dataset import Dataset as Dataset
 from .data.dataset import complete as complete
 from .data.dataset import make_dataset as make_dataset
@@ -25,9 +26,11 @@ from .measures.phases import classify as classify
 from .models.network import Layer as Layer
 from .models.network import Network as Network
 from .runs.store import Store as Store
-from .session.run import Extraction as Extraction
-from .session.run import Movement as Movement
-from .session.run import Pruned as Pruned
+from .session.answers import Extraction as Extraction
+from .session.answers import Movement as Movement
+from .session.answers import Pruned as Pruned
+from .session.elsewhere import from_arrays as from_arrays
+from .session.elsewhere import from_torch as from_torch
 from .session.run import Run as Run
 from .session.run import open_run as open_run
 from .session.run import train as train

@@ -15,7 +15,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.models.network import Network
 from grokscope.progress import progress_bar
-from grokscope.runs.run import Run
+from grokscope.runs.run import Run, require_trained_here
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import work
 from grokscope.training.loop import failed_step, seconds_per_work, train_steps
@@ -75,6 +75,7 @@ def fold_experiments(run: Run, folds: int) -> list[Experiment]:
     Raises:
         ConfigError: if there cannot be so many folds.
     """
+    require_trained_here(run, "audited by networks that are trained alike")
     n, batch_size = run.experiment.n_examples, run.experiment.batch_size or 1
     if not 2 <= folds <= n:
         raise ConfigError(

@@ -1,16 +1,22 @@
-"""Which labels are wrong, by a trained network, by its pruned one, or by cross-fitting."""
+"""Which labels are wrong: by a trained network, by its pruned one, by cross-fitting, or by
+predictions that something else made.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from scipy import stats
 
 from grokscope.analysis.cross_fitting import cross_fit, logits_of
+from grokscope.analysis.predictions import Predictions, predictions_of
 from grokscope.data.dataset import Dataset
-from grokscope.errors import require_kind
+from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import Counted
 from grokscope.measures.extraction import extracted
@@ -52,10 +58,19 @@ FOLDS = 5
 """Into which data of a user's own are dealt."""
 
 
-def audit(run: Run, folds: int | None = None, progress: bool = True) -> xr.Dataset:
+def audit(
+    run_or_labels: Any,
+    folds: int | None = None,
+    progress: bool = True,
+    *,
+    logits: object = None,
+    probabilities: object = None,
+    classes: Sequence[object] | None = None,
+    true: object = None,
+) -> xr.Dataset:
     """Evidence that labels are wrong; larger is stronger. It uses neither truth nor test labels.
 
-    By the run's own network, it is on the training examples. The pruned network keeps the neurons
+    By a run's own network, it is on the training examples. The pruned network keeps the neurons
     of IPR above 0.25: in the paper's picture (Sec. 2) they carry the rule, and the others the
     wrong labels. If all neurons or none are such, it is the whole network. A network without IPR
     is audited by its own logits alone.
@@ -63,11 +78,18 @@ def audit(run: Run, folds: int | None = None, progress: bool = True) -> xr.Datas
     With folds, it is on every example that the train fraction is of, out of sample: each is judged
     by a network that was trained on the other folds (`cross_fitting.cross_fit`).
 
+    Of predictions that something else made, it is on every label that is given. Let each be of a
+    model that has not seen its label: one that has may repeat it.
+
     Args:
-        run: what is audited.
+        run_or_labels: a run; or the given labels of some examples, words or numbers.
         folds: how many networks are trained, each to judge one fold; 1 for the run's own network.
             By default 5 for data of your own, and 1 for other tasks.
         progress: whether to show the progress of training.
+        logits: of labels: an array [example, class] of a classifier's logits.
+        probabilities: of labels, instead of logits: the same, at least 0, of sum 1 in each row.
+        classes: of labels: the names of the columns; by default those of a data frame, or 0, 1, ….
+        true: of labels: the true ones, if they are known, by which evidence is then scored.
 
     Returns:
         Over `example`, the index in `make_dataset`: each of `EVIDENCE`; `row` of the task, as in
@@ -75,12 +97,31 @@ def audit(run: Run, folds: int | None = None, progress: bool = True) -> xr.Datas
         truth is known, `true` labels and `is_wrong` too. The attribute `periodic` is the number of
         neurons of high IPR, `kept` of those kept, `neurons` of all. With folds: no evidence of
         pruned networks, but `fold`, and `probability` of each `label`, the softmax of the logits.
+        Of predictions: confidence and margin alone, `row` in the given arrays, and `probability`.
 
     Raises:
         ConfigError: if the run diverged, was stored without weights and `folds` is 1, or cannot be
-            cross-fitted.
+            cross-fitted; if labels are missing or no classes, or predictions no numbers.
+
+    >>> audit([0, 1], probabilities=[[0.9, 0.1], [0.8, 0.2]]).margin.values.round(2).tolist()
+    [-2.2, 1.39]
     """
+    named = {"logits": logits, "probabilities": probabilities, "classes": classes, "true": true}
+    if isinstance(run_or_labels, Run) or all(value is None for value in named.values()):
+        return _of_run(run_or_labels, folds, progress, named)
+    if folds is not None:
+        raise ConfigError(f"`folds` must be left out of predictions, got {folds}. Leave it out.")
+    return _of_predictions(predictions_of(run_or_labels, logits, probabilities, classes, true))
+
+
+def _of_run(
+    run: Any, folds: int | None, progress: bool, of_labels: Mapping[str, object]
+) -> xr.Dataset:
     require_finished(run, "audited")
+    if given := [name for name, value in of_labels.items() if value is not None]:
+        raise ConfigError(
+            f"`{given[0]}` must be given beside labels, got it beside a run. Leave it out."
+        )
     folds = folds_of(run, folds)
     return _by_own_network(run) if folds == 1 else _by_folds(run, folds, progress)
 
@@ -89,7 +130,8 @@ def folds_of(run: Run, folds: int | None) -> int:
     """How many folds a run is audited in; `audit` explains it."""
     if folds is None:
         task = run.experiment.task
-        return FOLDS if isinstance(task, Counted) and not task.has_tokens else 1
+        is_own = isinstance(task, Counted) and not task.has_tokens
+        return FOLDS if is_own and run.elsewhere is None else 1
     require_kind("folds", folds, int, "Use 5, or 1 for the run's own network.")
     return folds
 
@@ -142,6 +184,15 @@ def _by_folds(run: Run, folds: int, progress: bool) -> xr.Dataset:
     return found.assign(probability=(("example", "label"), _softmax(logits)))
 
 
+def _of_predictions(found: Predictions) -> xr.Dataset:
+    columns = _evidence(found.logits, found.given) | {"row": np.arange(len(found.given))}
+    given, suggested = found.classes[found.given], found.classes[found.logits.argmax(axis=1)]
+    true = None if found.true is None else found.classes[found.true]
+    probability = ("example", "label"), _softmax(found.logits)
+    judged = _with_labels(columns, given, suggested, true)
+    return judged.assign(probability=probability).assign_coords(label=found.classes)
+
+
 def _as_audit(
     run: Run,
     dataset: Dataset,
@@ -151,15 +202,25 @@ def _as_audit(
 ) -> xr.Dataset:
     """Evidence on the training examples, with their rows and labels."""
     n = dataset.n_train
-    given = dataset.given_labels[:n]
-    columns = columns | {"row": dataset.rows[:n], "given": given, "suggested": logits.argmax(1)}
-    if is_truth_known(run.experiment):
-        true = dataset.true_labels[:n]
-        columns |= {"true": true, "is_wrong": given != true}
+    true = dataset.true_labels[:n] if is_truth_known(run.experiment) else None
+    columns = columns | {"row": dataset.rows[:n]}
+    judged = _with_labels(columns, dataset.given_labels[:n], logits.argmax(axis=1), true)
+    return judged.assign_attrs(attrs)
+
+
+def _with_labels(
+    columns: Mapping[str, Shaped[np.ndarray, "example"]],
+    given: Shaped[np.ndarray, "example"],
+    suggested: Shaped[np.ndarray, "example"],
+    true: Shaped[np.ndarray, "example"] | None,
+) -> xr.Dataset:
+    """Evidence beside the labels that it is of."""
+    labels = {"given": given, "suggested": suggested}
+    if true is not None:
+        labels |= {"true": true, "is_wrong": given != true}
     return xr.Dataset(
-        {name: ("example", values) for name, values in columns.items()},
-        {"example": np.arange(n)},
-        attrs,
+        {name: ("example", values) for name, values in (dict(columns) | labels).items()},
+        {"example": np.arange(len(given))},
     )
 
 
@@ -251,15 +312,18 @@ def quality(
 
 
 def _evidence(
-    logits: Float[np.ndarray, "example label"], labels: Int[np.ndarray, "example"], loss: str
+    logits: Float[np.ndarray, "example label"],
+    labels: Int[np.ndarray, "example"],
+    loss: str | None = None,
 ) -> dict[str, Float[np.ndarray, "example"]]:
-    """What one network's logits say against each label."""
+    """What logits say against each label; of losses, only if it is known which was trained by."""
     probability = _softmax(logits)[np.arange(len(labels)), labels]
+    found = {"confidence": -probability, "margin": _margin(logits, labels)}
     if loss == "mse":
-        losses = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
-    else:
-        losses = -np.log(np.maximum(probability, np.finfo(float).tiny))
-    return {"confidence": -probability, "loss": losses, "margin": _margin(logits, labels)}
+        found["loss"] = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
+    elif loss is not None:
+        found["loss"] = -np.log(np.maximum(probability, np.finfo(float).tiny))
+    return found
 
 
 def _softmax(logits: Float[np.ndarray, "example label"]) -> Float[np.ndarray, "example label"]:

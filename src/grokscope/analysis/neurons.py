@@ -16,7 +16,7 @@ from grokscope.measures.pruning import layer_named
 from grokscope.measures.removal import removal_effects
 from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, named_arrays
-from grokscope.runs.run import Run, require_finished
+from grokscope.runs.run import Run, require_finished, require_trained_here
 from grokscope.training.networks import init_model
 
 GRID = np.linspace(0, 1, 201)
@@ -138,13 +138,15 @@ def lottery(run: Run) -> Lottery:
             operand and for labels.
 
     Raises:
-        ConfigError: if the run diverged or was stored without weights, or its neurons have not.
+        ConfigError: if the run diverged or was stored without weights, its neurons have not, or
+            the network was trained elsewhere.
 
     >>> from grokscope import Experiment, train
     >>> lottery(train(Experiment(steps=0, modulus=7, width=16))).n_frequencies
     3
     """
     require_finished(run, "looked at neuron by neuron")
+    require_trained_here(run, "compared with its initial weights")
     network, order = run.network, run.data.shift_order
     layer = layer_named(network, None)
     names = network.layers[layer].vectors

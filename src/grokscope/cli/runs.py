@@ -1,9 +1,8 @@
-"""Commands on single networks: list, show, prune, extract, audit."""
+"""Commands on single networks: list, show, prune, extract."""
 
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +10,7 @@ import typer
 
 from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
 from grokscope.cli.tables import (
-    audit_document,
     extraction_document,
-    jsonable,
-    print_audit,
     print_band,
     print_curve,
     print_extraction,
@@ -29,7 +25,7 @@ if TYPE_CHECKING:
     from grokscope.runs.run import Run
 
 
-def _open_with_weights(name: str, store: Path) -> Run:
+def open_with_weights(name: str, store: Path) -> Run:
     """A run by its name; one that a sweep stored without weights is trained again.
 
     Code of the user's own is run only from the folders of `--code`, not from the current one.
@@ -45,8 +41,8 @@ def _open_with_weights(name: str, store: Path) -> Run:
     return folder.save(trained)
 
 
-def _picture_of(run: Run, out: Path | None, ending: str = "") -> Path:
-    """Where the picture of a run goes.
+def picture_path(name: str, out: Path | None, ending: str = "") -> Path:
+    """Where the picture of what has a name goes.
 
     Raises:
         ConfigError: if it is no picture, or its folder cannot be written.
@@ -54,7 +50,7 @@ def _picture_of(run: Run, out: Path | None, ending: str = "") -> Path:
     from grokscope.plotting import style
     from grokscope.runs.files import require_file
 
-    path = out or Path("figures") / f"{run.digest[:12]}{ending}.png"
+    path = out or Path("figures") / f"{name}{ending}.png"
     require_file(path, "out", style.FORMATS)
     return path
 
@@ -104,8 +100,8 @@ def show(
     from grokscope.plotting.run import plot_run
 
     allow_named(code)
-    opened = _open_with_weights(run, store)
-    path = _picture_of(opened, out)
+    opened = open_with_weights(run, store)
+    path = picture_path(opened.digest[:12], out)
     chosen = None if neurons is None else _numbers(neurons, "neurons")
     style.save(plot_run(opened, chosen), path)
     written = {"picture": str(path)}
@@ -168,8 +164,8 @@ def prune(
 
     allow_named(code)
     require_band(band)
-    opened = _open_with_weights(run, store)
-    path = _picture_of(opened, out, "-pruned")
+    opened = open_with_weights(run, store)
+    path = picture_path(opened.digest[:12], out, "-pruned")
     if "random" in (first, by):
         curves = {"random": pruned(opened, "random", seed=seed, layer=layer)}
     else:
@@ -214,8 +210,8 @@ def extract(
     from grokscope.runs.extraction import extraction_curve
 
     allow_named(code)
-    opened = _open_with_weights(run, store)
-    path = _picture_of(opened, out, "-extracted")
+    opened = open_with_weights(run, store)
+    path = picture_path(opened.digest[:12], out, "-extracted")
     curve = extraction_curve(opened, None if counts is None else _numbers(counts, "counts"), seed)
     style.save(plot_extraction(opened, curve), path)
     if as_json:
@@ -223,61 +219,3 @@ def extract(
         return
     print_extraction(opened, curve)
     print(f"picture  {path}")
-
-
-@app.command()
-def audit(
-    run: RunName,
-    store: Store = RUNS,
-    code: Code = None,
-    top: Annotated[
-        int, option_number("How many of the most suspicious labels to list.", least=0)
-    ] = 10,
-    out: Annotated[
-        Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-audit.png)")
-    ] = None,
-    folds: Annotated[
-        int | None,
-        option_number(
-            "Networks to train, each judging what it was not given; 1 for the run's own (default "
-            "5 for data of your own, else 1)."
-        ),
-    ] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option(help="Every label judged, the most suspicious first (CSV).", metavar="FILE"),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Say which labels are wrong, by the network and its pruned one, or out of sample.
-
-    Example: [bold]grokscope audit 61cef3 --export suspects.csv[/bold]
-    """
-    from grokscope.analysis import label_audit
-    from grokscope.analysis.cross_fitting import estimated_seconds
-    from grokscope.plotting import style
-    from grokscope.plotting.audit import plot_audit
-    from grokscope.plotting.wording import format_time
-    from grokscope.runs.files import require_file, write_atomically
-
-    allow_named(code)
-    if export is not None:
-        require_file(export, "export", (".csv",))
-    opened = _open_with_weights(run, store)
-    path = _picture_of(opened, out, "-audit")
-    folds = label_audit.folds_of(opened, folds)
-    if folds > 1 and opened.failed_at is None:
-        time = format_time(estimated_seconds(opened, folds))
-        print(f"grokscope: training {folds} networks takes about {time}", file=sys.stderr)
-    found = label_audit.audit(opened, folds)
-    style.save(plot_audit(opened, found), path)
-    written = {"picture": str(path)}
-    if export is not None:
-        write_atomically(export, label_audit.as_table(found).to_csv(index=False).encode())
-        written["export"] = str(export)
-    if as_json:
-        print(json.dumps(jsonable(audit_document(opened, found, top) | written)))
-        return
-    print_audit(opened, found, top)
-    for name, file in written.items():
-        print(f"{name:8} {file}")

@@ -13,9 +13,13 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, Shaped
 
 from grokscope.models.normalization import Statistics
 
+OUTSIDE = jax.tree_util.GetAttrKey("outside")
+"""The field of `models.outside.Outside` that holds its arrays, by names of their own."""
+
 
 def array_name(path: tuple) -> str:
     """The name of an array of a network: its path in the tree, such as U or blocks_0_query."""
+    path = path[1:] if path[:1] == (OUTSIDE,) else path
     return jax.tree_util.keystr(path, simple=True, separator="_")
 
 

@@ -26,11 +26,11 @@ LOOKS = (
 
 
 @style.context
-def plot_audit(run: Run, found: xr.Dataset) -> style.Picture:
+def plot_audit(run: Run | None, found: xr.Dataset) -> style.Picture:
     """Draw the margins of right and wrong labels, and how well each kind of evidence finds these.
 
     Args:
-        run: the run that was audited.
+        run: the run that was audited; None of predictions that something else made.
         found: its audit, as `audit` gives it.
 
     Returns:
@@ -43,14 +43,17 @@ def plot_audit(run: Run, found: xr.Dataset) -> style.Picture:
     n_panels = len(margins) + 2 * is_known  # one is for the key
     figure, grid = style.panels(*((2, 2) if n_panels == 4 else (1, n_panels)), height=2.1)
     axes = grid.ravel()
+    phase = "" if run is None else f": {phase_title(run)}"
     for panel, name in zip(axes, margins, strict=False):
         _margins(panel, found, name)
-        panel.set(title=f"{NAMES[name]}: {phase_title(run)}", ylabel="examples")
+        panel.set(title=f"{NAMES[name]}{phase}", ylabel="examples")
         style.legend_above(panel, 2)
     if is_known:
         _precision_and_recall(axes[-2], found)
         axes[-1].legend(*axes[-2].get_legend_handles_labels(), loc="center left", frameon=False)
         axes[-1].axis("off")
+    if run is None:
+        return style.finish(figure, f"predictions of {found.sizes['example']} examples")
     return style.finish(figure, small_print([run], judged_by(found)))
 
 

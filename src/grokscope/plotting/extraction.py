@@ -49,6 +49,8 @@ def plot_extraction(run: Run, curve: xr.Dataset) -> style.Picture:
     for axes in (own, pruned):
         clean_level(axes, run)
     for kind, (color, dashes, label) in CONTROLS.items():
+        if kind not in curve.kind:
+            continue
         test = curve.test_accuracy.sel(kind=kind)
         controls.plot(curve.frequencies, test, color=color, ls=dashes, label=label)
     _over_frequencies(controls, "(c) extracted, and controls", curve)

@@ -45,10 +45,10 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
 
     Returns:
         A Matplotlib figure. Of neurons with three vectors over residues: frequency and phase
-        mismatch; and the lottery: where among all frequencies the final one stood before training,
-        by amplitude and by mismatch. Of all neurons: what each adds to wrong given labels and to
-        the right ones of test examples; and the same example by example. A notebook shows it;
-        `savefig` saves it.
+        mismatch; and, if the network was trained here, the lottery: where among all frequencies the
+        final one stood before training, by amplitude and by mismatch. Of all neurons: what each
+        adds to wrong given labels and to the right ones of test examples; and the same example by
+        example. A notebook shows it; `savefig` saves it.
 
     Raises:
         ConfigError: if the run diverged or was stored without weights, or the layer's neurons do
@@ -60,17 +60,19 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
     require_terms(network, run.data, layer)
     table = held_table(run, layer)
     has_waves = {"mismatch", "phase_V"} <= {*table}
-    figure, grid = style.panels(3 if has_waves else 1, 2, height=2.1)
+    has_lottery = has_waves and run.elsewhere is None
+    figure, grid = style.panels(1 + has_waves + has_lottery, 2, height=2.1)
     if has_waves:
         _waves(figure, grid[0, 0], table)
         grid[0, 0].set_title(f"(a) waves: {phase_title(run)}")
         _phases(grid[0, 1], table)
+    if has_lottery:
         found = lottery(run)
         _lottery_of_amplitude(grid[1, 0], found)
         _lottery_of_mismatch(grid[1, 1], found)
     _held(figure, grid[-1, 0], table)
     _map(figure, grid[-1, 1], run, layer, table.memorizing.to_numpy())
-    for index, axes in enumerate(grid[-1], start=4 if has_waves else 0):
+    for index, axes in enumerate(grid[-1], start=2 * (len(grid) - 1)):
         axes.set_title(f"{style.letter(index)} {axes.get_title()}")
     return style.finish(figure, small_print([run]))
 

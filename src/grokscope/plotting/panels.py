@@ -34,11 +34,24 @@ CONTROLLED = ("test_accuracy", "corrupted_accuracy")
 
 
 def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
-    """Train and test accuracy over steps, with the level of 1 - ξ."""
+    """Train and test accuracy over steps, with the level of 1 - ξ; bars if no steps are known."""
+    if run.elsewhere is not None:
+        _accuracy_bars(axes, run, title)
+        return
     for name in ("train_accuracy", "test_accuracy"):
         axes.plot(run.dataset.step, run.dataset[name], **LINES[name])
     clean_level(axes, run)
     axes.set(title=title, xlabel="step", xlim=(0, max(run.experiment.steps, 1)))
+
+
+def _accuracy_bars(axes: Axes, run: Run, title: str) -> None:
+    """Accuracies of a network whose training is not known."""
+    lines = [LINES[name] for name in ACCURACIES]
+    accuracies = [run.final[name].item() for name in ACCURACIES]
+    axes.bar(range(len(lines)), accuracies, color=[line["color"] for line in lines])
+    axes.set_xticks(range(len(lines)), [line["label"].replace(", ", ",\n") for line in lines])
+    clean_level(axes, run)
+    axes.set(title=title, xlabel="no steps: trained elsewhere")
 
 
 def norm_panel(axes: Axes, run: Run) -> None:
@@ -48,7 +61,8 @@ def norm_panel(axes: Axes, run: Run) -> None:
     for index, matrix in enumerate(run.dataset.matrix.values):
         color, dashed = colors[index % len(colors)], dashes[index % len(dashes)]
         norm = run.dataset.norm.sel(matrix=matrix)
-        axes.plot(run.dataset.step, norm, color=color, ls=dashed, label=f"‖{matrix}‖")
+        alone = "o" if norm.size == 1 else ""  # a line needs two
+        axes.plot(run.dataset.step, norm, alone, color=color, ls=dashed, label=f"‖{matrix}‖")
     axes.set(xlabel="step", xlim=(0, max(run.experiment.steps, 1)), ylim=(0, None))
 
 

@@ -16,7 +16,6 @@ from grokscope.experiment.models import (
 from grokscope.experiment.optimizers import Adam, AdamW
 from grokscope.experiment.own_code import label
 from grokscope.experiment.part import Part
-from grokscope.measures.phases import Phase
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -182,15 +181,18 @@ def order_title(curve: xr.Dataset) -> str:
 
 def phase_title(run: Run) -> str:
     """The run's phase, or the step at which it diverged."""
-    phase = run.phase()
-    return f"diverged at step {run.failed_at}" if phase == Phase.DIVERGED else phase.title
+    if run.failed_at is not None:
+        return f"diverged at step {run.failed_at}"
+    return " or ".join(phase.title for phase in run.phases)
 
 
 def title(run: Run, runs: Sequence[Run]) -> str:
     """How the run differs from the others of its picture, and its phase: "wd = 5: Coexistence".
 
-    If it differs in nothing, its regularisation is named.
+    If it differs in nothing, its regularisation is named, where it is known.
     """
+    if run.elsewhere is not None:
+        return f"{run.name}: {phase_title(run)}"
     everyone = [_strengths(other.experiment) for other in runs]
     own = _strengths(run.experiment)
     differing = {name: own[name] for name in own if len({s[name] for s in everyone}) > 1}
@@ -210,5 +212,8 @@ def _strengths(experiment: Experiment) -> dict[str, float]:
 
 def small_print(runs: Sequence[Run], note: str = "") -> str:
     """The settings that all runs share, and the note; what differs stands on the panels."""
-    words = words_of([run.experiment for run in runs])
+    elsewhere = [run.elsewhere for run in runs if run.elsewhere is not None]
+    unknown = {name for one in elsewhere for name in one.unknown}
+    words = words_of([run.experiment for run in runs], without=unknown)
+    words += ["trained elsewhere"] if elsewhere else []
     return " · ".join([*words, *([note] if note else [])])

@@ -84,7 +84,8 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
 
     Returns:
         Every score over `kind`, one of `KINDS`, and `frequencies`. The vote has no units, and is
-        the same for all counts.
+        the same for all counts. Of a network from elsewhere nobody knows how it began: it has no
+        controls by younger networks.
 
     Raises:
         ConfigError: as of `extract`.
@@ -99,6 +100,7 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
     examples = Examples(dataset, run.experiment.model.widest)
     waves = {kind: Waves(*pair) for kind, pair in _controls(run, order, seed).items()}
     waves["network"] = Waves(network, order)
+    kinds = [kind for kind in KINDS if kind in ("vote", "random_phases", *waves)]
     some = _counts(counts, waves["network"].n_frequencies)
     vote = scores_of(vote_logits(dataset, order), dataset, loss)
 
@@ -109,7 +111,7 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
             return examples.scores(waves["network"].with_random_phases(count, seed), loss)
         return examples.scores(waves[kind].strongest(count), loss)
 
-    found = [[scores_at(kind, count) for count in some] for kind in KINDS]
+    found = [[scores_at(kind, count) for count in some] for kind in kinds]
     return xr.Dataset(
         {
             name: (
@@ -120,7 +122,7 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
             for name, row in scores().items()
         },
         {
-            "kind": ("kind", list(KINDS), {"description": "what is extracted"}),
+            "kind": ("kind", kinds, {"description": "what is extracted"}),
             "frequencies": ("frequencies", some, {"description": "frequencies that a unit keeps"}),
         },
         {"seed": seed, "loss": loss},
@@ -132,10 +134,12 @@ def _controls(
 ) -> dict[str, tuple[Network, Int[np.ndarray, "residue"]]]:
     """Networks and orders that are extracted as the trained one is, by their kind."""
     experiment = run.experiment
+    shuffled = {"shuffled": (run.network, np.random.default_rng(seed).permutation(order))}
+    if run.elsewhere is not None:
+        return shuffled
     steps = min(FIRST_STEPS, experiment.steps - experiment.first_step)
     first = state_at(experiment, experiment.first_step + steps)
-    return {
-        "shuffled": (run.network, np.random.default_rng(seed).permutation(order)),
+    return shuffled | {
         "untrained": (init_model(experiment), order),
         "first_steps": (first.model, order),
     }

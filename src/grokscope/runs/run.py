@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +21,28 @@ from grokscope.experiment.tasks import MNIST
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.spectrum import neuron_ipr
 from grokscope.models.network import Network, array_name
+from grokscope.models.outside import Outside
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.record import with_bits, with_floats
 from grokscope.training.networks import model_shapes
+
+
+class Elsewhere(NamedTuple):
+    """What a run of a network that was not trained here has, and no experiment can make.
+
+    Attributes:
+        network: the network.
+        data: what it was trained and tested on.
+    """
+
+    network: Network
+    data: Dataset
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Settings and parts of the run's experiment that say nothing of the network."""
+        of_training = "optimizer", "steps", "batch_size", "seeds", "dropout"
+        return (*of_training, "model") if isinstance(self.network, Outside) else of_training
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -34,6 +54,8 @@ class Run:
         dataset: every measurement over `step`, and the final weights; each variable has a
             description and units among its attributes.
         path: the file, or None if the run was not stored.
+        elsewhere: network and data, if the network was trained elsewhere; see
+            `runs.elsewhere.run_of`.
 
     >>> from grokscope import train
     >>> run = train(Experiment(steps=0).replace(modulus=7, width=4))
@@ -46,20 +68,31 @@ class Run:
     experiment: Experiment
     dataset: xr.Dataset
     path: Path | None = None
+    elsewhere: Elsewhere | None = None
 
     def __repr__(self) -> str:
         if self.failed_at is not None:
-            return f"<Run {self.digest[:12]}: diverged at step {self.failed_at}>"
-        name = f"{self.digest[:12]} with {self.derived}" if self.derived else self.digest[:12]
+            return f"<Run {self.name}: diverged at step {self.failed_at}>"
         train, test = (self.final[f"{part}_accuracy"].item() for part in ("train", "test"))
-        phase = str(self.phase()).replace("_", " ")
-        steps = self.final.step.item()
-        return f"<Run {name}: {phase}, train {train:.2f}, test {test:.2f}, {steps} steps>"
+        phase = " or ".join(str(phase).replace("_", " ") for phase in self.phases)
+        steps = f", {self.final.step.item()} steps" if self.elsewhere is None else ""
+        return f"<Run {self.name}: {phase}, train {train:.2f}, test {test:.2f}{steps}>"
 
     @property
     def digest(self) -> str:
-        """The name of the experiment's result."""
+        """The name of the experiment's result.
+
+        Raises:
+            ConfigError: if the network was trained elsewhere.
+        """
+        require_trained_here(self, "named by its experiment or stored")
         return digest(self.experiment)
+
+    @property
+    def name(self) -> str:
+        """What it is called where it is shown."""
+        name = self.digest[:12] if self.elsewhere is None else "from elsewhere"
+        return f"{name} with {self.derived}" if self.derived else name
 
     @property
     def failed_at(self) -> int | None:
@@ -102,6 +135,8 @@ class Run:
         Raises:
             ConfigError: if the run was stored without its weights.
         """
+        if self.elsewhere is not None:
+            return self.elsewhere.network
         if not self.has_weights:
             raise ConfigError(
                 f"`run` must have its weights, got {self.digest[:12]}, which a sweep stored "
@@ -122,6 +157,8 @@ class Run:
             ConfigError: if the user's code is needed and is not allowed to run, or makes other
                 data than the run was trained on.
         """
+        if self.elsewhere is not None:
+            return self.elsewhere.data
         stored = self.dataset
         if "true_labels" in stored and self.experiment.task.has_tokens:
             true, given = stored.true_labels.values, stored.given_labels.values
@@ -208,6 +245,9 @@ class Run:
     def phase(self, **thresholds: float) -> Phase:
         """The phase by Table 2, or that the run diverged.
 
+        Of a network from elsewhere nobody knows whether it had generalised before: Confusion may
+        then be Forgetting, as `phases` says.
+
         Args:
             thresholds: `generalizes`, `memorizes` and `slack`, as in `classify`.
         """
@@ -221,6 +261,14 @@ class Run:
             self._second_rule_accuracy,
             **thresholds,
         ).item()
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """All that its phase may be: one, but for Confusion of a network from elsewhere."""
+        phase = self.phase()
+        if self.elsewhere is not None and phase == Phase.CONFUSION:
+            return phase, Phase.FORGETTING
+        return (phase,)
 
 
 def require_finished(run: Run, purpose: str) -> None:
@@ -238,6 +286,23 @@ def require_finished(run: Run, purpose: str) -> None:
         raise ConfigError(
             f"`run` must have finished to be {purpose}, got one that diverged at step "
             f"{run.failed_at}. Use a smaller learning rate."
+        )
+
+
+def require_trained_here(run: Run, purpose: str) -> None:
+    """Refuse a network from elsewhere for what needs its training.
+
+    Args:
+        run: any.
+        purpose: what is to be done with it, as in "pruned".
+
+    Raises:
+        ConfigError: if its network was trained elsewhere.
+    """
+    if run.elsewhere is not None:
+        raise ConfigError(
+            f"`run` must have been trained here to be {purpose}, got a network from elsewhere, of "
+            "whose training nothing is known. Use train(experiment)."
         )
 
 

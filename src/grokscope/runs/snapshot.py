@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_kind
+from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import Examples, measure
 from grokscope.measures.table import network_measures, of_network
 from grokscope.models.network import Network, with_arrays
 from grokscope.runs.record import Kept, as_dataset, kept_arrays
-from grokscope.runs.run import Run, require_finished
+from grokscope.runs.run import Run, require_finished, require_trained_here
 from grokscope.runs.start import state_at
 from grokscope.runs.store import Store
 
@@ -45,6 +47,7 @@ def at(run: Run, step: int) -> Run:
     <Run 3687b8355914 with its weights of step 10: confusion, train 0.46, test 0.04, 10 steps>
     """
     require_finished(run, "looked at while it trained")
+    require_trained_here(run, "looked at while it trained")
     require_kind("step", step, (int, np.integer), "Use one of run.steps.")
     first, last = run.experiment.first_step, int(run.dataset.step[-1])
     if not first <= step <= last:
@@ -108,6 +111,7 @@ def _require_kept(run: Run) -> Kept:
         ConfigError: if the run diverged or has not kept its weights over time.
     """
     require_finished(run, "looked at while it trained")
+    require_trained_here(run, "looked at while it trained")
     if not (kept := kept_arrays(run.dataset)):
         raise ConfigError(
             "`run` must have kept its weights over time, got a run with the last alone, or none. "
@@ -157,10 +161,7 @@ def with_network(run: Run, network: Network, words: str, step: int | None = None
         step: the step it is of, and up to which the run's measurements are taken over; by default
             the last, without the measurements before.
     """
-    experiment = run.experiment.replace(measures=None, keep_weights=None, kept_dtype=None)
-    examples = Examples(run.data, experiment.model.widest)
-    measured = [measure(network, examples, experiment)]
-    dataset = as_dataset(experiment, examples, measured, network, {}, 0.0)
+    dataset = measured_once(run.experiment, network, run.data)
     if step is None:
         dataset = dataset.assign_coords(step=run.dataset.step[-1:])
     else:
@@ -169,4 +170,13 @@ def with_network(run: Run, network: Network, words: str, step: int | None = None
         before = run.dataset[curves].sel(step=run.dataset.step < step)
         joined = xr.concat([before, dataset[curves]], "step", combine_attrs="drop_conflicts")
         dataset = dataset.drop_dims("step").assign(joined.variables)
-    return Run(run.experiment, dataset.assign_attrs(derived=words))
+    elsewhere = run.elsewhere and run.elsewhere._replace(network=network)
+    return Run(run.experiment, dataset.assign_attrs(derived=words), elsewhere=elsewhere)
+
+
+def measured_once(experiment: Experiment, network: Network, data: Dataset) -> xr.Dataset:
+    """What a run's dataset holds of a network, measured at the experiment's first step alone."""
+    experiment = experiment.replace(measures=None, keep_weights=None, kept_dtype=None)
+    examples = Examples(data, experiment.model.widest)
+    measured = [measure(network, examples, experiment)]
+    return as_dataset(experiment, examples, measured, network, {}, 0.0)

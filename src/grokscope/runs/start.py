@@ -15,7 +15,7 @@ from grokscope.measures.orders import ORDERS, Units, pruning_order
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import layer_ipr, measured_layers
 from grokscope.models.network import Layer, Network, array_name
-from grokscope.runs.run import Run
+from grokscope.runs.run import Run, require_trained_here
 from grokscope.runs.store import Store
 from grokscope.training.branch import branched
 from grokscope.training.loop import State, prepare, train_steps
@@ -73,6 +73,7 @@ def started(experiment: Experiment, start: Run) -> Experiment:
         ConfigError: if the start is no run with a network, or both say where to start from.
     """
     require_kind("start", start, Run, "Use run.at(500).")
+    require_trained_here(start, "gone on from")
     if experiment.start is not None:
         raise ConfigError(
             f"`start` must be left out of the experiment where it is given beside it, got "

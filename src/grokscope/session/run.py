@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,10 @@ import xarray as xr
 from jaxtyping import Int
 
 from grokscope.analysis import label_audit
-from grokscope.analysis.movement import GROUPS, flows, movement_table, neurons_over_steps
+from grokscope.analysis.movement import neurons_over_steps
 from grokscope.analysis.neurons import neuron_table
-from grokscope.errors import require_kind
+from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures import pruning
 from grokscope.runs import extraction as of_frequencies
 from grokscope.runs import pruning as of_runs
 from grokscope.runs import run as runs
@@ -26,9 +24,12 @@ from grokscope.runs import snapshot
 from grokscope.runs import train as training
 from grokscope.runs.store import Store
 from grokscope.runs.trackers import OwnLog
+from grokscope.session.answers import Extraction, Movement, Pruned
 from grokscope.session.html import as_html
 
 if TYPE_CHECKING:
+    from torch.nn import Module
+
     from grokscope.plotting.style import Picture
 
 
@@ -93,7 +94,7 @@ class Run(runs.Run):
         Raises:
             ConfigError: if the run diverged or was stored without weights, or has no such step.
         """
-        return _drawable(snapshot.at(self, step))
+        return drawable(snapshot.at(self, step))
 
     def over_steps(self, of: Sequence[str] | Callable[[Run], snapshot.Answer]) -> xr.Dataset:
         """What is asked of the network at every kept step, as one dataset over `step`.
@@ -107,7 +108,7 @@ class Run(runs.Run):
         """
         if not callable(of):
             return snapshot.over_steps(self, of)
-        return snapshot.over_steps(self, lambda run: of(_drawable(run)))
+        return snapshot.over_steps(self, lambda run: of(drawable(run)))
 
     def movement(self, layer: str | None = None) -> Movement:
         """Which neurons memorise and which are periodic at every kept step, and when they turn.
@@ -133,7 +134,7 @@ class Run(runs.Run):
         Raises:
             ConfigError: if there is nothing to extract, or an argument is out of range.
         """
-        return _drawable(of_frequencies.extract(self, frequencies, order))
+        return drawable(of_frequencies.extract(self, frequencies, order))
 
     def extraction(self, counts: Sequence[int] | None = None, seed: int = 0) -> Extraction:
         """What the network can do with ever more frequencies a unit, and its controls.
@@ -206,140 +207,29 @@ class Run(runs.Run):
 
         return write_movie(self, Path(path), fps, frames)
 
+    def to_torch(self) -> Module:
+        """The network as a module of PyTorch, of a built-in architecture.
+
+        Its parameters have the names of ours, with dots for underscores: `from_torch` reads them
+        back. It is in evaluation, and gives our logits to rounding.
+
+        Raises:
+            ConfigError: if the run was stored without weights, its architecture is your own, or
+                PyTorch is missing.
+
+        >>> module = train(Experiment(steps=20, modulus=7, width=16)).to_torch()
+        >>> [name for name, _ in module.named_parameters()]
+        ['U', 'V', 'W']
+        """
+        require_torch()
+        from grokscope.runs import in_torch
+
+        return in_torch.to_torch(self.network)
+
     def _repr_html_(self) -> str:
         from grokscope.plotting.run import plot_accuracies
 
         return as_html(self, plot_accuracies([self]))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Pruned:
-    """What a network still does as its neurons are removed.
-
-    Attributes:
-        run: the network's run.
-        curve: every score over `pruned`, the number of neurons removed.
-        n_random: how many random orders its `band` is of; None for what suits the layer.
-        seed: of the random orders.
-    """
-
-    run: Run
-    curve: xr.Dataset
-    n_random: int | None = None
-    seed: int = 0
-
-    @cached_property
-    def band(self) -> xr.Dataset | None:
-        """The control by chance: every score over `pruned` and `quantile`, of random orders.
-
-        It is computed when it is first asked for. None without random orders.
-        """
-        layer = self.curve.attrs["layer"]
-        return of_runs.control_band(self.run, self.n_random, self.seed, layer=layer)
-
-    @cached_property
-    def by_norm(self) -> xr.Dataset | None:
-        """The control by size: the same curve by norm; None if this is by norm or at random."""
-        return of_runs.control_by_norm(self.run, self.curve)
-
-    @property
-    def neurons_required(self) -> int | None:
-        """The fewest neurons that still generalise; None if none do."""
-        return pruning.neurons_required(self.curve)
-
-    @property
-    def best(self) -> tuple[int, float]:
-        """The highest test accuracy on the curve, after the fewest neurons that reach it.
-
-        Returns:
-            Neurons removed, and the test accuracy then.
-        """
-        return pruning.best_pruned(self.curve)
-
-    def plot(self) -> Picture:
-        """Draw the accuracies over the fraction of neurons removed, before their controls."""
-        from grokscope.plotting.pruning import plot_pruning
-
-        first = self.curve.attrs["first"]
-        by_norm = {} if self.by_norm is None else {first: self.by_norm}
-        return plot_pruning(self.run, {first: self.curve}, self.band, by_norm)
-
-    def __repr__(self) -> str:
-        curve, width = self.curve, int(self.curve.pruned[-1])
-        required = self.neurons_required
-        least = "none generalise" if required is None else f"{required} of {width} neurons needed"
-        removed, best = self.best
-        top = f"best test accuracy {best:.2f} with {removed} removed"
-        return f"<Pruned {self.run.digest[:12]} by {curve.attrs['by']}: {least}, {top}>"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Extraction:
-    """What a network can do with few frequencies a unit, beside what needs no training.
-
-    Attributes:
-        run: the network's run.
-        curve: every score over `kind`, the network and its controls, and `frequencies`.
-    """
-
-    run: Run
-    curve: xr.Dataset
-
-    @property
-    def beyond_vote(self) -> float:
-        """Extracted test accuracy with the fewest frequencies, less that of the labels alone."""
-        test = self.curve.test_accuracy.isel(frequencies=0)
-        return float(test.sel(kind="network") - test.sel(kind="vote"))
-
-    def plot(self) -> Picture:
-        """Draw the accuracies over the frequencies kept, the controls, and pruning by IPR."""
-        from grokscope.plotting.extraction import plot_extraction
-
-        return plot_extraction(self.run, self.curve)
-
-    def __repr__(self) -> str:
-        fewest = self.curve.isel(frequencies=0)
-        count = int(fewest.frequencies)
-        words = ", ".join(
-            f"{str(kind).replace('_', ' ')} {float(fewest.test_accuracy.sel(kind=kind)):.2f}"
-            for kind in fewest.kind.values
-        )
-        of = "1 frequency" if count == 1 else f"{count} frequencies"
-        return f"<Extraction {self.run.digest[:12]}, test accuracy with {of} a unit: {words}>"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Movement:
-    """Neurons over time.
-
-    Attributes:
-        run: the network's run.
-        neurons: what each neuron is at every kept step; `analysis.movement` explains it.
-    """
-
-    run: Run
-    neurons: xr.Dataset
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """A row for each neuron: its group first and last, and when it turned."""
-        return movement_table(self.neurons)
-
-    def flows(self, before: int, after: int) -> pd.DataFrame:
-        """How many neurons went from each group to each between two kept steps."""
-        return flows(self.neurons, (before, after))
-
-    def plot(self) -> Picture:
-        """Draw the groups over time, and who turns into what."""
-        from grokscope.plotting.movement import plot_movement
-
-        return plot_movement(self.run, self.neurons)
-
-    def __repr__(self) -> str:
-        first, last = self.table["first"], self.table["last"]
-        words = ", ".join(f"{(last == name).sum()} {name}" for name in GROUPS)
-        turned = ((first == "memorizing") & (last == "periodic")).sum()
-        return f"<Movement {self.run.digest[:12]}: {words}; {turned} turned from memorizing>"
 
 
 def train(
@@ -371,7 +261,7 @@ def train(
     >>> train(Experiment(steps=20, modulus=7, width=16))
     <Run 3687b8355914: confusion, train 0.83, test 0.04, 20 steps>
     """
-    return _drawable(training.train(experiment, store, progress, log, start, checkpoint_every))
+    return drawable(training.train(experiment, store, progress, log, start, checkpoint_every))
 
 
 def open_run(name: str | Path, store: str | Path | Store = "runs") -> Run:
@@ -386,8 +276,17 @@ def open_run(name: str | Path, store: str | Path | Store = "runs") -> Run:
             several runs have such a digest.
     """
     require_kind("name", name, (str, Path), "Use a run's file, or the beginning of its digest.")
-    return _drawable(Store.of(store).open_named(name))
+    return drawable(Store.of(store).open_named(name))
 
 
-def _drawable(run: runs.Run) -> Run:
-    return Run(run.experiment, run.dataset, run.path)
+def drawable(run: runs.Run) -> Run:
+    """The same run, which draws itself."""
+    return Run(run.experiment, run.dataset, run.path, run.elsewhere)
+
+
+def require_torch() -> None:
+    """Refuse what needs PyTorch where it is not installed."""
+    if find_spec("torch") is None:
+        raise ConfigError(
+            "`torch` must be installed, got no such package. Use pip install 'grokscope[torch]'."
+        )
