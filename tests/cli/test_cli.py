@@ -87,7 +87,8 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
     assert call("train", *options, "--print-toml") == 0
     assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
     others = {"depth", "heads", "tied", "scaling", "parameterization", "beta1", "beta2", "eps"}
-    others |= {"tied_init", "dropout_sites"}
+    others |= {"tied_init", "dropout_sites", "operands", "bits", "relevant_bits", "group", "file"}
+    others |= {"second_rule", "label_scores"}
     known = {parameter.name for parameter in setting_options()}
     assert {*values, *others, "task", "model", "corruption", "measures"} == known
 
@@ -150,7 +151,7 @@ BAD = [
     "train --steps -3",
     "train --width 1000000 --modulus 4096",
     "train --batch-size 5000",
-    "train --operation division",
+    "train --operation modulo",
     "train --config missing.toml",
     "train --config bad.toml",
     "train --config type.toml",

@@ -192,7 +192,7 @@ def test_the_evil_code_does_run_where_the_user_says_so(sound, tmp_path, monkeypa
     """Or the tests above could not fail: trained in its folder, it is what the user asked for."""
     monkeypatch.chdir(tmp_path)
     Path("evil.py").write_text(EVIL)
-    with pytest.raises(ConfigError, match="must return training features"):
+    with pytest.raises(ConfigError, match="must return a table of one to four"):
         grokscope.train(Experiment.from_toml('[task]\nname = "own"\ncode = "evil:data"\n'
                                              '[model]\nname = "image_mlp"'))  # fmt: skip
     assert Path("owned").exists()

@@ -7,7 +7,7 @@ from functools import cache
 from pydantic.fields import FieldInfo
 
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.part import PARTS, Own
+from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Own
 
 
 @cache
@@ -21,7 +21,8 @@ def setting_fields() -> dict[str, dict[str, FieldInfo]]:
     owners: dict[str, dict[str, FieldInfo]] = {}
     for kind in kinds:
         for name, field in kind.model_fields.items():
-            if name != "name" and name not in PARTS and not issubclass(kind, Own):
+            is_given = name != "name" and name not in (*PARTS, *COUNTED_SETTINGS)
+            if is_given and not issubclass(kind, Own):
                 owners.setdefault(name, {})[kind.__name__] = field
     return owners
 

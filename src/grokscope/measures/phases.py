@@ -97,15 +97,7 @@ def classify(
         memorized,
         peak >= generalizes,
     ]
-    phases = [
-        None,
-        Phase.COEXISTENCE,
-        Phase.PARTIAL_INVERSION,
-        Phase.FULL_INVERSION,
-        Phase.SECOND_RULE,
-        Phase.MEMORIZATION,
-        Phase.FORGETTING,
-    ]
+    phases = [None, *GENERALIZED, Phase.SECOND_RULE, Phase.MEMORIZATION, Phase.FORGETTING]
     choices = np.array([*phases, Phase.CONFUSION], dtype=object)
     index = np.select(conditions, range(len(phases)), default=len(phases))
     return np.asarray(choices[index], dtype=object)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from grokscope.errors import ConfigError
 from grokscope.measures.table import MEASURES
@@ -65,7 +66,11 @@ def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
             axes.set_ylim(-0.03, 1.03)
             style.percent(axes)
     note = "mean over seeds, from the least to the greatest"
-    return style.finish(figure, sweep_print([dataset], note), grid[0, 0])
+    title = AXIS_LABELS.get(lines, lines.replace("_", " "))
+    handles = grid[0, 0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), title=title,
+                  columnspacing=1, frameon=False)  # fmt: skip
+    return style.finish(figure, sweep_print([dataset], note))
 
 
 def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
@@ -78,8 +83,9 @@ def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
         scores = cell[f"run_{name}"].values
         is_there = np.isfinite(steps) & np.isfinite(scores).all(axis=0)
         color, dashes = colors(0.8 * index / max(len(values) - 1, 1)), DASHES[index % len(DASHES)]
-        label = f"{AXIS_LABELS.get(lines, lines.replace('_', ' '))} {format_setting(value.item())}"
+        label = format_setting(value.item())
         x, found = steps[is_there] + 1, scores[:, is_there]
         axes.plot(x, found.mean(axis=0), color=color, ls=dashes, lw=1.3, label=label)
         axes.fill_between(x, found.min(axis=0), found.max(axis=0), color=color, alpha=0.15, lw=0)
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter(NullFormatter())
