@@ -24,6 +24,7 @@ from pydantic import ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from grokscope.errors import ConfigError
+from grokscope.experiment.cells import MODULE, file_of_cell, is_of_a_cell
 from grokscope.experiment.source import (
     defines,
     imported,
@@ -145,10 +146,9 @@ def identified(name: str, value: Any) -> OwnCode:
         ConfigError: if there is no such file or function, or the file does not hold all of the
             code: what it imports must be installed packages, whose versions every run records.
     """
-    code = OwnCode(
-        value if isinstance(value, str)
-        else f"{value.__module__.partition(MARK)[0]}:{value.__qualname__}"
-    )  # fmt: skip
+    of_cell = is_of_a_cell(value)
+    module = MODULE if of_cell else getattr(value, "__module__", "").partition(MARK)[0]
+    code = OwnCode(value if isinstance(value, str) else f"{module}:{value.__qualname__}")
     module, function = code.module, code.function
     if module == "__main__" or not module.isidentifier() or not function.isidentifier():
         raise ConfigError(
@@ -157,7 +157,12 @@ def identified(name: str, value: Any) -> OwnCode:
         )
     if code.source_hash:
         return code
-    path = _file(module, _known_folders()) if isinstance(value, str) else _file_of(value, name)
+    if of_cell:
+        path = file_of_cell(value)
+    elif isinstance(value, str):
+        path = _file(module, _known_folders())
+    else:
+        path = _file_of(value, name)
     source = path.read_bytes()
     require_whole(source, path)
     if not defines(source, function):
