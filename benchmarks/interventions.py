@@ -2,9 +2,9 @@
 
     python benchmarks/interventions.py
 
-Means over seeds, and their range, from the files of `results`: at the step of the change, 100 and 300
-steps later, and in the end; then the step at which test or corrupted accuracy first reaches .9, or falls
-below .1.
+Means over seeds, and their range, from the files of `results`: at the step of the change, 100 and
+300 steps later, and in the end; then after how many steps each seed first reaches .9, or falls to
+.1.
 """
 
 from pathlib import Path

@@ -447,7 +447,7 @@ def test_the_function_itself_is_taken(module):
             "must take settings of other names than name, code, .*got name",
         ),
         ({"task": "OWN:counted"}, "must take settings of other names .*got n_labels"),
-        ({"corruption": 3}, "`corruption` must be a function as in my_noise:shifted"),
+        ({"corruption": 3}, "`corruption` must be uniform, uniform_wrong"),
     ],
 )
 def test_what_is_no_code_is_refused_in_one_line(module, values, message):

@@ -16,6 +16,7 @@ import textwrap
 import types
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -33,7 +34,7 @@ def is_of_a_cell(value: object) -> bool:
     return not isinstance(value, str) and getattr(value, "__module__", "") == "__main__"
 
 
-def file_of_cell(value: type | types.FunctionType) -> Path:
+def file_of_cell(value: Any) -> Path:
     """The file with the source of a function or class, and of what it needs; written if need be.
 
     Raises:
@@ -95,14 +96,12 @@ def _source(value: type | types.FunctionType) -> str:
     for function in functions:
         lines = "".join(linecache.getlines(function.__code__.co_filename))
         with suppress(SyntaxError):  # of a cell with a command to the shell
-            kinds = ast.FunctionDef | ast.ClassDef
-            defined = [node for node in ast.walk(ast.parse(lines)) if isinstance(node, kinds)]
-            for node in defined[::-1]:  # the last of that name counts
-                if node.name == value.__name__:
+            nodes = [*ast.walk(ast.parse(lines))]
+            for node in nodes[::-1]:  # the last of that name counts
+                if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == value.__name__:
                     first = min(part.lineno for part in (node, *node.decorator_list))
-                    return textwrap.dedent(
-                        "".join(lines.splitlines(True)[first - 1 : node.end_lineno])
-                    )
+                    own = lines.splitlines(keepends=True)[first - 1 : node.end_lineno]
+                    return textwrap.dedent("".join(own))
     raise ConfigError(
         f"`{value.__name__}` must be written by def or class in a cell or a file, got one whose "
         "source is not known. Put it into a file my_rules.py, and use my_rules:name."
