@@ -14,6 +14,7 @@ from grokscope.errors import require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import ModularTask, OwnTask
 from grokscope.measures.extraction import extracted
+from grokscope.measures.logits import losses_of
 from grokscope.measures.scores import measured_layers
 from grokscope.measures.spectrum import order_of
 from grokscope.measures.vote import vote_logits
@@ -256,8 +257,10 @@ def _evidence(
     probability = _softmax(logits)[np.arange(len(labels)), labels]
     if loss == "mse":
         losses = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
-    else:
+    elif loss == "cross_entropy":
         losses = -np.log(np.maximum(probability, np.finfo(float).tiny))
+    else:
+        losses = losses_of(logits, labels, loss)
     return {"confidence": -probability, "loss": losses, "margin": _margin(logits, labels)}
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from grokscope.errors import ConfigError
+from grokscope.experiment.losses import CROSS_ENTROPIES
+from grokscope.experiment.own_code import label
 from grokscope.experiment.part import ABSENT
 from grokscope.experiment.replace import locate
 from grokscope.experiment.start import Start
@@ -33,6 +35,19 @@ def require_inputs(experiment: Experiment) -> None:
         raise ConfigError(
             f"`model` must take what task {task.name} gives, got {experiment.model.name}, which "
             f"takes {words}. Use model {fitting}."
+        )
+
+
+def require_smoothable(experiment: Experiment) -> None:
+    """Refuse smoothed labels with a loss that does not compare probabilities.
+
+    Raises:
+        ConfigError: if both are given.
+    """
+    if experiment.label_smoothing and experiment.loss not in CROSS_ENTROPIES:
+        raise ConfigError(
+            f"`label_smoothing` must be 0 with loss {label(experiment.loss)}, got "
+            f"{experiment.label_smoothing:g}. Use loss {' or '.join(CROSS_ENTROPIES)}."
         )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment import checks
 from grokscope.experiment.course import Course
+from grokscope.experiment.losses import Loss, Smoothing
 from grokscope.experiment.models import Model, TwoLayerSettings
 from grokscope.experiment.optimizers import AdamW, Optimizer
 from grokscope.experiment.own_code import OwnCode, reading
@@ -24,6 +25,7 @@ from grokscope.experiment.part import (
     COUNTED_SETTINGS,
     COUNTS,
     PARTS,
+    Later,
     Number,
     Part,
     Rule,
@@ -70,6 +72,7 @@ Use 0.5 to train on half of the examples.
     """
 
     schema_version: ClassVar[int] = SCHEMA
+    later: ClassVar[Mapping[str, Later]] = {"label_smoothing": Later(before=0.0)}
 
     task: Annotated[Task, Field(discriminator="name"), named_part("modular")] = ModularTask()
     train_fraction: Annotated[
@@ -95,10 +98,16 @@ Use 0.5 to train on half of the examples.
         Field(discriminator="name"),
         named_part("two_layer"),
     ] = TwoLayerSettings()
-    loss: Annotated[
-        Literal["mse", "cross_entropy"],
-        Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
-    ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
+    loss: Loss = Field(
+        default="mse",
+        description="mse (over examples and outputs), cross_entropy or stablemax, or your own "
+        "function",
+    )
+    label_smoothing: Smoothing = Field(
+        default=0.0,
+        description="share of a label's probability that all labels have, in training alone; "
+        "of cross_entropy and stablemax",
+    )
     optimizer: Annotated[Optimizer, Field(discriminator="name"), named_part("adamw")] = AdamW()
     batch_size: Annotated[
         int | None,
@@ -125,6 +134,7 @@ Use 0.5 to train on half of the examples.
             object.__setattr__(self.start, "before", before)
         checks.require_listed_steps(self)
         checks.require_inputs(self)
+        checks.require_smoothable(self)
         if self.is_counted:
             checks.require_sets(self)
         return self
@@ -218,7 +228,7 @@ Use 0.5 to train on half of the examples.
         """All code of the user's own that it names."""
         parts = (self.task, self.model, self.optimizer)
         found = [getattr(part, "code", getattr(part, "operation", None)) for part in parts]
-        found += [self.corruption, *(self.measures or ())]
+        found += [self.corruption, self.loss, *(self.measures or ())]
         return [code for code in found if isinstance(code, OwnCode)]
 
     @property
@@ -358,7 +368,8 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             ConfigError: if the data are a user's own and are not counted.
         """
         self._counted("n_examples")
-        left_out = {part: getattr(getattr(self, part), "unrecorded", set()) for part in PARTS}
+        left_out: dict[str, Any] = dict.fromkeys(self.unrecorded, True)
+        left_out |= {part: getattr(getattr(self, part), "unrecorded", set()) for part in PARTS}
         document = self.model_dump(exclude_none=True, exclude=left_out)
         document["schema"] = self.schema_version
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -11,6 +11,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from grokscope.experiment.losses import LossName
 from grokscope.experiment.models import DropoutSites, Normalization, TiedInit
 from grokscope.experiment.part import Part
 
@@ -40,7 +41,8 @@ class Settings(TypedDict, total=False, extra_items=object):
     scaling: Literal["mup", "standard"]
     tied: bool
     tied_init: TiedInit
-    loss: Literal["mse", "cross_entropy"]
+    loss: LossName | Code
+    label_smoothing: float
     optimizer: Part | Code | Mapping[str, object]
     learning_rate: float
     weight_decay: float

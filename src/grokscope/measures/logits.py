@@ -19,7 +19,7 @@ from grokscope.measures.scores import Examples, score_means, score_values
 from grokscope.measures.spectrum import order_of, places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
-from grokscope.training.loop import LOSSES
+from grokscope.training.losses import loss_of
 
 KEY_POWER = 0.95
 """The share of the power of all waves in m + n that the key frequencies have together."""
@@ -86,7 +86,7 @@ def rule_scores(network: Network, examples: Examples, experiment: Experiment) ->
         return {}
     dataset, loss = examples.dataset, experiment.loss
     rule = rule_of(logits_of_all(network, examples), dataset.inputs, order_of(experiment.task))
-    restricted, excluded = (losses_of(part, dataset, loss) for part in rule[1:])
+    restricted, excluded = (losses_of(part, dataset.given_labels, loss) for part in rule[1:])
     test, train, wrong = ~dataset.is_train, dataset.is_train, dataset.is_corrupted
     is_right = rule.restricted.argmax(axis=1) == dataset.true_labels
     return {
@@ -106,10 +106,10 @@ def _mean(values: np.ndarray) -> float:
 
 
 def losses_of(
-    logits: Float[np.ndarray, "example label"], dataset: Dataset, loss: str
+    logits: Float[np.ndarray, "example label"], labels: Int[np.ndarray, "example"], loss: str
 ) -> Float[np.ndarray, "example"]:
-    """Each example's loss against its given label."""
-    return np.asarray(LOSSES[loss](jnp.asarray(logits), jnp.asarray(dataset.given_labels)))
+    """Each example's loss against its label."""
+    return np.asarray(loss_of(loss)(jnp.asarray(logits), jnp.asarray(labels)))
 
 
 def scores_of(
@@ -117,7 +117,7 @@ def scores_of(
 ) -> dict[str, float]:
     """All of `table.scores` of logits that are there already."""
     given, true = dataset.given_labels, dataset.true_labels
-    losses = losses_of(logits, dataset, loss)
+    losses = losses_of(logits, given, loss)
     answers = Answers(logits, logits.argmax(axis=1), losses, given, true)
     return score_means({value: np.asarray(value(answers)) for value in score_values()}, dataset)
 

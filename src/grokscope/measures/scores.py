@@ -21,7 +21,7 @@ from grokscope.measures.table import Answers, Value, of_network, scores
 from grokscope.models.network import Layer, Network, named_arrays, vector_matrices
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tile_size, tiled
-from grokscope.training.loop import LOSSES
+from grokscope.training.losses import loss_of
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def evaluate(
         inputs, given, true = tile
         logits = logits_of(inputs) if shared is None else logits_of(inputs, shared)
         predicted = first_largest(logits, axis=1)
-        answers = Answers(logits, predicted, LOSSES[loss](logits, given), given, true)
+        answers = Answers(logits, predicted, loss_of(loss)(logits, given), given, true)
         return [value(answers) for value in wanted]
 
     return jax.lax.map(one, (inputs, given, true))

@@ -32,6 +32,8 @@ AXIS_LABELS = {
     "learning_rate": "lr",
 }
 
+LOSSES = {"mse": "MSE", "cross_entropy": "cross-entropy", "stablemax": "StableMax"}
+"""What losses are called; the user's own have the name of their function."""
 
 EARLIER = {
     "tied_init": "tied embedding initialised as N(0, 1)",
@@ -53,8 +55,9 @@ def earlier_words(model: Part, varied: Iterable[str] = ()) -> dict[str, str]:
     return {
         name: EARLIER[name]
         for name, later in model.later.items()
-        if getattr(model, name) == later.before
-        and (getattr(model, later.acts_with) or later.acts_with in varied)
+        if name in EARLIER
+        and getattr(model, name) == later.before
+        and (later.acts(vars(model)) or later.acts_with in {*varied})
     }
 
 
@@ -82,6 +85,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
     rate = getattr(optimizer, "learning_rate", None)
+    smoothing = experiment.label_smoothing
     earlier = earlier_words(model, varied)
     shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
     words = {
@@ -96,7 +100,8 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
         "model.dropout": f"dp = {experiment.dropout:g}",
         **{f"model.{name}": earlier.get(name, "") for name in EARLIER},
-        "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
+        "loss": LOSSES.get(experiment.loss, str(label(experiment.loss))),
+        "label_smoothing": f"labels smoothed by {smoothing:g}" if smoothing else "",
         "optimizer.name": str(label(getattr(optimizer, "code", optimizer.name))),
         "optimizer.learning_rate": f"lr {format_setting(rate, digits=6)}"
         if rate is not None
