@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -36,6 +36,9 @@ from grokscope.experiment.seeds import Seeds
 from grokscope.experiment.settings import Settings
 from grokscope.experiment.tasks import ModularTask, Task
 from grokscope.experiment.toml import read_toml
+
+Precision = Literal["float32", "float64"]
+"""What networks can be trained in."""
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
@@ -72,7 +75,10 @@ Use 0.5 to train on half of the examples.
     """
 
     schema_version: ClassVar[int] = SCHEMA
-    later: ClassVar[Mapping[str, Later]] = {"label_smoothing": Later(before=0.0)}
+    later: ClassVar[Mapping[str, Later]] = {
+        "label_smoothing": Later(before=0.0),
+        "precision": Later(before="float32"),
+    }
 
     task: Annotated[Task, Field(discriminator="name"), named_part("modular")] = ModularTask()
     train_fraction: Annotated[
@@ -114,6 +120,9 @@ Use 0.5 to train on half of the examples.
         Field(ge=1),
         Rule("must be a whole number from 1, or none", "Leave it out for full batches."),
     ] = Field(default=None, description="examples a step; none is the full batch")
+    precision: Annotated[
+        Precision, Rule("must be float32 or float64", "Use float32 for the paper's.")
+    ] = Field(default="float32", description="of weights, optimiser and losses: float32 or float64")
     seeds: Seeds = Seeds()
 
     def __init__(self, /, **settings: Unpack[Settings]) -> None:

@@ -43,6 +43,7 @@ class Settings(TypedDict, total=False, extra_items=object):
     tied_init: TiedInit
     loss: LossName | Code
     label_smoothing: float
+    precision: Literal["float32", "float64"]
     optimizer: Part | Code | Mapping[str, object]
     learning_rate: float
     weight_decay: float

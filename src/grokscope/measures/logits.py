@@ -19,6 +19,7 @@ from grokscope.measures.scores import Examples, score_means, score_values
 from grokscope.measures.spectrum import order_of, places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
+from grokscope.models.precision import in_own_precision
 from grokscope.training.losses import loss_of
 
 KEY_POWER = 0.95
@@ -73,13 +74,14 @@ def rule_of(
     enough = np.cumsum(power[strongest]) >= KEY_POWER * power.sum()
     key = strongest[: int(enough.argmax()) + 1] + 1
     is_key = np.isin(np.arange(len(waves)), key)
-    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(np.float32)[sums]
+    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[sums]
     restricted, excluded = logits.copy(), logits.copy()
     restricted[is_known] = known.mean(axis=0) + of_key
     excluded[is_known] = known - of_key
     return Rule(key, restricted, excluded)
 
 
+@in_own_precision
 def rule_scores(network: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
     """Restricted and excluded losses, by the measures' names; none where inputs are no residues."""
     if not isinstance(experiment.task, ModularTask):

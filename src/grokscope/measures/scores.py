@@ -19,6 +19,7 @@ from grokscope.experiment.tasks import ModularTask
 from grokscope.measures.spectrum import ipr, neuron_ipr, order_of
 from grokscope.measures.table import Answers, Value, of_network, scores
 from grokscope.models.network import Layer, Network, named_arrays, vector_matrices
+from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tile_size, tiled
 from grokscope.training.losses import loss_of
@@ -127,6 +128,7 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
+@in_own_precision
 def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:
     """Measure a network; IPR in the order of residues that suits the operation."""
     task = experiment.task

@@ -18,6 +18,7 @@ from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.models.normalization import Statistics, split_trained, with_seen
+from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compilation, compiled
 from grokscope.training.cost import require_memory, tiled, training_tile_size, work
 from grokscope.training.losses import loss_of, smoothed
@@ -105,17 +106,12 @@ def train_steps(
         require_memory(experiment)
     if len({ensemble_key(experiment) for experiment in experiments}) > 1:
         raise ConfigError(
-            "an ensemble must share loss, optimizer, training-set size, batch size, schedule and "
-            "network shape, got experiments that differ in one. Train them one by one."
+            "an ensemble must share loss, optimizer, training-set size, batch size, schedule, "
+            "precision and network shape, got experiments that differ in one. "
+            "Train them one by one."
         )
-    static = static_settings(first)
-    members = [prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
-    members = [
-        (new if start is None else start, dynamic)
-        for (new, dynamic), start in zip(members, starts or [None] * len(members), strict=True)
-    ]
-    alone = len(members) == 1
-    state, dynamic = members[0] if alone else jax.tree.map(lambda *x: jnp.stack(x), *members)
+    static, alone = static_settings(first), len(experiments) == 1
+    state, dynamic = _begun(experiments, datasets, starts or [None] * len(experiments))
     step, *targets = stops or first.schedule
     for target in (step, *targets):
         if target > step:
@@ -124,7 +120,28 @@ def train_steps(
         if alone:
             yield step, [state]
         else:
-            yield step, [jax.tree.map(lambda x, i=i: x[i], state) for i in range(len(members))]
+            yield step, [_member(state, index) for index in range(len(experiments))]
+
+
+@in_own_precision
+def _begun(
+    experiments: Sequence[Experiment],
+    datasets: Sequence[Dataset],
+    starts: Sequence[State | None],
+) -> tuple[State, Dynamic]:
+    """What the first step needs: of one network, or of several one behind the other."""
+    members = [prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
+    members = [
+        (new if start is None else start, dynamic)
+        for (new, dynamic), start in zip(members, starts, strict=True)
+    ]
+    return members[0] if len(members) == 1 else jax.tree.map(lambda *x: jnp.stack(x), *members)
+
+
+@in_own_precision
+def _member(state: State, index: int) -> State:
+    """The state of one network of an ensemble."""
+    return jax.tree.map(lambda array: array[index], state)
 
 
 def failed_step(state: State) -> int | None:
@@ -139,7 +156,7 @@ def ensemble_key(experiment: Experiment) -> tuple:
     return (
         static_settings(experiment),
         (experiment.first_step, experiment.steps, experiment.measure_every, experiment.measure),
-        (experiment.keep_weights, experiment.kept_dtype),
+        (experiment.keep_weights, experiment.kept_dtype, experiment.precision),
         (*shape.values(), experiment.n_inputs, experiment.n_labels),
     )
 
@@ -175,6 +192,7 @@ def static_settings(experiment: Experiment) -> Static:
     )
 
 
+@in_own_precision
 def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     """The state before the first step, and what the experiment's steps need besides.
 
@@ -182,9 +200,9 @@ def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
         experiment: what is trained.
         dataset: its data.
     """
-    model = init_model(experiment)
+    model, precision = init_model(experiment), experiment.precision
     kind, settings = split_settings(experiment.optimizer)
-    settings = {name: jnp.float32(value) for name, value in settings.items()}
+    settings = {name: jnp.asarray(value, precision) for name, value in settings.items()}
     n_train = dataset.n_train
     inputs, labels = dataset.inputs[:n_train], dataset.given_labels[:n_train]
     importance = np.ones(n_train, np.float32)
@@ -196,8 +214,8 @@ def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
         jnp.asarray(labels),
         jnp.asarray(importance),
         settings,
-        jnp.float32(experiment.dropout),
-        jnp.float32(experiment.label_smoothing),
+        jnp.asarray(experiment.dropout, precision),
+        jnp.asarray(experiment.label_smoothing, precision),
         stream_key(experiment, "batches"),
         stream_key(experiment, "dropout"),
     )
@@ -257,7 +275,7 @@ def _train_block(
             gradient = jax.tree.map(jnp.add, gradient, *through_shared(of_shared))
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, weights)
         model = eqx.combine(optax.apply_updates(weights, updates), with_seen(rest, seen))
-        failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1)
+        failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1).astype(jnp.int32)
         return State(model, optimizer_state, order, jnp.minimum(state.failed_at, failed_at))
 
     return jax.lax.fori_loop(start, start + n_steps, step, state)
@@ -318,7 +336,7 @@ def full_batch_gradient(
         )  # fmt: skip
         return jax.tree.map(jnp.add, total, (loss, gradient)), seen
 
-    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, weights_and_shared))
+    zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, weights_and_shared))
     tiles = (dynamic.inputs, dynamic.labels, dynamic.weights, jnp.arange(len(dynamic.labels)))
     (loss, gradient), seen = jax.lax.scan(add_tile, zero, tiles)
     # BatchNorm saw the last tile, which with BatchNorm is the only one.
@@ -351,4 +369,5 @@ def next_batch(
 
 def epoch_order(key: PRNGKeyArray, epoch: Step, n_train: int) -> Int[Array, "train"]:
     """The order of the training examples in an epoch, counted from 0."""
-    return jax.random.permutation(jax.random.fold_in(key, epoch), n_train)
+    order = jax.random.permutation(jax.random.fold_in(key, epoch), n_train)
+    return order.astype(jnp.int32)

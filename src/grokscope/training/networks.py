@@ -18,6 +18,7 @@ from grokscope.experiment.part import Part
 from grokscope.models.deep_mlp import DeepMLP
 from grokscope.models.image_mlp import ImageMLP
 from grokscope.models.network import Network
+from grokscope.models.precision import in_own_precision
 from grokscope.models.transformer import Transformer
 from grokscope.models.two_layer import TwoLayer
 from grokscope.training.compile import compilation
@@ -31,14 +32,19 @@ NETWORKS: dict[str, Any] = {
 """The class of each network by the name of its settings, but for the user's own."""
 
 
+@in_own_precision
 def init_model(experiment: Experiment) -> Network:
     """The network before training, from the experiment's `init` stream.
+
+    One of float64 begins with the weights of that of float32.
 
     Args:
         experiment: whose model, task and seeds are used.
     """
     sizes = experiment.n_inputs, experiment.n_labels
-    return _make(experiment.model, *sizes, stream_key(experiment, "init"))
+    with jax.enable_x64(False):
+        made = _make(experiment.model, *sizes, stream_key(experiment, "init"))
+    return jax.tree.map(lambda array: array.astype(experiment.precision), made)
 
 
 def model_shapes(experiment: Experiment) -> Network:
@@ -51,7 +57,8 @@ def model_shapes(experiment: Experiment) -> Network:
         ConfigError: if a network of the user's own cannot be made.
     """
     model: Any = experiment.model  # hashable, since it is frozen, which pyright does not see
-    return _shapes(model, experiment.n_inputs, experiment.n_labels)
+    shapes = _shapes(model, experiment.n_inputs, experiment.n_labels)
+    return jax.tree.map(lambda shape: shape.update(dtype=experiment.precision), shapes)
 
 
 def n_weights(experiment: Experiment) -> int:
@@ -70,7 +77,8 @@ def stream_key(experiment: Experiment, stream: str) -> PRNGKeyArray:
 def _shapes(model: Part, n_inputs: int, n_labels: int) -> Network:
     compilation()  # before JAX makes its first array
     try:
-        made = eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
+        with jax.enable_x64(False):
+            made = eqx.filter_eval_shape(_make, model, n_inputs, n_labels, jax.random.key(0))
     except TypeError as error:
         raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
     if not isinstance(made, Network):
