@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from grokscope.errors import ConfigError
 from grokscope.experiment.losses import CROSS_ENTROPIES
 from grokscope.experiment.own_code import label
-from grokscope.experiment.part import ABSENT
+from grokscope.experiment.part import ABSENT, Own
 from grokscope.experiment.replace import locate
 from grokscope.experiment.start import Start
 
@@ -48,6 +48,28 @@ def require_smoothable(experiment: Experiment) -> None:
         raise ConfigError(
             f"`label_smoothing` must be 0 with loss {label(experiment.loss)}, got "
             f"{experiment.label_smoothing:g}. Use loss {' or '.join(CROSS_ENTROPIES)}."
+        )
+
+
+def require_schedule(experiment: Experiment) -> None:
+    """Refuse steps without a learning rate, and a rise that is not over before the fall ends.
+
+    Raises:
+        ConfigError: if there are such.
+    """
+    optimizer = experiment.optimizer
+    if isinstance(optimizer, Own) or optimizer.cosine_steps is None:
+        return
+    if optimizer.cosine_steps < experiment.steps:
+        raise ConfigError(
+            f"`cosine_steps` must be at least the experiment's {experiment.steps} steps, got "
+            f"{optimizer.cosine_steps}, after which the learning rate is 0. "
+            f"Use {experiment.steps}."
+        )
+    if optimizer.warmup_steps >= optimizer.cosine_steps:
+        raise ConfigError(
+            f"`warmup_steps` must be below the {optimizer.cosine_steps} cosine_steps, which count "
+            f"them too, got {optimizer.warmup_steps}. Use {optimizer.cosine_steps // 10}."
         )
 
 

@@ -144,6 +144,7 @@ Use 0.5 to train on half of the examples.
         checks.require_listed_steps(self)
         checks.require_inputs(self)
         checks.require_smoothable(self)
+        checks.require_schedule(self)
         if self.is_counted:
             checks.require_sets(self)
         return self
@@ -292,8 +293,8 @@ Use 0.5 to train on half of the examples.
             ConfigError: if a name is unknown or ambiguous (the close ones are listed), or the
                 values do not make a possible experiment.
 
-        >>> Experiment().replace(optimizer="sgd", momentum=0.9).optimizer
-        SGD(learning_rate=0.01, name='sgd', weight_decay=0.0, momentum=0.9)
+        >>> Experiment().replace(optimizer="sgd", momentum=0.9).optimizer.momentum
+        0.9
         >>> Experiment().replace(widht=1000)
         Traceback (most recent call last):
         grokscope.errors.ConfigError: `widht` is not a setting of this experiment. \
@@ -308,8 +309,8 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
     def with_batch_size(self, batch_size: int) -> Experiment:
         """A copy that sees as many examples in batches of another size (App. A).
 
-        The learning rate is in proportion to the root of the batch size, steps and the steps
-        between measurements to its inverse.
+        The learning rate is in proportion to the root of the batch size, all numbers of steps to
+        its inverse.
 
         Raises:
             ConfigError: if this experiment is of full batches, or the batch size impossible.
@@ -325,11 +326,12 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             )
         scaled = self.replace(batch_size=batch_size)
         ratio = self.batch_size / batch_size
-        return scaled.replace(
-            learning_rate=self.learning_rate / math.sqrt(ratio),
-            steps=round(self.steps * ratio),
-            measure_every=max(1, round(self.measure_every * ratio)),
-        )
+        counts: dict[str, Any] = {"steps": self.steps, "measure_every": self.measure_every}
+        for name in ("warmup_steps", "cosine_steps"):
+            if value := getattr(self.optimizer, name, None):
+                counts[name] = value
+        counts = {name: round(value * ratio) or min(value, 1) for name, value in counts.items()}
+        return scaled.replace(learning_rate=self.learning_rate / math.sqrt(ratio), **counts)
 
     @classmethod
     def from_toml(cls, source: str | Path) -> Experiment:

@@ -37,6 +37,7 @@ class Settings(TypedDict, total=False, extra_items=object):
     dropout: float
     dropout_sites: DropoutSites
     normalization: Normalization | None
+    init_scale: float
     parameterization: Literal["standard", "lazy"]
     scaling: Literal["mup", "standard"]
     tied: bool
@@ -46,11 +47,15 @@ class Settings(TypedDict, total=False, extra_items=object):
     precision: Literal["float32", "float64"]
     optimizer: Part | Code | Mapping[str, object]
     learning_rate: float
+    warmup_steps: int
+    cosine_steps: int | None
     weight_decay: float
     momentum: float
     beta1: float
     beta2: float
     eps: float
+    slow_memory: float
+    slow_gain: float
     steps: int
     batch_size: int | None
     measure_every: int

@@ -13,7 +13,7 @@ from grokscope.experiment.models import (
     TransformerSettings,
     TwoLayerSettings,
 )
-from grokscope.experiment.optimizers import Adam, AdamW
+from grokscope.experiment.optimizers import Adam, AdamW, Grokfast, Lion
 from grokscope.experiment.own_code import label
 from grokscope.experiment.part import Part
 from grokscope.measures.phases import Phase
@@ -85,7 +85,8 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
     rate = getattr(optimizer, "learning_rate", None)
-    smoothing = experiment.label_smoothing
+    smoothing, scale = experiment.label_smoothing, getattr(model, "init_scale", 1.0)
+    warmup, cosine = (getattr(optimizer, f"{n}_steps", None) for n in ("warmup", "cosine"))
     earlier = earlier_words(model, varied)
     shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
     words = {
@@ -94,6 +95,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.activation": shown.get("activation", ""),
         "model.width": f"N = {shown['width']}" if "width" in shown else "",
         "model.normalization": _camel(experiment.normalization or ""),
+        "model.init_scale": f"initial weights × {scale:g}" if scale != 1 else "",
         "corruption": f"labels by {experiment.corruption.label}" if experiment.corruption else "",
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
@@ -106,11 +108,13 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "optimizer.learning_rate": f"lr {format_setting(rate, digits=6)}"
         if rate is not None
         else "",
+        "optimizer.warmup_steps": f"warm-up {warmup} steps" if warmup else "",
+        "optimizer.cosine_steps": f"cosine to 0 at step {cosine}" if cosine else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
     }
-    if isinstance(optimizer, AdamW | Adam):
+    if isinstance(optimizer, AdamW | Adam | Lion | Grokfast):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.part import Own
 from grokscope.models.normalization import Statistics, split_trained, with_seen
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compilation, compiled
@@ -85,9 +86,9 @@ def train_steps(
 ) -> Iterator[tuple[int, list[State]]]:
     """Train one network, or several of one shape together, from one step to stop at to the next.
 
-    Experiments of an ensemble may differ in what leaves shapes alone: labels, seeds, the
-    optimiser's numbers, and a dropout or a label smoothing above 0. Several train under `vmap`,
-    which pays on an accelerator.
+    Experiments of an ensemble may differ in what leaves shapes alone: labels, seeds, the scale of
+    initial weights, the optimiser's numbers, and a dropout or a label smoothing above 0. Several
+    train under `vmap`, which pays on an accelerator.
 
     Args:
         experiments: what to train, all with one `ensemble_key`.
@@ -152,7 +153,7 @@ def failed_step(state: State) -> int | None:
 
 def ensemble_key(experiment: Experiment) -> tuple:
     """Experiments with equal keys share every shape and can train as one ensemble."""
-    shape = experiment.model.model_dump(exclude={"dropout"})
+    shape = experiment.model.model_dump(exclude={"dropout", "init_scale"})
     return (
         static_settings(experiment),
         (experiment.first_step, experiment.steps, experiment.measure_every, experiment.measure),
@@ -163,9 +164,12 @@ def ensemble_key(experiment: Experiment) -> tuple:
 
 def seconds_per_work(experiment: Experiment) -> float:
     """Seconds for a unit of `work` on this machine, from a few steps of the experiment, timed."""
+    constant: dict[str, Any] = (
+        {} if isinstance(experiment.optimizer, Own) else {"cosine_steps": None}
+    )
     timed = experiment.replace(
         steps=2 * TIMED_STEPS, measure_every=TIMED_STEPS, settle=False,
-        measure=None, keep_weights=None, start=None,
+        measure=None, keep_weights=None, start=None, **constant,
     )  # fmt: skip
     times = []
     for _, (state,) in train_steps([timed], [make_dataset(timed)]):
@@ -243,8 +247,6 @@ def train_block(
 def _train_block(
     state: State, dynamic: Dynamic, start: Step, n_steps: Step, *, static: Static
 ) -> State:
-    optimizer = make_optimizer(static.optimizer, dynamic.optimizer)
-
     def step(index: Array, state: State) -> State:
         key = jax.random.fold_in(dynamic.dropout_key, index) if static.has_dropout else None
         weights, rest = split_trained(state.model)
@@ -273,6 +275,7 @@ def _train_block(
         gradient, of_shared = gradients
         if shared is not None:
             gradient = jax.tree.map(jnp.add, gradient, *through_shared(of_shared))
+        optimizer = make_optimizer(static.optimizer, dynamic.optimizer, index)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, weights)
         model = eqx.combine(optax.apply_updates(weights, updates), with_seen(rest, seen))
         failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1).astype(jnp.int32)

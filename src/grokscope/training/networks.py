@@ -100,4 +100,7 @@ def _make(model: Part, n_inputs: int, n_labels: int, key: PRNGKeyArray) -> PyTre
     if isinstance(model, OwnModel):
         return load(model.code).init(key, n_inputs, n_labels, **model.settings)
     document = model.model_dump(exclude={"dropout"})
-    return NETWORKS[document.pop("name")].init(key, n_inputs, n_labels, **document)
+    scale = document.pop("init_scale")
+    made = NETWORKS[document.pop("name")].init(key, n_inputs, n_labels, **document)
+    # Vectors are those of norm layers, which no scale of weights is meant for.
+    return jax.tree.map(lambda array: scale * array if array.ndim > 1 else array, made)
