@@ -176,6 +176,7 @@ def test_pruning_knows_every_loss(module, loss):
 
 def test_a_sweep_has_losses_on_an_axis(module):
     grid = Grid(SMALL, axes={"loss": ["mse", "stablemax", f"{module}:hinge"]})
+    assert grid.values["loss"][2].source_hash, "another source is another sweep"
     found = sweep(grid, "runs", workers=1, progress=False)
     assert np.isfinite(found.train_loss).all()
 

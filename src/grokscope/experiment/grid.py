@@ -32,7 +32,7 @@ LARGEST = 1_000_000
 """Cells of the largest grid that is accepted: more is a slip of the keyboard."""
 
 
-MAY_BE_CODE = ("task", "operation", "corruption", "model", "optimizer", "measures")
+MAY_BE_CODE = ("task", "operation", "corruption", "model", "loss", "optimizer", "measures")
 """Axes on which the user's own code may be; a grid holds the hash of its source."""
 
 

@@ -12,6 +12,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.models import Normalization
 from grokscope.paper.interventions import INTERVENTIONS
+from grokscope.paper.optimizers import OPTIMIZERS
 from grokscope.paper.settings import DECAYS, DROPOUTS, MEASURE_EVERY, NOISY, WIDE
 
 FRACTIONS: dict[str, object] = {
@@ -126,6 +127,7 @@ GRIDS = {
     "figure32": _widths,
     "hidden": _hidden,
     **INTERVENTIONS,
+    **OPTIMIZERS,
 }
 """The paper's sweeps by name, and those that go on from them, each made when it is called for."""
 
