@@ -85,7 +85,7 @@ def test_the_house_has_few_rooms_and_floors_and_each_room_its_floor():
 
 def test_architectures_do_not_import_each_other():
     """They share layers; `analytic` is weights for the two-layer network."""
-    layers = {"dropout", "normalization", "network", "tokens", "dense"}
+    layers = {"dropout", "normalization", "network", "tokens", "dense", "precision"}
     architectures = {"two_layer", "deep_mlp", "transformer", "image_mlp", "outside"}
     allowed = {("models", name): layers for name in layers | architectures}
     allowed[("models", "analytic")] = {"two_layer"}

@@ -75,6 +75,8 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
         "corruption_fraction": 0.1, "exclude_true_label": True, "width": 3, "activation": "relu",
         "dropout": 0.1, "normalization": "layer_norm", "loss": "cross_entropy",
         "optimizer": "sgd", "learning_rate": 0.1, "weight_decay": 1.0, "momentum": 0.5,
+        "warmup_steps": 2, "cosine_steps": 9, "label_smoothing": 0.1, "precision": "float64",
+        "init_scale": 2.0,
         "steps": 3, "batch_size": 4, "measure_every": 2,
         "seed": 1, "split_seed": 2, "corruption_seed": 3, "init_seed": 4, "batches_seed": 5,
         "dropout_seed": 6, "settle": True, "settle_after": 100, "settle_caution": 2.0,
@@ -88,7 +90,7 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
     assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
     others = {"depth", "heads", "tied", "scaling", "parameterization", "beta1", "beta2", "eps"}
     others |= {"tied_init", "dropout_sites", "operands", "bits", "relevant_bits", "group", "file"}
-    others |= {"second_rule", "label_scores"}
+    others |= {"second_rule", "label_scores", "slow_memory", "slow_gain"}
     known = {parameter.name for parameter in setting_options()}
     assert {*values, *others, "task", "model", "corruption", "measures"} == known
 

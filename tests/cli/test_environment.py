@@ -23,7 +23,7 @@ weight_decay = [0, 1]
 @pytest.mark.parametrize("command", [SMALL, ["sweep", "grid.toml"]], ids=["train", "sweep"])
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("JAX_PLATFORMS", "cuda"), ("JAX_ENABLE_X64", "1"), ("JAX_DEBUG_NANS", "1")],
+    [("JAX_PLATFORMS", "cuda"), ("JAX_DEBUG_NANS", "1")],
 )
 def test_a_variable_that_no_network_can_train_under(command, name, value, tmp_path):
     (tmp_path / "grid.toml").write_text(GRID)

@@ -33,13 +33,13 @@ experiments = st.builds(
     fractions,
     st.floats(0, 1),
     st.integers(1, 10_000),
-    st.sampled_from(["adamw", "adam", "sgd"]),
+    st.sampled_from(["adamw", "adam", "sgd", "muon", "lion", "grokfast"]),
     st.floats(0, 30),
     st.integers(0, 10**6),
     st.integers(0, 2**32 - 1),
     st.none() | st.integers(0, 2**32 - 1),
     st.none() | st.integers(1, 94),
-    st.sampled_from(["mse", "cross_entropy"]),
+    st.sampled_from(["mse", "cross_entropy", "stablemax"]),
 )
 
 
@@ -50,6 +50,8 @@ def test_defaults_are_the_papers():
     assert e.optimizer.model_dump() == {
         "name": "adamw",
         "learning_rate": 0.01,
+        "warmup_steps": 0,
+        "cosine_steps": None,
         "weight_decay": 0,
         "beta1": 0.9,
         "beta2": 0.98,
@@ -216,7 +218,7 @@ def test_bad_values_get_one_line_that_names_the_field(name, value):
         ({"name": "sgd"}, "ambiguous. Use one of `task.name`, `model.name`, `optimizer.name`"),
         (
             {"optimizer": "Adam", "learning_rate": 1},
-            "be one of adamw, adam, sgd, your own as my_code:name, got 'Adam'",
+            "be one of adamw, adam, sgd, muon, lion, grokfast, your own as my_code:name, got",
         ),
         ({"self": 1}, "`self` is not a setting"),
         ({"seeds": {"width": 3}}, "another model. Choose model two_layer"),

@@ -10,6 +10,7 @@ from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.paper.grids import GRIDS, load_grid
 from grokscope.paper.interventions import INTERVENTIONS
+from grokscope.paper.optimizers import DECAYS_A_STEP, OPTIMIZERS
 
 fractions = st.lists(st.integers(1, 99).map(lambda n: n / 100), min_size=1, max_size=4, unique=True)
 
@@ -125,8 +126,9 @@ def test_the_paper_s_diagrams(name):
 
 def test_other_grids_of_the_paper():
     assert set(GRIDS) - set(DIFFERS) == {
-        *("figure12", "figure16a", "figure16b", "figure32", "hidden"),
+        *("figure12", "figure16a", "figure16b", "figure32", "hidden", "noises"),
         *INTERVENTIONS,
+        *OPTIMIZERS,
     }
     twelve = load_grid("figure12")
     assert twelve.values["heads"] == (8, 4)
@@ -134,6 +136,17 @@ def test_other_grids_of_the_paper():
     for name in ("figure16a", "figure16b"):
         base = load_grid(name).base
         assert (base.task.name, base.model.depth, base.loss) == ("mnist", 4, "cross_entropy")
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimisers_are_compared_at_equal_decays_a_step(name):
+    grid = load_grid(name)
+    assert [*grid.sizes.values()] == [len(DECAYS_A_STEP), 7, 3]
+    for (place, *_), cell in grid.cells():
+        o = cell.optimizer
+        assert name.endswith(o.name)
+        share = o.learning_rate * o.weight_decay / (1 - (o.momentum if o.name == "sgd" else 0))
+        assert share == pytest.approx(DECAYS_A_STEP[place])
 
 
 @pytest.mark.parametrize("name", ["figure9", "figure10", "figure11"])
@@ -200,5 +213,5 @@ def test_an_axis_has_one_name_and_seeds_their_own_place(axes):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"of figure3a, .*, forgetting_stopped, got 'figure4'"):
+    with pytest.raises(ConfigError, match=r"of figure3a, .*, optimizer_sgd, got 'figure4'"):
         load_grid("figure4")

@@ -20,6 +20,7 @@ from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.tasks import Counted
 from grokscope.measures.extraction import extracted
+from grokscope.measures.logits import losses_of
 from grokscope.measures.vote import vote_logits, vote_order
 from grokscope.runs.run import Run, require_finished
 
@@ -321,8 +322,10 @@ def _evidence(
     found = {"confidence": -probability, "margin": _margin(logits, labels)}
     if loss == "mse":
         found["loss"] = ((logits - np.eye(logits.shape[1])[labels]) ** 2).mean(axis=1)
-    elif loss is not None:
+    elif loss == "cross_entropy":
         found["loss"] = -np.log(np.maximum(probability, np.finfo(float).tiny))
+    elif loss is not None:
+        found["loss"] = losses_of(logits, labels, loss)
     return found
 
 

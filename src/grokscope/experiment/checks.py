@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from grokscope.errors import ConfigError
+from grokscope.experiment.losses import CROSS_ENTROPIES
 from grokscope.experiment.own_code import label
-from grokscope.experiment.part import ABSENT
+from grokscope.experiment.part import ABSENT, Own
 from grokscope.experiment.replace import locate
 from grokscope.experiment.start import Start
 from grokscope.experiment.tasks import ModularTask
@@ -40,6 +41,41 @@ def require_inputs(experiment: Experiment) -> None:
         raise ConfigError(
             f"`tied` must be false where labels are no tokens, got {experiment.n_inputs} tokens "
             f"and {experiment.n_labels} labels. Leave it out."
+        )
+
+
+def require_smoothable(experiment: Experiment) -> None:
+    """Refuse smoothed labels with a loss that does not compare probabilities.
+
+    Raises:
+        ConfigError: if both are given.
+    """
+    if experiment.label_smoothing and experiment.loss not in CROSS_ENTROPIES:
+        raise ConfigError(
+            f"`label_smoothing` must be 0 with loss {label(experiment.loss)}, got "
+            f"{experiment.label_smoothing:g}. Use loss {' or '.join(CROSS_ENTROPIES)}."
+        )
+
+
+def require_schedule(experiment: Experiment) -> None:
+    """Refuse steps without a learning rate, and a rise that is not over before the fall ends.
+
+    Raises:
+        ConfigError: if there are such.
+    """
+    optimizer = experiment.optimizer
+    if isinstance(optimizer, Own) or optimizer.cosine_steps is None:
+        return
+    if optimizer.cosine_steps < experiment.steps:
+        raise ConfigError(
+            f"`cosine_steps` must be at least the experiment's {experiment.steps} steps, got "
+            f"{optimizer.cosine_steps}, after which the learning rate is 0. "
+            f"Use {experiment.steps}."
+        )
+    if optimizer.warmup_steps >= optimizer.cosine_steps:
+        raise ConfigError(
+            f"`warmup_steps` must be below the {optimizer.cosine_steps} cosine_steps, which count "
+            f"them too, got {optimizer.warmup_steps}. Use {optimizer.cosine_steps // 10}."
         )
 
 

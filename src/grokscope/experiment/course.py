@@ -58,7 +58,7 @@ class Course(Part):
     )
     kept_dtype: Annotated[
         Literal["float16"] | None,
-        Rule("must be float16, or none for float32", "Leave it out."),
+        Rule("must be float16, or none for the network's own", "Leave it out."),
     ] = Field(default=None, description="of the kept weights: float16 for half the size")
     start: Annotated[Start | None, Rule("must be a table of settings", "Use start_step=500.")] = (
         Field(default=None, description="where training goes on from, if not from new weights")

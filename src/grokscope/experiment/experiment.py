@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ from typing_extensions import Unpack
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment import checks
 from grokscope.experiment.course import Course
+from grokscope.experiment.losses import Loss, Smoothing
 from grokscope.experiment.models import Model, TwoLayerSettings
 from grokscope.experiment.noise import Noise
 from grokscope.experiment.optimizers import AdamW, Optimizer
@@ -25,6 +26,7 @@ from grokscope.experiment.part import (
     COUNTED_SETTINGS,
     COUNTS,
     PARTS,
+    Later,
     Number,
     Part,
     Rule,
@@ -35,6 +37,9 @@ from grokscope.experiment.seeds import Seeds
 from grokscope.experiment.settings import Settings
 from grokscope.experiment.tasks import ModularTask, TableTask, Task
 from grokscope.experiment.toml import read_toml
+
+Precision = Literal["float32", "float64"]
+"""What networks can be trained in."""
 
 SCHEMA = 1
 """Version of the configuration's and the run file's layout; part of every digest."""
@@ -71,6 +76,10 @@ Use 0.5 to train on half of the examples.
     """
 
     schema_version: ClassVar[int] = SCHEMA
+    later: ClassVar[Mapping[str, Later]] = {
+        "label_smoothing": Later(before=0.0),
+        "precision": Later(before="float32"),
+    }
 
     task: Annotated[Task, Field(discriminator="name"), named_part("modular")] = ModularTask()
     train_fraction: Annotated[
@@ -83,16 +92,25 @@ Use 0.5 to train on half of the examples.
         Field(discriminator="name"),
         named_part("two_layer"),
     ] = TwoLayerSettings()
-    loss: Annotated[
-        Literal["mse", "cross_entropy"],
-        Rule("must be mse or cross_entropy", "Use mse for the paper's default."),
-    ] = Field(default="mse", description="mse (over examples and outputs) or cross_entropy")
+    loss: Loss = Field(
+        default="mse",
+        description="mse (over examples and outputs), cross_entropy or stablemax, or your own "
+        "function",
+    )
+    label_smoothing: Smoothing = Field(
+        default=0.0,
+        description="share of a label's probability that all labels have, in training alone; "
+        "of cross_entropy and stablemax",
+    )
     optimizer: Annotated[Optimizer, Field(discriminator="name"), named_part("adamw")] = AdamW()
     batch_size: Annotated[
         int | None,
         Field(ge=1),
         Rule("must be a whole number from 1, or none", "Leave it out for full batches."),
     ] = Field(default=None, description="examples a step; none is the full batch")
+    precision: Annotated[
+        Precision, Rule("must be float32 or float64", "Use float32 for the paper's.")
+    ] = Field(default="float32", description="of weights, optimiser and losses: float32 or float64")
     seeds: Seeds = Seeds()
 
     def __init__(self, /, **settings: Unpack[Settings]) -> None:
@@ -112,6 +130,8 @@ Use 0.5 to train on half of the examples.
             before = checks.by_path(self.earlier, self.start.before)
             object.__setattr__(self.start, "before", before)
         checks.require_listed_steps(self)
+        checks.require_smoothable(self)
+        checks.require_schedule(self)
         if self.is_counted:
             checks.require_inputs(self)
             checks.require_sets(self)
@@ -211,7 +231,7 @@ Use 0.5 to train on half of the examples.
         """All code of the user's own that it names."""
         parts = (self.task, self.model, self.optimizer)
         found = [getattr(part, "code", getattr(part, "operation", None)) for part in parts]
-        found += [*self._noise_codes, *(self.measures or ())]
+        found += [*self._noise_codes, self.loss, *(self.measures or ())]
         return [code for code in found if isinstance(code, OwnCode)]
 
     @property
@@ -274,8 +294,8 @@ Use 0.5 to train on half of the examples.
             ConfigError: if a name is unknown or ambiguous (the close ones are listed), or the
                 values do not make a possible experiment.
 
-        >>> Experiment().replace(optimizer="sgd", momentum=0.9).optimizer
-        SGD(learning_rate=0.01, name='sgd', weight_decay=0.0, momentum=0.9)
+        >>> Experiment().replace(optimizer="sgd", momentum=0.9).optimizer.momentum
+        0.9
         >>> Experiment().replace(widht=1000)
         Traceback (most recent call last):
         grokscope.errors.ConfigError: `widht` is not a setting of this experiment. \
@@ -290,8 +310,8 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
     def with_batch_size(self, batch_size: int) -> Experiment:
         """A copy that sees as many examples in batches of another size (App. A).
 
-        The learning rate is in proportion to the root of the batch size, steps and the steps
-        between measurements to its inverse.
+        The learning rate is in proportion to the root of the batch size, all numbers of steps to
+        its inverse.
 
         Raises:
             ConfigError: if this experiment is of full batches, or the batch size impossible.
@@ -307,11 +327,12 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             )
         scaled = self.replace(batch_size=batch_size)
         ratio = self.batch_size / batch_size
-        return scaled.replace(
-            learning_rate=self.learning_rate / math.sqrt(ratio),
-            steps=round(self.steps * ratio),
-            measure_every=max(1, round(self.measure_every * ratio)),
-        )
+        counts: dict[str, Any] = {"steps": self.steps, "measure_every": self.measure_every}
+        for name in ("warmup_steps", "cosine_steps"):
+            if value := getattr(self.optimizer, name, None):
+                counts[name] = value
+        counts = {name: round(value * ratio) or min(value, 1) for name, value in counts.items()}
+        return scaled.replace(learning_rate=self.learning_rate / math.sqrt(ratio), **counts)
 
     @classmethod
     def from_toml(cls, source: str | Path) -> Experiment:
@@ -359,11 +380,8 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
             ConfigError: if the data are a user's own and are not counted.
         """
         self._counted("n_examples")
-        left_out: dict[str, Any] = {
-            part: getattr(getattr(self, part), "unrecorded", set()) for part in PARTS
-        }
-        if self.corruption != "second_rule":
-            left_out["second_rule"] = True
+        left_out: dict[str, Any] = dict.fromkeys(self.unrecorded, True)
+        left_out |= {part: getattr(getattr(self, part), "unrecorded", set()) for part in PARTS}
         document = self.model_dump(exclude_none=True, exclude=left_out)
         document["schema"] = self.schema_version
         return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

@@ -34,7 +34,7 @@ LARGEST = 1_000_000
 
 MAY_BE_CODE = (
     *("task", "operation", "corruption", "second_rule", "label_scores"),
-    *("model", "optimizer", "measures"),
+    *("model", "loss", "optimizer", "measures"),
 )
 """Axes on which the user's own code may be; a grid holds the hash of its source."""
 

@@ -34,7 +34,16 @@ _NORMS = f"{', '.join(get_args(Normalization))} or none"
 _NORM_RULE = Rule(f"must be {_NORMS}", "Leave it out for none.")
 
 
-class TwoLayerSettings(Part):
+class _BuiltIn(Part):
+    init_scale: Annotated[
+        Number,
+        Field(gt=0, le=1e6),
+        Rule("must lie in (0, 1000000]", "Use 1 for the architecture's own variances."),
+    ] = Field(default=1.0, description="factor on all initial weights")
+    later: ClassVar[Mapping[str, Later]] = {"init_scale": Later(before=1.0)}
+
+
+class TwoLayerSettings(_BuiltIn):
     """f(m, n) = W norm(φ(U e_m + V e_n)), without biases (Eq. 1); norm is optional (Eq. 5)."""
 
     name: Literal["two_layer"] = "two_layer"
@@ -56,7 +65,7 @@ class TwoLayerSettings(Part):
         return self.width
 
 
-class DeepMLPSettings(Part):
+class DeepMLPSettings(_BuiltIn):
     """Two embeddings added, ReLU layers and a linear output, without biases (App. G.3, G.4)."""
 
     name: Literal["deep_mlp"] = "deep_mlp"
@@ -88,7 +97,7 @@ class DeepMLPSettings(Part):
         return self.width
 
 
-class TransformerSettings(Part):
+class TransformerSettings(_BuiltIn):
     """Encoder-only, of the tokens m and n, say, read at the last; no biases (Sec. 2.3, App. G)."""
 
     name: Literal["transformer"] = "transformer"
@@ -131,6 +140,7 @@ class TransformerSettings(Part):
     ] = Field(default=None, description="before attention, MLP and output: layer_norm or none")
     takes_tokens: ClassVar[bool] = True
     later: ClassVar[Mapping[str, Later]] = {
+        **_BuiltIn.later,
         "tied_init": Later(before="embedding", acts_with="tied"),
         "dropout_sites": Later(before="sublayers", acts_with="dropout"),
     }
@@ -150,7 +160,7 @@ class TransformerSettings(Part):
         return 4 * self.width
 
 
-class ImageMLPSettings(Part):
+class ImageMLPSettings(_BuiltIn):
     """ReLU layers and a linear output on arrays of features, without biases (App. H)."""
 
     name: Literal["image_mlp"] = "image_mlp"

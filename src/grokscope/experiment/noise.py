@@ -53,6 +53,12 @@ class Noise(Part):
         "example; a corrupted label is the wrong one of highest score",
     )
 
+    @property
+    def unrecorded(self) -> set[str]:
+        """As of every part; and the second rule, unless labels are corrupted by it."""
+        without = set() if self.corruption == "second_rule" else {"second_rule"}
+        return super().unrecorded | without
+
     @model_validator(mode="before")
     @classmethod
     def _uniform_by_name(cls, values: object) -> object:

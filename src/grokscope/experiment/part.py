@@ -35,11 +35,15 @@ class Later(NamedTuple):
 
     Attributes:
         before: the value that those runs were trained with.
-        acts_with: the setting of the same part without which it changes nothing.
+        acts_with: the setting of the same part without which it changes nothing, if there is one.
     """
 
     before: object
-    acts_with: str
+    acts_with: str | None = None
+
+    def acts(self, settings: Mapping[str, object]) -> bool:
+        """Whether it changes something beside other settings of its part."""
+        return self.acts_with is None or bool(settings.get(self.acts_with))
 
 
 def _plain(value: float) -> float:
@@ -93,7 +97,7 @@ class Part(BaseModel):
         return {
             name
             for name, later in self.later.items()
-            if getattr(self, name) == later.before or not getattr(self, later.acts_with)
+            if getattr(self, name) == later.before or not later.acts(vars(self))
         }
 
 
@@ -245,7 +249,7 @@ def with_earlier(document: Mapping[str, Any], of_grid: bool = False) -> dict[str
                 earlier = {
                     name: later.before
                     for name, later in kind.later.items()
-                    if of_grid or given.get(later.acts_with)
+                    if of_grid or later.acts(given)
                 }
                 completed[part] = {**earlier, **given}
     return completed

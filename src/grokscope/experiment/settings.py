@@ -11,6 +11,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from grokscope.experiment.losses import LossName
 from grokscope.experiment.models import DropoutSites, Normalization, TiedInit
 from grokscope.experiment.noise import NamedNoise
 from grokscope.experiment.part import Part
@@ -45,18 +46,25 @@ class Settings(TypedDict, total=False, extra_items=object):
     dropout: float
     dropout_sites: DropoutSites
     normalization: Normalization | None
+    init_scale: float
     parameterization: Literal["standard", "lazy"]
     scaling: Literal["mup", "standard"]
     tied: bool
     tied_init: TiedInit
-    loss: Literal["mse", "cross_entropy"]
+    loss: LossName | Code
+    label_smoothing: float
+    precision: Literal["float32", "float64"]
     optimizer: Part | Code | Mapping[str, object]
     learning_rate: float
+    warmup_steps: int
+    cosine_steps: int | None
     weight_decay: float
     momentum: float
     beta1: float
     beta2: float
     eps: float
+    slow_memory: float
+    slow_gain: float
     steps: int
     batch_size: int | None
     measure_every: int

@@ -69,7 +69,7 @@ class ModularTask(Part):
     ] = Field(default=97, description="p; any number from 2, prime or not")
     operands: Operands = _OPERANDS
     has_tokens: ClassVar[bool] = True
-    later: ClassVar[Mapping[str, Later]] = {"operands": Later(before=2, acts_with="operands")}
+    later: ClassVar[Mapping[str, Later]] = {"operands": Later(before=2)}
 
     @model_validator(mode="after")
     def _is_possible(self) -> ModularTask:

@@ -17,6 +17,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import Examples, layer_ipr
 from grokscope.models.network import Network, arrays_of
+from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
 
 
@@ -58,6 +59,7 @@ def attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     return _attribution(network, dataset, layer)
 
 
+@in_own_precision
 def _attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     """The same of a layer whose units are known to add to the logits."""
     labels = dataset.given_labels, dataset.true_labels
@@ -65,6 +67,7 @@ def _attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     return Attribution(*map(np.asarray, _means(network, *map(jnp.asarray, arrays), layer)))
 
 
+@in_own_precision
 def attribution_map(
     network: Network, dataset: Dataset, layer: str, examples: Int[np.ndarray, "example"]
 ) -> Float[np.ndarray, "example unit"]:
@@ -125,6 +128,7 @@ def require_features(network: Network, dataset: Dataset, layer: str) -> None:
         )
 
 
+@in_own_precision
 def features_fit(network: Network, dataset: Dataset, layer: str) -> bool:
     """Whether the `features` of a network whose layer adds to the logits are those of its logits.
 

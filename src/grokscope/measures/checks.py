@@ -17,6 +17,7 @@ from grokscope.experiment.own_code import OwnCode, own_code_in
 from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved, network_measures
 from grokscope.models.network import Network, arrays_of, vector_matrices
 from grokscope.models.normalization import running_statistics
+from grokscope.models.precision import in_own_precision
 from grokscope.training.networks import model_shapes
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -109,6 +110,7 @@ def _require_outgoing(model: Network, shapes: Shapes) -> None:
             )
 
 
+@in_own_precision
 def require_logits(experiment: Experiment, dataset: Dataset) -> None:
     """Refuse a network of the user's own that gives no logits, before anything is compiled.
 

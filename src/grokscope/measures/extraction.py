@@ -6,7 +6,6 @@ reduction supplies the order of the residues, and so does `vote`, which has no n
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
@@ -80,7 +79,7 @@ class Waves:
                 matrix = self._matrices[name].copy()
                 kept = waves[name] * (self.ranks[title] < frequencies)
                 matrix[self.order] = np.fft.irfft(kept, len(self.order), axis=0)
-                made[name] = jnp.asarray(matrix)
+                made[name] = matrix
         return with_arrays(self.network, made)
 
 

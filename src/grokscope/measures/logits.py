@@ -20,7 +20,8 @@ from grokscope.measures.scores import Examples, score_means, score_values
 from grokscope.measures.spectrum import places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
-from grokscope.training.loop import LOSSES
+from grokscope.models.precision import in_own_precision
+from grokscope.training.losses import loss_of
 
 KEY_POWER = 0.95
 """The share of the power of all waves in m + n that the key frequencies have together."""
@@ -69,7 +70,7 @@ def rule_of(logits: Float[np.ndarray, "example label"], values: Int[np.ndarray, 
     enough = np.cumsum(power[strongest]) >= KEY_POWER * power.sum()
     key = strongest[: int(enough.argmax()) + 1] + 1
     is_key = np.isin(np.arange(len(waves)), key)
-    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(np.float32)[values]
+    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[values]
     restricted, excluded = logits.copy(), logits.copy()
     restricted[is_known] = known.mean(axis=0) + of_key
     excluded[is_known] = known - of_key
@@ -95,6 +96,7 @@ def rule_values(dataset: Dataset) -> Int[np.ndarray, "example"] | None:
     return np.where(is_known, values, -1) if is_even else None
 
 
+@in_own_precision
 def rule_scores(network: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
     """Restricted and excluded losses, by the measures' names; none without `rule_values`."""
     dataset, loss = examples.dataset, experiment.loss
@@ -102,7 +104,7 @@ def rule_scores(network: Network, examples: Examples, experiment: Experiment) ->
     if values is None:
         return {}
     rule = rule_of(logits_of_all(network, examples), values)
-    restricted, excluded = (losses_of(part, dataset, loss) for part in rule[1:])
+    restricted, excluded = (losses_of(part, dataset.given_labels, loss) for part in rule[1:])
     test, train, wrong = ~dataset.is_train, dataset.is_train, dataset.is_corrupted
     is_right = rule.restricted.argmax(axis=1) == dataset.true_labels
     return {
@@ -135,10 +137,10 @@ def _mean(values: np.ndarray) -> float:
 
 
 def losses_of(
-    logits: Float[np.ndarray, "example label"], dataset: Dataset, loss: str
+    logits: Float[np.ndarray, "example label"], labels: Int[np.ndarray, "example"], loss: str
 ) -> Float[np.ndarray, "example"]:
-    """Each example's loss against its given label."""
-    return np.asarray(LOSSES[loss](jnp.asarray(logits), jnp.asarray(dataset.given_labels)))
+    """Each example's loss against its label."""
+    return np.asarray(loss_of(loss)(jnp.asarray(logits), jnp.asarray(labels)))
 
 
 def scores_of(
@@ -146,7 +148,7 @@ def scores_of(
 ) -> dict[str, float]:
     """All of `table.scores` of logits that are there already."""
     given, true = dataset.given_labels, dataset.true_labels
-    losses = losses_of(logits, dataset, loss)
+    losses = losses_of(logits, given, loss)
     answers = Answers(logits, logits.argmax(axis=1), losses, given, true)
     return score_means({value: np.asarray(value(answers)) for value in score_values()}, dataset)
 

@@ -15,6 +15,7 @@ from grokscope.measures.table import Answers, Score, Value
 from grokscope.models.network import Network
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tiled
+from grokscope.training.losses import loss_of
 
 TILE = 128
 """Examples whose logits are kept in cache while neurons are removed (measured)."""
@@ -40,7 +41,7 @@ def nested_means(
         base: neurons that every network has.
         added: for each order, the other neurons, the first to be added first.
         dataset: what the networks are scored on.
-        loss: mse or cross_entropy.
+        loss: of each example, as in `Experiment.loss`.
         stride: neurons between two counts.
         layer: whose neurons, a name in `model.layers`.
         rows: what to score, by name.
@@ -146,8 +147,10 @@ def _sums_without(
 def _losses(
     logits: Float[Array, "label example"], labels: Int[Array, "example"], loss: str
 ) -> Float[Array, "example"]:
-    """Each example's loss: `training.LOSSES` with labels before examples."""
+    """Each example's loss, with labels before examples: those that the paper uses at once."""
     is_label = jnp.arange(len(logits), dtype=jnp.int32)[:, None] == labels
     if loss == "mse":
         return jnp.square(logits - is_label).mean(axis=0)
-    return jax.nn.logsumexp(logits, axis=0) - (logits * is_label).sum(axis=0)
+    if loss == "cross_entropy":
+        return jax.nn.logsumexp(logits, axis=0) - (logits * is_label).sum(axis=0)
+    return loss_of(loss)(logits.T, labels)

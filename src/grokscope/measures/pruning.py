@@ -10,6 +10,7 @@ from jaxtyping import Int
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_kind
+from grokscope.experiment.own_code import OwnCode
 from grokscope.measures.attribution import require_features
 from grokscope.measures.nested import nested_means
 from grokscope.measures.orders import pruning_order as pruning_order  # public here too
@@ -17,7 +18,7 @@ from grokscope.measures.orders import ranks_within as ranks_within
 from grokscope.measures.scores import measured_layers
 from grokscope.measures.table import scores
 from grokscope.models.network import Network
-from grokscope.training.loop import LOSSES
+from grokscope.training.losses import LOSSES
 
 QUANTILES = (0.025, 0.5, 0.975)
 """Of the curves of random orders: the ends of their central 95 %, and their median."""
@@ -154,10 +155,12 @@ def _require_prunable(
     if model.layers[layer].adds_to_logits(model):
         require_features(model, dataset, layer)
     n_labels = jax.eval_shape(model, jnp.asarray(dataset.inputs[:1])).shape[1]
-    if loss not in LOSSES or dataset.n_labels != n_labels:
+    is_known = loss in LOSSES or isinstance(loss, OwnCode)
+    if not is_known or dataset.n_labels != n_labels:
         raise ConfigError(
-            f"`loss` must be one of {', '.join(LOSSES)}, and `dataset` have {n_labels} labels like "
-            f"the network, got {loss!r} and {dataset.n_labels}. Use the run's own experiment."
+            f"`loss` must be one of {', '.join(LOSSES)} or your own function, and `dataset` have "
+            f"{n_labels} labels like the network, got {loss!r} and {dataset.n_labels}. "
+            "Use the run's own experiment."
         )
     return layer, model.layers[layer].outgoing_of(model).shape[1]
 

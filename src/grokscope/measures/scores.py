@@ -19,9 +19,10 @@ from grokscope.experiment.own_code import OwnCode, call
 from grokscope.measures.spectrum import ipr_over, neuron_ipr
 from grokscope.measures.table import Answers, Value, of_network, scores
 from grokscope.models.network import Layer, Network, named_arrays, vector_matrices
+from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tile_size, tiled
-from grokscope.training.loop import LOSSES
+from grokscope.training.losses import loss_of
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def evaluate(
         inputs, given, true = tile
         logits = logits_of(inputs) if shared is None else logits_of(inputs, shared)
         predicted = first_largest(logits, axis=1)
-        answers = Answers(logits, predicted, LOSSES[loss](logits, given), given, true)
+        answers = Answers(logits, predicted, loss_of(loss)(logits, given), given, true)
         return [value(answers) for value in wanted]
 
     return jax.lax.map(one, (inputs, given, true))
@@ -127,6 +128,7 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
+@in_own_precision
 def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:
     """Measure a network; IPR in the spectrum of the task's group, if it has one."""
     group = examples.dataset.group

@@ -27,7 +27,8 @@ def dropout_mask(
     counts = jnp.arange(examples * columns, dtype=jnp.uint32)
     words = threefry_2x32(jax.random.key_data(byte_key), counts).reshape(examples, columns)
     bytes_ = jnp.concatenate([(words >> shift) & 0xFF for shift in (0, 8, 16, 24)], axis=1)
-    threshold = jnp.floor(256 * (1 - probability) + jax.random.uniform(dither_key, (examples, 1)))
+    dither = jax.random.uniform(dither_key, (examples, 1), jnp.float32)
+    threshold = jnp.floor(256 * (1 - probability) + dither)
     return bytes_[:, :units] < threshold.astype(jnp.uint32)
 
 

@@ -81,7 +81,7 @@ class ImageMLP(Network):
         key: PRNGKeyArray | None,
         dropout: Float[Array, ""] | float,
     ) -> tuple[Array, list[Statistics]]:
-        x = inputs.reshape(len(inputs), math.prod(inputs.shape[1:])).astype(jnp.float32)
+        x = inputs.reshape(len(inputs), math.prod(inputs.shape[1:])).astype(self.W.dtype)
         x = x / 255 if inputs.dtype == jnp.uint8 else x
         if not self.hidden:
             return x, []

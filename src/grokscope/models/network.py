@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree, Shaped
 
 from grokscope.models.normalization import Statistics
+from grokscope.models.precision import in_own_precision
 
 OUTSIDE = jax.tree_util.GetAttrKey("outside")
 """The field of `models.outside.Outside` that holds its arrays, by names of their own."""
@@ -34,11 +35,15 @@ def named_arrays(network: Network) -> dict[str, np.ndarray]:
     return {name: np.asarray(array) for name, array in arrays_of(network).items()}
 
 
+@in_own_precision
 def with_arrays(network: Network, arrays: Mapping[str, Any]) -> Network:
-    """The network with other arrays in place of those named."""
-    return jax.tree_util.tree_map_with_path(
-        lambda path, array: arrays.get(array_name(path), array), network
-    )
+    """The network with other arrays in place of those named, in its precision."""
+
+    def other(path: tuple, array: Array) -> Array:
+        name = array_name(path)
+        return jnp.asarray(arrays[name], array.dtype) if name in arrays else array
+
+    return jax.tree_util.tree_map_with_path(other, network)
 
 
 def vector_matrices(network: Network) -> dict[str, str]:
@@ -77,6 +82,7 @@ class Layer(NamedTuple):
         has_features = type(network).features is not Network.features
         return has_features and self.outgoing == network.readout
 
+    @in_own_precision
     def pruned(self, network: Network, kept: Bool[np.ndarray, "unit"]) -> Network:
         """The network with only the units that are `kept`; the others send nothing onwards."""
         return with_arrays(network, {self.outgoing: self.outgoing_of(network) * kept})
@@ -95,6 +101,12 @@ class Network(eqx.Module):
 
     readout: ClassVar[str] = "W"
     """The matrix [label, unit] by which `features` are multiplied, in networks that have them."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Make a network compute in its own precision also where a user's program calls it."""
+        super().__init_subclass__(**options)
+        for name in {"__call__", "features"} & vars(cls).keys():
+            setattr(cls, name, in_own_precision(vars(cls)[name]))
 
     @property
     def operands(self) -> tuple[str, ...]:

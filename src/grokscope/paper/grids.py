@@ -13,6 +13,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.models import Normalization
 from grokscope.paper.interventions import INTERVENTIONS
 from grokscope.paper.noises import noises
+from grokscope.paper.optimizers import OPTIMIZERS
 from grokscope.paper.settings import DECAYS, DROPOUTS, MEASURE_EVERY, NOISY, WIDE
 
 FRACTIONS: dict[str, object] = {
@@ -128,6 +129,7 @@ GRIDS = {
     "hidden": _hidden,
     **INTERVENTIONS,
     "noises": noises,
+    **OPTIMIZERS,
 }
 """The paper's sweeps by name, and those that go on from them, each made when it is called for."""
 

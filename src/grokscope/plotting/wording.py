@@ -13,7 +13,7 @@ from grokscope.experiment.models import (
     TransformerSettings,
     TwoLayerSettings,
 )
-from grokscope.experiment.optimizers import Adam, AdamW
+from grokscope.experiment.optimizers import Adam, AdamW, Grokfast, Lion
 from grokscope.experiment.own_code import label
 from grokscope.experiment.part import Part
 
@@ -31,6 +31,8 @@ AXIS_LABELS = {
     "learning_rate": "lr",
 }
 
+LOSSES = {"mse": "MSE", "cross_entropy": "cross-entropy", "stablemax": "StableMax"}
+"""What losses are called; the user's own have the name of their function."""
 
 EARLIER = {
     "tied_init": "tied embedding initialised as N(0, 1)",
@@ -52,8 +54,9 @@ def earlier_words(model: Part, varied: Iterable[str] = ()) -> dict[str, str]:
     return {
         name: EARLIER[name]
         for name, later in model.later.items()
-        if getattr(model, name) == later.before
-        and (getattr(model, later.acts_with) or later.acts_with in varied)
+        if name in EARLIER
+        and getattr(model, name) == later.before
+        and (later.acts(vars(model)) or later.acts_with in {*varied})
     }
 
 
@@ -81,6 +84,8 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
     rate = getattr(optimizer, "learning_rate", None)
+    smoothing, scale = experiment.label_smoothing, getattr(model, "init_scale", 1.0)
+    warmup, cosine = (getattr(optimizer, f"{n}_steps", None) for n in ("warmup", "cosine"))
     earlier = earlier_words(model, varied)
     shown = model.model_dump() | optimizer.model_dump(exclude={"name", "code"})
     words = {
@@ -89,22 +94,26 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.activation": shown.get("activation", ""),
         "model.width": f"N = {shown['width']}" if "width" in shown else "",
         "model.normalization": _camel(experiment.normalization or ""),
+        "model.init_scale": f"initial weights × {scale:g}" if scale != 1 else "",
         **_noise_words(experiment),
         "train_fraction": f"α = {experiment.train_fraction:g}",
         "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
         "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
         "model.dropout": f"dp = {experiment.dropout:g}",
         **{f"model.{name}": earlier.get(name, "") for name in EARLIER},
-        "loss": {"mse": "MSE", "cross_entropy": "cross-entropy"}[experiment.loss],
+        "loss": LOSSES.get(experiment.loss, str(label(experiment.loss))),
+        "label_smoothing": f"labels smoothed by {smoothing:g}" if smoothing else "",
         "optimizer.name": str(label(getattr(optimizer, "code", optimizer.name))),
         "optimizer.learning_rate": f"lr {format_setting(rate, digits=6)}"
         if rate is not None
         else "",
+        "optimizer.warmup_steps": f"warm-up {warmup} steps" if warmup else "",
+        "optimizer.cosine_steps": f"cosine to 0 at step {cosine}" if cosine else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
     }
-    if isinstance(optimizer, AdamW | Adam):
+    if isinstance(optimizer, AdamW | Adam | Lion | Grokfast):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
 

@@ -16,6 +16,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import StoreError
 from grokscope.experiment.experiment import SCHEMA, Experiment
 from grokscope.measures.scores import Measurement
+from grokscope.models.precision import in_own_precision
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.record import (
     Kept,
@@ -58,7 +59,7 @@ class Checkpoint(NamedTuple):
         wanted = {step for step in experiment.kept_steps if step <= self.step}
         names = {str(getattr(m, "function", m)) for m in experiment.measures or ()}
         asked = set().union(*(m.asked for m in self.measured.values()))
-        dtype = np.dtype(experiment.kept_dtype or np.float32)
+        dtype = np.dtype(experiment.kept_dtype or experiment.precision)
         alike = all(a.dtype == dtype for arrays in self.kept.values() for a in arrays.values())
         return (
             self.step <= experiment.steps
@@ -102,6 +103,7 @@ def write_checkpoint(checkpoint: Checkpoint, experiment: Experiment, path: Path)
     write_dataset(path, with_bits(dataset.assign_attrs(provenance(experiment) | identity)))
 
 
+@in_own_precision
 def read_checkpoint(path: Path, experiment: Experiment, data: Dataset) -> Checkpoint:
     """Read a checkpoint of an experiment's training.
 

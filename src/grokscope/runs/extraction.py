@@ -15,6 +15,7 @@ from grokscope.measures.scores import Examples, measured_layers
 from grokscope.measures.table import scores
 from grokscope.measures.vote import vote_logits
 from grokscope.models.network import Network
+from grokscope.models.precision import in_own_precision
 from grokscope.runs.run import Run, require_finished
 from grokscope.runs.snapshot import with_network
 from grokscope.runs.start import state_at
@@ -74,6 +75,7 @@ def extract(run: Run, frequencies: int = 1, order: Int[np.ndarray, "residue"] | 
     return with_network(run, waves.strongest(frequencies), f"{frequencies} {word} a unit")
 
 
+@in_own_precision
 def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 0) -> xr.Dataset:
     """What a network can do with so many frequencies a unit, beside what needs no training.
 

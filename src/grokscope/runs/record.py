@@ -23,6 +23,7 @@ from grokscope.experiment.tasks import Counted
 from grokscope.measures.scores import Examples, Measurement, embedding_ipr, matrices
 from grokscope.measures.table import network_measures, of_network, scores, unit_measures
 from grokscope.models.network import Network, named_arrays, vector_matrices
+from grokscope.models.precision import matrix_products
 from grokscope.training.compile import compilation
 
 WHOLE, COMPACT = "whole", "compact"
@@ -277,6 +278,7 @@ def environment(own_code: Sequence[OwnCode] = ()) -> dict[str, str | int]:
             "machine": platform.machine(),
             "instructions": " ".join(built.get("SIMD Extensions", {}).get("found", ())),
             "device": jax.devices()[0].device_kind,
+            "matrix_products": matrix_products(),
             "threads": os.environ.get("NPROC", "all"),
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "byte_order": sys.byteorder,

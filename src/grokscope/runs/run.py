@@ -7,8 +7,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
@@ -20,7 +18,7 @@ from grokscope.experiment.experiment import SCHEMA, Experiment, digest
 from grokscope.experiment.tasks import MNIST
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.spectrum import neuron_ipr
-from grokscope.models.network import Network, array_name
+from grokscope.models.network import Network, with_arrays
 from grokscope.models.outside import Outside
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.record import with_bits, with_floats
@@ -142,10 +140,8 @@ class Run:
                 f"`run` must have its weights, got {self.digest[:12]}, which a sweep stored "
                 "without. Train it again with `train`."
             )
-        return jax.tree_util.tree_map_with_path(
-            lambda path, _: jnp.asarray(self.dataset[array_name(path)].values),
-            model_shapes(self.experiment),
-        )
+        arrays = {name: array.values for name, array in self.dataset.data_vars.items()}
+        return with_arrays(model_shapes(self.experiment), arrays)
 
     @cached_property
     def data(self) -> Dataset:

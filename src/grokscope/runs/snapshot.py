@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -15,6 +14,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.measures.scores import Examples, measure
 from grokscope.measures.table import network_measures, of_network
 from grokscope.models.network import Network, with_arrays
+from grokscope.models.precision import in_own_precision
 from grokscope.runs.record import Kept, as_dataset, kept_arrays
 from grokscope.runs.run import Run, require_finished, require_trained_here
 from grokscope.runs.start import state_at
@@ -59,7 +59,7 @@ def at(run: Run, step: int) -> Run:
         store = None if run.path is None else Store(run.path.parent, mend=False)
         network = state_at(run.experiment, int(step), store).model
     else:
-        network = _with_kept(run, kept)
+        network = with_arrays(run.network, kept)
     return with_network(run, network, f"its weights of step {step}", int(step))
 
 
@@ -99,7 +99,7 @@ def kept_networks(run: Run) -> Iterator[tuple[int, Network]]:
     """
     kept, last = _require_kept(run), int(run.dataset.step[-1])
     return (
-        (step, run.network if step == last else _with_kept(run, arrays))
+        (step, run.network if step == last else with_arrays(run.network, arrays))
         for step, arrays in kept.items()
     )
 
@@ -120,11 +120,7 @@ def _require_kept(run: Run) -> Kept:
     return kept
 
 
-def _with_kept(run: Run, kept: Mapping[str, np.ndarray]) -> Network:
-    arrays = {name: jnp.asarray(array, jnp.float32) for name, array in kept.items()}
-    return with_arrays(run.network, arrays)
-
-
+@in_own_precision
 def _measured(run: Run, names: Sequence[str]) -> list[Mapping[str, float]]:
     """Some of `network_measures` at each kept step."""
     known = network_measures()
@@ -151,6 +147,7 @@ def _as_dataset(answer: Answer) -> xr.Dataset:
     return xr.Dataset(dict(answer) if isinstance(answer, Mapping) else {"value": answer})
 
 
+@in_own_precision
 def with_network(run: Run, network: Network, words: str, step: int | None = None) -> Run:
     """A run whose network is another, measured on the run's data.
 

@@ -15,12 +15,14 @@ from grokscope.measures.orders import ORDERS, Units, pruning_order
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import layer_ipr, measured_layers
 from grokscope.models.network import Layer, Network, array_name
+from grokscope.models.precision import in_own_precision
 from grokscope.runs.run import Run, require_trained_here
 from grokscope.runs.store import Store
 from grokscope.training.branch import branched
 from grokscope.training.loop import State, prepare, train_steps
 
 
+@in_own_precision
 def state_at(experiment: Experiment, step: int, store: Store | None = None) -> State:
     """The state of an experiment's training at a step, trained again up to there.
 
@@ -42,6 +44,7 @@ def state_at(experiment: Experiment, step: int, store: Store | None = None) -> S
     return state
 
 
+@in_own_precision
 def starting_state(experiment: Experiment, data: Dataset, store: Store | None = None) -> State:
     """The state from which an experiment trains: new weights, or what its `start` says.
 

@@ -20,6 +20,7 @@ from grokscope.measures.settle import has_settled
 from grokscope.measures.spectrum import mean_ipr
 from grokscope.measures.table import unit_measures
 from grokscope.models.network import Network, named_arrays
+from grokscope.models.precision import in_own_precision
 from grokscope.progress import progress_bar
 from grokscope.runs.checkpoint import Checkpoint
 from grokscope.runs.files import require_writable
@@ -112,6 +113,7 @@ def _require_checkpoints(every: int | None, store: Store | None) -> None:
         raise ConfigError("`store` must be given for checkpoints, got none. Use store='runs'.")
 
 
+@in_own_precision
 def train_ensemble(
     experiments: Sequence[Experiment],
     advance: Callable[[int], None] = lambda steps: None,
@@ -265,7 +267,7 @@ class _Member:
                 self.settled_at = step
         is_last = step == self.settled_at and self._kept_steps
         if (step in self._kept_steps or is_last) and step not in self.kept:
-            dtype = self.experiment.kept_dtype or np.float32
+            dtype = self.experiment.kept_dtype or self.experiment.precision
             arrays = named_arrays(state.model)
             self.kept[step] = {name: array.astype(dtype) for name, array in arrays.items()}
         return is_new

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
-from jaxtyping import PyTree
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
+from grokscope.models.precision import in_own_precision
 from grokscope.training.loop import State, epoch_order, failed_step, prepare
 from grokscope.training.optimizers import split_settings
 
 
+@in_own_precision
 def branched(experiment: Experiment, dataset: Dataset, earlier: State) -> State:
     """The state from which an experiment with a `start` trains.
 
@@ -36,6 +41,7 @@ def branched(experiment: Experiment, dataset: Dataset, earlier: State) -> State:
             "`before` must leave the network's shapes as they are, got a network of other arrays. "
             "Change labels, the optimizer, the loss, dropout or the batch size."
         )
+    earlier = jax.tree.map(partial(_in_precision, experiment.precision), earlier)
     model = jax.tree.unflatten(jax.tree.structure(new.model), jax.tree.leaves(earlier.model))
     same = _kind(experiment) == _kind(experiment.earlier)
     same = same and _shapes(earlier.optimizer) == _shapes(new.optimizer)
@@ -52,6 +58,11 @@ def _kind(experiment: Experiment) -> object:
 
 
 def _shapes(tree: PyTree) -> list[tuple]:
-    """Path, shape and type of each array."""
+    """Path and shape of each array."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return [(path, leaf.shape, leaf.dtype) for path, leaf in leaves]
+    return [(path, leaf.shape) for path, leaf in leaves]
+
+
+def _in_precision(precision: str, array: Array) -> Array:
+    """Fractions in another precision; whole numbers as they are."""
+    return array.astype(precision) if jnp.issubdtype(array.dtype, jnp.floating) else array

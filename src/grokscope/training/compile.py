@@ -21,6 +21,7 @@ from jax._src.xla_bridge import backends_are_initialized  # JAX has no public na
 from jax.experimental.compilation_cache import compilation_cache
 
 from grokscope.errors import ConfigError
+from grokscope.models.precision import in_own_precision
 
 R = TypeVar("R")
 
@@ -34,7 +35,6 @@ CPU_OPTIONS: Options = {
 """Tuning of the CPU compiler; other backends ignore it."""
 
 UNFIT = {
-    "jax_enable_x64": "networks train in float32",
     "jax_debug_nans": "a run that diverges is a result, and is recorded as one",
     "jax_debug_infs": "a run that diverges is a result, and is recorded as one",
 }
@@ -154,7 +154,7 @@ def make_room(shape: Hashable) -> None:
 
 
 def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """A decorator: `jax.jit` with the options of `configure` at each call.
+    """A decorator: `jax.jit` with the options of `configure`, in the arguments' own precision.
 
     Args:
         static: names of arguments whose values the function is specialised to.
@@ -166,6 +166,7 @@ def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
             return jax.jit(function, static_argnames=static, compiler_options=dict(options))
 
         @wraps(function)
+        @in_own_precision
         def call(*args: object, **kwargs: object) -> R:
             return jitted(tuple(compilation().options.items()))(*args, **kwargs)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,9 +17,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.part import Own
 from grokscope.models.normalization import Statistics, split_trained, with_seen
+from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compilation, compiled
 from grokscope.training.cost import require_memory, tiled, training_tile_size, work
+from grokscope.training.losses import loss_of, smoothed
 from grokscope.training.networks import init_model, stream_key
 from grokscope.training.optimizers import Kind, make_optimizer, split_settings
 
@@ -59,6 +62,7 @@ class Dynamic(eqx.Module):
     weights: Float[Array, "*tile_and_example"]  # 0 marks padding
     optimizer: dict[str, Float[Array, ""]]
     dropout: Float[Array, ""]
+    label_smoothing: Float[Array, ""]
     batches_key: PRNGKeyArray
     dropout_key: PRNGKeyArray
 
@@ -71,23 +75,7 @@ class Static(NamedTuple):
     n_train: int
     batch_size: int | None
     has_dropout: bool
-
-
-def mse(
-    logits: Float[Array, "example label"], labels: Int[Array, "example"]
-) -> Float[Array, "example"]:
-    """Squared distance to the one-hot label, averaged over the outputs (App. A).
-
-    As a product with a constant vector, since XLA's CPU compiler does not vectorise a sum along
-    rows: it saves 0.5 ms of a default step.
-    """
-    n_labels = logits.shape[1]
-    squares = jnp.square(logits - jax.nn.one_hot(labels, n_labels))
-    return squares @ jnp.full(n_labels, 1 / n_labels)
-
-
-LOSSES = {"mse": mse, "cross_entropy": optax.softmax_cross_entropy_with_integer_labels}
-"""Loss of each example, [example], from logits and labels."""
+    has_smoothing: bool
 
 
 def train_steps(
@@ -98,9 +86,9 @@ def train_steps(
 ) -> Iterator[tuple[int, list[State]]]:
     """Train one network, or several of one shape together, from one step to stop at to the next.
 
-    Experiments of an ensemble may differ in what leaves shapes alone: labels, seeds, the
-    optimiser's numbers and a dropout above 0. Several train under `vmap`, which pays on an
-    accelerator.
+    Experiments of an ensemble may differ in what leaves shapes alone: labels, seeds, the scale of
+    initial weights, the optimiser's numbers, and a dropout or a label smoothing above 0. Several
+    train under `vmap`, which pays on an accelerator.
 
     Args:
         experiments: what to train, all with one `ensemble_key`.
@@ -119,17 +107,12 @@ def train_steps(
         require_memory(experiment)
     if len({ensemble_key(experiment) for experiment in experiments}) > 1:
         raise ConfigError(
-            "an ensemble must share loss, optimizer, training-set size, batch size, schedule and "
-            "network shape, got experiments that differ in one. Train them one by one."
+            "an ensemble must share loss, optimizer, training-set size, batch size, schedule, "
+            "precision and network shape, got experiments that differ in one. "
+            "Train them one by one."
         )
-    static = static_settings(first)
-    members = [prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
-    members = [
-        (new if start is None else start, dynamic)
-        for (new, dynamic), start in zip(members, starts or [None] * len(members), strict=True)
-    ]
-    alone = len(members) == 1
-    state, dynamic = members[0] if alone else jax.tree.map(lambda *x: jnp.stack(x), *members)
+    static, alone = static_settings(first), len(experiments) == 1
+    state, dynamic = _begun(experiments, datasets, starts or [None] * len(experiments))
     step, *targets = stops or first.schedule
     for target in (step, *targets):
         if target > step:
@@ -138,7 +121,28 @@ def train_steps(
         if alone:
             yield step, [state]
         else:
-            yield step, [jax.tree.map(lambda x, i=i: x[i], state) for i in range(len(members))]
+            yield step, [_member(state, index) for index in range(len(experiments))]
+
+
+@in_own_precision
+def _begun(
+    experiments: Sequence[Experiment],
+    datasets: Sequence[Dataset],
+    starts: Sequence[State | None],
+) -> tuple[State, Dynamic]:
+    """What the first step needs: of one network, or of several one behind the other."""
+    members = [prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
+    members = [
+        (new if start is None else start, dynamic)
+        for (new, dynamic), start in zip(members, starts, strict=True)
+    ]
+    return members[0] if len(members) == 1 else jax.tree.map(lambda *x: jnp.stack(x), *members)
+
+
+@in_own_precision
+def _member(state: State, index: int) -> State:
+    """The state of one network of an ensemble."""
+    return jax.tree.map(lambda array: array[index], state)
 
 
 def failed_step(state: State) -> int | None:
@@ -149,20 +153,23 @@ def failed_step(state: State) -> int | None:
 
 def ensemble_key(experiment: Experiment) -> tuple:
     """Experiments with equal keys share every shape and can train as one ensemble."""
-    shape = experiment.model.model_dump(exclude={"dropout"})
+    shape = experiment.model.model_dump(exclude={"dropout", "init_scale"})
     return (
         static_settings(experiment),
         (experiment.first_step, experiment.steps, experiment.measure_every, experiment.measure),
-        (experiment.keep_weights, experiment.kept_dtype),
+        (experiment.keep_weights, experiment.kept_dtype, experiment.precision),
         (*shape.values(), experiment.n_inputs, experiment.n_labels),
     )
 
 
 def seconds_per_work(experiment: Experiment) -> float:
     """Seconds for a unit of `work` on this machine, from a few steps of the experiment, timed."""
+    constant: dict[str, Any] = (
+        {} if isinstance(experiment.optimizer, Own) else {"cosine_steps": None}
+    )
     timed = experiment.replace(
         steps=2 * TIMED_STEPS, measure_every=TIMED_STEPS, settle=False,
-        measure=None, keep_weights=None, start=None,
+        measure=None, keep_weights=None, start=None, **constant,
     )  # fmt: skip
     times = []
     for _, (state,) in train_steps([timed], [make_dataset(timed)]):
@@ -185,9 +192,11 @@ def static_settings(experiment: Experiment) -> Static:
         experiment.n_train,
         experiment.batch_size,
         experiment.dropout > 0,
+        experiment.label_smoothing > 0,
     )
 
 
+@in_own_precision
 def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     """The state before the first step, and what the experiment's steps need besides.
 
@@ -195,9 +204,9 @@ def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
         experiment: what is trained.
         dataset: its data.
     """
-    model = init_model(experiment)
+    model, precision = init_model(experiment), experiment.precision
     kind, settings = split_settings(experiment.optimizer)
-    settings = {name: jnp.float32(value) for name, value in settings.items()}
+    settings = {name: jnp.asarray(value, precision) for name, value in settings.items()}
     n_train = dataset.n_train
     inputs, labels = dataset.inputs[:n_train], dataset.given_labels[:n_train]
     importance = np.ones(n_train, np.float32)
@@ -209,7 +218,8 @@ def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
         jnp.asarray(labels),
         jnp.asarray(importance),
         settings,
-        jnp.float32(experiment.dropout),
+        jnp.asarray(experiment.dropout, precision),
+        jnp.asarray(experiment.label_smoothing, precision),
         stream_key(experiment, "batches"),
         stream_key(experiment, "dropout"),
     )
@@ -237,8 +247,6 @@ def train_block(
 def _train_block(
     state: State, dynamic: Dynamic, start: Step, n_steps: Step, *, static: Static
 ) -> State:
-    optimizer = make_optimizer(static.optimizer, dynamic.optimizer)
-
     def step(index: Array, state: State) -> State:
         key = jax.random.fold_in(dynamic.dropout_key, index) if static.has_dropout else None
         weights, rest = split_trained(state.model)
@@ -260,16 +268,17 @@ def _train_block(
                 dynamic.labels[rows],
                 jnp.ones(static.batch_size),
                 key,
-                dynamic.dropout,
+                dynamic,
                 static.batch_size,
-                static.loss,
+                static,
             )
         gradient, of_shared = gradients
         if shared is not None:
             gradient = jax.tree.map(jnp.add, gradient, *through_shared(of_shared))
+        optimizer = make_optimizer(static.optimizer, dynamic.optimizer, index)
         updates, optimizer_state = optimizer.update(gradient, state.optimizer, weights)
         model = eqx.combine(optax.apply_updates(weights, updates), with_seen(rest, seen))
-        failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1)
+        failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1).astype(jnp.int32)
         return State(model, optimizer_state, order, jnp.minimum(state.failed_at, failed_at))
 
     return jax.lax.fori_loop(start, start + n_steps, step, state)
@@ -282,9 +291,9 @@ def _mean_loss(
     labels: Int[Array, "example"],
     importance: Float[Array, "example"],
     key: PRNGKeyArray | None,
-    dropout: Float[Array, ""],
+    dynamic: Dynamic,
     total: int,
-    loss: str,
+    static: Static,
 ) -> tuple[Float[Array, ""], list[Statistics]]:
     """Some examples' part of a batch's mean loss, Σ importance · loss / total.
 
@@ -292,8 +301,12 @@ def _mean_loss(
         The loss, and what each BatchNorm layer saw.
     """
     weights, shared = weights_and_shared
-    logits, seen = eqx.combine(weights, rest).in_training(inputs, key, dropout, shared)
-    return (importance * LOSSES[loss](logits, labels)).sum() / total, seen
+    logits, seen = eqx.combine(weights, rest).in_training(inputs, key, dynamic.dropout, shared)
+    if static.has_smoothing:
+        losses = smoothed(static.loss, logits, labels, dynamic.label_smoothing)
+    else:
+        losses = loss_of(static.loss)(logits, labels)
+    return (importance * losses).sum() / total, seen
 
 
 def full_batch_gradient(
@@ -321,12 +334,12 @@ def full_batch_gradient(
         inputs, labels, importance, index = tile
         tile_key = None if key is None else jax.random.fold_in(key, index)
         (loss, seen), gradient = jax.value_and_grad(_mean_loss, has_aux=True)(
-            weights_and_shared, rest, inputs, labels, importance, tile_key, dynamic.dropout,
-            static.n_train, static.loss,
+            weights_and_shared, rest, inputs, labels, importance, tile_key, dynamic,
+            static.n_train, static,
         )  # fmt: skip
         return jax.tree.map(jnp.add, total, (loss, gradient)), seen
 
-    zero = (jnp.float32(0), jax.tree.map(jnp.zeros_like, weights_and_shared))
+    zero = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, weights_and_shared))
     tiles = (dynamic.inputs, dynamic.labels, dynamic.weights, jnp.arange(len(dynamic.labels)))
     (loss, gradient), seen = jax.lax.scan(add_tile, zero, tiles)
     # BatchNorm saw the last tile, which with BatchNorm is the only one.
@@ -359,4 +372,5 @@ def next_batch(
 
 def epoch_order(key: PRNGKeyArray, epoch: Step, n_train: int) -> Int[Array, "train"]:
     """The order of the training examples in an epoch, counted from 0."""
-    return jax.random.permutation(jax.random.fold_in(key, epoch), n_train)
+    order = jax.random.permutation(jax.random.fold_in(key, epoch), n_train)
+    return order.astype(jnp.int32)

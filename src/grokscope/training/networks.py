@@ -19,6 +19,7 @@ from grokscope.experiment.part import Part
 from grokscope.models.deep_mlp import DeepMLP
 from grokscope.models.image_mlp import ImageMLP
 from grokscope.models.network import Network
+from grokscope.models.precision import in_own_precision
 from grokscope.models.transformer import Transformer
 from grokscope.models.two_layer import TwoLayer
 from grokscope.training.compile import compilation
@@ -46,13 +47,18 @@ class Sizes(NamedTuple):
     n_operands: int | None
 
 
+@in_own_precision
 def init_model(experiment: Experiment) -> Network:
     """The network before training, from the experiment's `init` stream.
+
+    One of float64 begins with the weights of that of float32.
 
     Args:
         experiment: whose model, task and seeds are used.
     """
-    return _make(experiment.model, _sizes(experiment), stream_key(experiment, "init"))
+    with jax.enable_x64(False):
+        made = _make(experiment.model, _sizes(experiment), stream_key(experiment, "init"))
+    return jax.tree.map(lambda array: array.astype(experiment.precision), made)
 
 
 def model_shapes(experiment: Experiment) -> Network:
@@ -65,7 +71,8 @@ def model_shapes(experiment: Experiment) -> Network:
         ConfigError: if a network of the user's own cannot be made.
     """
     model: Any = experiment.model  # hashable, since it is frozen, which pyright does not see
-    return _shapes(model, _sizes(experiment))
+    shapes = _shapes(model, _sizes(experiment))
+    return jax.tree.map(lambda shape: shape.update(dtype=experiment.precision), shapes)
 
 
 def _sizes(experiment: Experiment) -> Sizes:
@@ -88,7 +95,8 @@ def stream_key(experiment: Experiment, stream: str) -> PRNGKeyArray:
 def _shapes(model: Part, sizes: Sizes) -> Network:
     compilation()  # before JAX makes its first array
     try:
-        made = eqx.filter_eval_shape(_make, model, sizes, jax.random.key(0))
+        with jax.enable_x64(False):
+            made = eqx.filter_eval_shape(_make, model, sizes, jax.random.key(0))
     except TypeError as error:
         raise ConfigError(f"`model` must be a network that can be made, got: {error}") from None
     if not isinstance(made, Network):
@@ -109,9 +117,14 @@ def _make(model: Part, sizes: Sizes, key: PRNGKeyArray) -> PyTree:
     """A network, unless code of the user's own makes something else, which `_shapes` refuses."""
     if isinstance(model, OwnModel):
         made_by, settings = load(model.code), model.settings
+        scale = 1.0
     else:
         settings = model.model_dump(exclude={"dropout"})
-        made_by = NETWORKS[settings.pop("name")]
+        made_by, scale = NETWORKS[settings.pop("name")], settings.pop("init_scale")
     if "n_operands" in inspect.signature(made_by.init).parameters:
         settings["n_operands"] = sizes.n_operands
-    return made_by.init(key, sizes.n_inputs, sizes.n_labels, **settings)
+    made = made_by.init(key, sizes.n_inputs, sizes.n_labels, **settings)
+    if scale == 1:
+        return made
+    # Vectors are those of norm layers, which no scale of weights is meant for.
+    return jax.tree.map(lambda array: scale * array if array.ndim > 1 else array, made)

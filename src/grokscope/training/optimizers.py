@@ -95,7 +95,64 @@ def sgd(
     return optax.chain(optax.add_decayed_weights(weight_decay), optax.sgd(learning_rate, momentum))
 
 
-Kind = tuple[str, tuple[tuple[str, object], ...]]
+MUON_RMS = 0.2
+"""Root mean square of Muon's updates: about Adam's (Liu et al., arXiv 2502.16982, Eq. 4)."""
+
+
+@update_of("muon")
+def muon(
+    learning_rate: Scalar, weight_decay: Scalar, momentum: Scalar
+) -> optax.GradientTransformation:
+    """Muon (Jordan, 2024) for all matrices, embeddings and read-out too.
+
+    For vectors it is AdamW with Nesterov's momentum, as Optax has it.
+    """
+    return optax.contrib.muon(
+        learning_rate,
+        beta=momentum,
+        weight_decay=weight_decay,
+        adam_weight_decay=weight_decay,
+        consistent_rms=MUON_RMS,
+    )
+
+
+@update_of("lion")
+def lion(
+    learning_rate: Scalar, beta1: Scalar, beta2: Scalar, weight_decay: Scalar
+) -> optax.GradientTransformation:
+    """Lion (Chen et al., 2023, Algorithm 2)."""
+    return optax.lion(learning_rate, beta1, beta2, weight_decay=weight_decay)
+
+
+class SlowState(NamedTuple):
+    """Steps taken, and the running mean of the gradient."""
+
+    steps: Int[Array, ""]
+    slow: PyTree
+
+
+@update_of("grokfast")
+def grokfast(
+    *, slow_memory: Scalar, slow_gain: Scalar, **settings: Scalar
+) -> optax.GradientTransformation:
+    """Grokfast-EMA (Lee et al., 2024, Algorithm 2), in front of AdamW.
+
+    The mean begins with the first gradient, as in the authors' code.
+    """
+
+    def init(params: PyTree) -> SlowState:
+        return SlowState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+    def update(updates: PyTree, state: Any, params: PyTree = None):
+        memory = jnp.where(state.steps == 0, 0, slow_memory)
+        slow = jax.tree.map(lambda h, g: memory * h + (1 - memory) * g, state.slow, updates)
+        updates = jax.tree.map(lambda g, h: g + slow_gain * h, updates, slow)
+        return updates, SlowState(state.steps + 1, slow)
+
+    return optax.chain(optax.GradientTransformation(init, update), adamw(**settings))
+
+
+Kind = tuple[str, tuple[tuple[str, Any], ...]]
 """An optimiser's name, or the user's code, and those settings that are no floats."""
 
 
@@ -103,8 +160,11 @@ def split_settings(settings: Part) -> tuple[Kind, dict[str, float]]:
     """An optimiser's kind, which a compiled block is specialised to, and what may be traced.
 
     >>> from grokscope.experiment.optimizers import SGD
-    >>> split_settings(SGD())
-    (('sgd', ()), {'learning_rate': 0.01, 'weight_decay': 0.0, 'momentum': 0.0})
+    >>> kind, traced = split_settings(SGD())
+    >>> kind
+    ('sgd', (('warmup_steps', 0), ('cosine_steps', None)))
+    >>> traced
+    {'learning_rate': 0.01, 'weight_decay': 0.0, 'momentum': 0.0}
     """
     document = settings.model_dump()
     name = document.pop("name")
@@ -114,19 +174,46 @@ def split_settings(settings: Part) -> tuple[Kind, dict[str, float]]:
     return (document.get("code", name), fixed), traced
 
 
-def make_optimizer(kind: Kind, settings: Mapping[str, Scalar]) -> optax.GradientTransformation:
+def learning_rate_share(
+    step: int | Int[Array, ""], warmup_steps: int, cosine_steps: int | None
+) -> Float[Array, ""]:
+    """The share of the learning rate with which a step is taken.
+
+    Args:
+        step: steps taken before it, counted from the first of all.
+        warmup_steps: steps in which the share rises from 0 to 1.
+        cosine_steps: the step at which it has fallen to 0 along half a cosine; None if it stays 1.
+
+    >>> [round(float(learning_rate_share(step, 2, 6)), 6) for step in (0, 1, 2, 4, 6)]
+    [0.0, 0.5, 1.0, 0.5, 0.0]
+    """
+    if cosine_steps is None:
+        return jnp.asarray(optax.linear_schedule(0.0, 1.0, warmup_steps)(step))
+    return jnp.asarray(
+        optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup_steps, cosine_steps)(step)
+    )
+
+
+def make_optimizer(
+    kind: Kind, settings: Mapping[str, Scalar], step: int | Int[Array, ""] = 0
+) -> optax.GradientTransformation:
     """The optimiser of a kind: one of `UPDATES`, or the user's.
 
     Args:
         kind: its name, or the user's code, and its fixed settings.
         settings: its other settings, which may be traced.
+        step: steps taken before the one that it is for, which may be traced.
 
     Raises:
         ConfigError: if the user's function returns no Optax transformation.
     """
     name, fixed = kind
     if not isinstance(name, OwnCode):
-        return UPDATES[name](**dict(fixed), **settings)
+        schedule = dict(fixed)
+        if any(schedule.values()):
+            share = learning_rate_share(step, **schedule)
+            settings = {**settings, "learning_rate": share * settings["learning_rate"]}
+        return UPDATES[name](**settings)
     made = call(name, **dict(fixed), **settings)
     if not isinstance(made, optax.GradientTransformation):
         raise ConfigError(
