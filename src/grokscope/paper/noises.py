@@ -18,6 +18,6 @@ def noises() -> Grid:
     axes: dict[str, object] = {
         "corruption": KINDS,
         "weight_decay": (0, DECAYS[1]),
-        "corruption_fraction": (0.1, 0.2, 0.35, 0.5, 0.65, 0.8),
+        "corruption_fraction": (0.2, 0.5, 0.8),
     }
     return Grid(base=Experiment(), axes=axes, seeds=3)
