@@ -32,6 +32,7 @@ class Run:
             description and units among its attributes.
         path: the file, or None if the run was not stored.
 
+    >>> import jax.numpy as jnp
     >>> from grokscope import train
     >>> run = train(Experiment(steps=0).replace(modulus=7, width=4))
     >>> run
