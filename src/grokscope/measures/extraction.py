@@ -93,7 +93,7 @@ def extracted(network: Network, order: Int[np.ndarray, "residue"], frequencies: 
 
     >>> from grokscope.models.analytic import analytic_network
     >>> network = analytic_network(7, 21)
-    >>> bool(jnp.allclose(extracted(network, np.arange(7)).U, network.U, atol=1e-6))
+    >>> bool(np.allclose(extracted(network, np.arange(7)).U, network.U, atol=1e-6))
     True
     """
     return Waves(network, order).strongest(frequencies)

@@ -55,6 +55,7 @@ class Run:
         elsewhere: network and data, if the network was trained elsewhere; see
             `runs.elsewhere.run_of`.
 
+    >>> import jax.numpy as jnp
     >>> from grokscope import train
     >>> run = train(Experiment(steps=0).replace(modulus=7, width=4))
     >>> run
