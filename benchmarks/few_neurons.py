@@ -20,9 +20,9 @@ def main() -> None:
                 corruption_fraction=0.35, width=width, steps=3000, measure_every=100, seed=seed
             )
             run = train(experiment, progress=False)
-            corrupted, ipr = (float(run.final[n]) for n in ("corrupted_accuracy", "mean_ipr"))
-            print(f"N = {width}, seed {seed}: {run.phase().title}, test accuracy "
-                  f"{float(run.final.test_accuracy):.2f}, corrupted {corrupted:.2f}, IPR {ipr:.2f}")  # fmt: skip
+            names = ("test_accuracy", "corrupted_accuracy", "mean_ipr")
+            found = ", ".join(f"{name} {float(run.final[name]):.2f}" for name in names)
+            print(f"N = {width}, seed {seed}: {run.phase().title}, {found}")
 
 
 if __name__ == "__main__":

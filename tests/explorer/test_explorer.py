@@ -285,6 +285,10 @@ def test_strings_from_a_file_are_text(open_page, trained, tmp_path):
     assert tab.evaluate("document.querySelectorAll('img').length") == 0
 
 
+def nothing(sweep, cell):
+    """No cell has anything."""
+
+
 @pytest.fixture
 def serve():
     servers = []
@@ -294,7 +298,7 @@ def serve():
             run = source.run(index, sweep)
             return None if run is None else details(run)
 
-        server = make_server(page(), lambda: overview(source.dataset()), cell)
+        server = make_server(page(), lambda: overview(source.dataset()), cell, nothing)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/"
@@ -316,6 +320,35 @@ def test_a_served_page_follows_a_sweep_that_runs(open_page, serve, tmp_path):
     until(tab, "$('state').textContent.startsWith('4 of 4')")
     tab.mouse.click(*center(tab, 1, 1))
     until(tab, f"{LINES}('curves') === 3")
+
+
+def test_a_pinned_cell_whose_weights_were_kept_is_seen_over_time(open_page, tmp_path):
+    base = Experiment(
+        steps=20, measure_every=10, modulus=11, width=12, keep_weights="log:4",
+        corruption_fraction=0.3,
+    )  # fmt: skip
+    grid = Grid(base=base, axes={"train_fraction": [0.5, 0.7], "weight_decay": [0, 1]})
+    grokscope.sweep(grid, tmp_path, workers=1, limit=3, keep_weights=True, progress=False)
+    with listen(open_source(tmp_path, grid)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/"
+        tab = open_page(address)
+        tab.mouse.click(*center(tab, 0, 1))
+        link = tab.locator("#times a")
+        link.wait_for()
+        assert link.text_content() == "A over time"
+        page_of_cell = open_page(address + link.get_attribute("href"))
+        run = open_source(tmp_path, grid).run(1)
+        shown = page_of_cell.evaluate("JSON.parse($('overview').textContent)")
+        assert shown["digest"] == run.digest
+        assert shown["steps"] == run.experiment.kept_steps
+        sweep = tab.evaluate("data.sweep")
+        for path in (f"time/{sweep}/3", f"time/{sweep}/9", "time/0123456789abcdef/1", "time/x/1"):
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
+            connection.request("GET", f"/{path}")
+            assert connection.getresponse().status == 404
+            connection.close()
+        server.shutdown()
 
 
 def test_where_no_grid_is_named_the_page_grows_with_its_store(open_page, serve, tmp_path):
@@ -414,7 +447,7 @@ def test_what_cannot_be_shown_is_refused(tmp_path):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
 def test_no_other_host_s_name_is_answered_on_any_loopback_address(host):
-    with make_server("page", dict, lambda sweep, cell: None, host) as server:
+    with make_server("page", dict, nothing, nothing, host) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for name, status in (("evil.example", 403), (host, 200)):
             connection = http.client.HTTPConnection(host, server.server_port)
@@ -444,7 +477,7 @@ def test_a_dropped_connection_prints_nothing(capfd):
         time.sleep(0.3)
         return {"text": "x" * 10_000_000}
 
-    with make_server("page", dict, slow) as server:
+    with make_server("page", dict, slow, nothing) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         connection = socket.create_connection(("127.0.0.1", server.server_port))
         connection.sendall(b"GET /cell/0123456789abcdef/0 HTTP/1.0\r\nHost: localhost\r\n\r\n")

@@ -31,7 +31,18 @@ async function drawPinned() {
   $("pins").replaceChildren(...wanted.map((cell, i) => pinButton(cell, found[i], i)));
   $("pinned").hidden = !wanted.length;
   $("lacking").textContent = lackingWords(found);
+  const kept = wanted.flatMap((cell, i) => (found[i] && found[i].has_kept_weights && !embedded ? [timeLink(cell, i)] : []));
+  $("times").replaceChildren(...kept);
   if (wanted.length) drawCharts([...chartsOf(found), ...attributionCharts(found)]);
+}
+
+// To the page on which the network behind a cell is seen while it learns.
+function timeLink(cell, i) {
+  const link = document.createElement("a");
+  link.href = `time/${data.sweep}/${cell}`;
+  link.target = "_blank";
+  link.textContent = `${LETTERS[i]} over time`;
+  return link;
 }
 
 function pinButton(cell, one, i) {

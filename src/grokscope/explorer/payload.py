@@ -126,6 +126,11 @@ def _shared(data: xr.Dataset) -> list[str]:
     return words_of([grid.cell((0,) * len(grid.sizes))], without=varied)
 
 
+def has_kept_weights(run: Run) -> bool:
+    """Whether its network can be looked at over time."""
+    return run.failed_at is None and "kept_step" in run.dataset
+
+
 def details(run: Run) -> dict[str, object]:
     """The run behind a cell: curves, norms, IPR, pruning curves, neurons, what units add."""
     data = run.dataset
@@ -153,6 +158,7 @@ def details(run: Run) -> dict[str, object]:
             }
             for first in curves["first"].values
         }
+    found["has_kept_weights"] = has_kept_weights(run)
     if run.has_weights and run.neuron_ipr.size and run.data.shift_order is not None:
         found["neurons"] = _neurons(run)
     found["attribution"] = _attribution(run, has_data)

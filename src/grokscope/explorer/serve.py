@@ -8,8 +8,9 @@ from functools import lru_cache
 from http.server import ThreadingHTTPServer
 
 from grokscope.errors import ConfigError
+from grokscope.explorer import trajectory
 from grokscope.explorer.page import page
-from grokscope.explorer.payload import details, overview
+from grokscope.explorer.payload import details, has_kept_weights, overview
 from grokscope.explorer.server import LOOPBACK, make_server
 from grokscope.explorer.source import Source
 from grokscope.progress import progress_bar
@@ -59,20 +60,32 @@ def listen(
         except _UntrainedError:
             return None
 
-    return _listening(page(), lambda: overview(source.dataset()), cell_details, host, port, allowed)
+    def over_time(sweep: str, cell: int) -> str | None:
+        run = source.run(cell, sweep)
+        return None if run is None or not has_kept_weights(run) else trajectory.whole_page(run)
+
+    def seen() -> dict[str, object]:
+        return overview(source.dataset())
+
+    return _listening(page(), seen, cell_details, over_time, host, port, allowed)
 
 
 def listen_with(
     whole: str, host: str = LOOPBACK, port: int = 0, allowed: Container[str] = ()
 ) -> ThreadingHTTPServer:
     """A server of a page that holds all its data; arguments and errors as `listen`."""
-    return _listening(whole, dict, lambda sweep, cell: None, host, port, allowed)
+
+    def nothing(sweep: str, cell: int) -> None:
+        return None
+
+    return _listening(whole, dict, nothing, nothing, host, port, allowed)
 
 
 def _listening(
     whole: str,
     seen: Callable[[], dict[str, object]],
     cell: Callable[[str, int], dict[str, object] | None],
+    over_time: Callable[[str, int], str | None],
     host: str,
     port: int,
     allowed: Container[str],
@@ -81,7 +94,7 @@ def _listening(
     if not host:
         raise ConfigError("`host` must be an address, got none. Use 127.0.0.1.")
     try:
-        return make_server(whole, seen, cell, host, port, allowed)
+        return make_server(whole, seen, cell, over_time, host, port, allowed)
     except OSError as error:
         raise ConfigError(
             f"`host` and `port` must be an address and a port to serve at, got {host}:{port} "

@@ -14,7 +14,7 @@ from grokscope.errors import ConfigError, StoreError
 
 LOOPBACK = "127.0.0.1"
 
-CELL = re.compile(r"/cell/([0-9a-f]{16})/([0-9]{1,9})")
+CELL = re.compile(r"/(cell|time)/([0-9a-f]{16})/([0-9]{1,9})")
 
 
 class _Server(ThreadingHTTPServer):
@@ -50,11 +50,14 @@ def make_server(
     page: str,
     overview: Callable[[], dict[str, object]],
     cell: Callable[[str, int], dict[str, object] | None],
+    over_time: Callable[[str, int], str | None],
     host: str = LOOPBACK,
     port: int = 0,
     allowed: Container[str] = (),
 ) -> ThreadingHTTPServer:
-    """A server of `/`, `/overview` and `/cell/SWEEP/N`, which the caller runs and closes.
+    """A server of `/`, `/overview`, `/cell/SWEEP/N` and `/time/SWEEP/N`.
+
+    The caller runs and closes it.
 
     While it serves this machine only, it refuses requests that name another host, so that no page
     from elsewhere can read it. If a function fails, the answer has status 503 and the reason.
@@ -64,6 +67,7 @@ def make_server(
         overview: makes what `/overview` answers.
         cell: makes what `/cell/SWEEP/N` answers; None for a cell that was not trained, or of a
             sweep that is not served here.
+        over_time: makes the page at `/time/SWEEP/N`; None for a cell without kept weights.
         host: address to listen at.
         port: port to listen at; 0 for a free one.
         allowed: other names that requests may have for this machine, as behind a proxy.
@@ -82,8 +86,10 @@ def make_server(
                 self._answer(page, "text/html; charset=utf-8")
             elif self.path == "/overview":
                 self._answer_with(overview)
-            elif cell_of := CELL.fullmatch(self.path):
-                self._answer_with(lambda: cell(cell_of[1], int(cell_of[2])))
+            elif (cell_of := CELL.fullmatch(self.path)) and cell_of[1] == "cell":
+                self._answer_with(lambda: cell(cell_of[2], int(cell_of[3])))
+            elif cell_of and (whole := over_time(cell_of[2], int(cell_of[3]))):
+                self._answer(whole, "text/html; charset=utf-8")
             else:
                 self.send_error(404)
 
