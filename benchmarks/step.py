@@ -32,3 +32,9 @@ wide = base.replace(width=5000)
 (step,) = step_seconds(our_steps(wide, 3))
 print(f"N = 5000: {step * 1e3:.0f} ms")
 report("N = 5000, full batch / sgemm floor", step / (10 * floor), 1.3)
+
+permutations = base.replace(task="group", group="S5")
+(step,) = step_seconds(our_steps(permutations, 10))
+of_products = 3 * 2 * permutations.n_labels * base.model.width * permutations.n_train / rate
+print(f"composition in S5: {step * 1e3:.2f} ms")
+report("composition in S5, full batch / sgemm floor", step / of_products, 1.5)
