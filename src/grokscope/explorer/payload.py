@@ -148,7 +148,7 @@ def details(run: Run) -> dict[str, object]:
         },
     }
     # Where the weights are, the curves are not; making them needs the data, which must be at hand.
-    has_data = run.experiment.task.has_tokens and not run.experiment.has_own_data
+    has_data = run.experiment.task.has_tokens and not run.experiment.own_code
     curves = pruning_curves(without_weights(run).dataset if has_data else data)
     if curves.data_vars:
         found["pruning"] = {
