@@ -62,7 +62,7 @@ def test_the_picture_counts_every_neuron(run):
 
 def test_networks_without_groups_are_refused():
     deep = Experiment(modulus=7, width=8, steps=2, keep_weights=[0], model="deep_mlp")
-    with pytest.raises(ConfigError, match="neurons have an IPR and add to the logits"):
+    with pytest.raises(ConfigError, match="waves over a cyclic group and add to"):
         train(deep.replace(depth=3), progress=False).movement("first")
     with pytest.raises(ConfigError, match="must have kept its weights"):
         train(Experiment(modulus=7, width=8, steps=2), progress=False).movement()

@@ -89,7 +89,7 @@ def test_every_setting_is_an_option_and_reads_back(here, capsys):
     assert call("train", *options, "--print-toml") == 0
     assert Experiment.from_toml(capsys.readouterr().out) == Experiment().replace(**values)
     others = {"depth", "heads", "tied", "scaling", "parameterization", "beta1", "beta2", "eps"}
-    others |= {"tied_init", "dropout_sites", "operands", "bits", "relevant_bits", "group", "file"}
+    others |= {"tied_init", "dropout_sites", "operands", "bits", "relevant_bits", "group"}
     others |= {"second_rule", "label_scores", "slow_memory", "slow_gain"}
     known = {parameter.name for parameter in setting_options()}
     assert {*values, *others, "task", "model", "corruption", "measures"} == known

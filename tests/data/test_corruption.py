@@ -45,6 +45,12 @@ def test_uniform_kinds_by_name_are_the_experiments_of_before():
     assert digest(second.replace(second_rule="m2+n")) != digest(second)
 
 
+def test_another_kind_of_noise_takes_the_place_of_wrong_labels_alone():
+    wrong = BASE.replace(corruption="uniform_wrong")
+    assert wrong.replace(corruption="uniform") == BASE
+    assert wrong.replace(corruption="asymmetric") == BASE.replace(corruption="asymmetric")
+
+
 def test_by_operand_all_rows_of_a_first_token_are_corrupted_before_the_next():
     noisy = data("by_operand")
     first, train = noisy.inputs[:, 0], noisy.is_train
@@ -92,6 +98,7 @@ def test_by_instance_the_wrong_label_of_highest_score(tmp_path, monkeypatch):
         ({"corruption": "asymmetric", "exclude_true_label": True}, "`exclude_true_label` must be"),
         ({"corruption": "by_instance"}, "`label_scores` must be given with corruption by_instance"),
         ({"corruption": "second_rule", "second_rule": "division"}, "which has none for n = 0"),
+        ({"corruption": "second_rule", "operation": "subtraction"}, "another rule than the op"),
         (
             {"corruption": "second_rule", "task": "parity"},
             "must not be second_rule without residues",

@@ -144,13 +144,24 @@ def test_a_file_that_changed_is_refused(tmp_path, monkeypatch):
         make_dataset(experiment)
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n", "0,1\n2\n", "0.5,1\n1,0\n", "-1,-1\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "a,b\n", "0,1\n2\n", "0.5,1\n1,0\n", "-1,-1\n", "-2,1\n1,0\n", "3\n", "0,0\n0,0\n",
+     "0,4294967297\n1,0\n", "0,99999999999\n1,0\n"],
+)  # fmt: skip
 def test_a_file_of_something_else_is_refused_in_one_line(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rule.csv").write_text(text)
     with pytest.raises(ConfigError, match=r"`rule.csv` must hold") as error:
         complete(Experiment(task="rule.csv"))
     assert "\n" not in str(error.value)
+
+
+def test_an_empty_array_file_is_refused_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rule.npy").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"`rule.npy` must hold"):
+        complete(Experiment(task="rule.npy"))
 
 
 def test_an_operation_that_needs_the_modulus_is_given_it(tmp_path, monkeypatch):

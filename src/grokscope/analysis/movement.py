@@ -50,8 +50,9 @@ def neurons_over_steps(
     adds, order = units.adds_to_logits(run.network), run.data.shift_order
     if not adds or not units.vectors or group is None or order is None:
         raise ConfigError(
-            "`run` must be of a network whose neurons have an IPR and add to the logits, got layer "
-            f"{layer} of {run.experiment.model.name}. Use a two_layer network."
+            "`run` must be of a network whose neurons have waves over a cyclic group and add to "
+            f"the logits, got layer {layer} of {run.experiment.model.name} on "
+            f"{run.experiment.task.title}. Use two_layer, and a task of residues."
         )
     steps: list[int] = []
     tables: list[xr.Dataset] = []

@@ -128,6 +128,9 @@ def read_predictions(
 def _read(path: Path) -> pd.DataFrame:
     try:
         if path.suffix.lower() == ".csv":
+            names = pd.read_csv(path, dtype=str, header=None, nrows=1).iloc[0].dropna()
+            if names.duplicated().any():
+                raise ValueError(f"two columns named {names[names.duplicated()].iloc[0]}")
             return pd.read_csv(path, dtype=str, keep_default_na=False)
         return pd.read_parquet(path)
     except FileNotFoundError:

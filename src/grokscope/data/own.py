@@ -12,7 +12,7 @@ import numpy as np
 from grokscope.errors import ConfigError
 from grokscope.experiment.own_code import DIGITS, call, named_file
 from grokscope.experiment.part import COUNTED_SETTINGS
-from grokscope.experiment.tasks import Counted, OwnTask, TableTask
+from grokscope.experiment.tasks import MOST_ROWS, Counted, OwnTask, TableTask
 
 Arrays = tuple[np.ndarray, ...]
 """Tokens and labels of a table, or features and labels for training and for testing."""
@@ -29,10 +29,35 @@ def own_data(task: Counted) -> Arrays:
         ConfigError: if code is not allowed to run, a file is not there, or they are neither.
     """
     if isinstance(task, TableTask):
-        return _rows_of(_read(named_file(task.file)), f"`{task.file}` must hold")
+        where = f"`{task.file}` must hold"
+        return _countable(_rows_of(_read(named_file(task.file)), where), where)
     assert isinstance(task, OwnTask)
-    made = call(task.code, **task.settings)
     where = f"`{task.code.label}` must return"
+    return _countable(_made(task, where), where)
+
+
+def _countable(arrays: Arrays, where: str) -> Arrays:
+    """Refuse data of one row or one label, and numbers beyond the largest table.
+
+    Args:
+        arrays: tokens and labels, or features and labels.
+        where: how the message begins.
+    """
+    labels = np.concatenate([array.ravel() for array in arrays[1::2]])
+    of_tokens = arrays[0] if len(arrays) == 2 else labels
+    largest = max(int(labels.max()), int(of_tokens.max()))
+    if largest >= MOST_ROWS or len(arrays[0]) < 2 or int(labels.max()) < 1:
+        raise ConfigError(
+            f"{where} two rows and two labels at least, and numbers below {MOST_ROWS:,}, got "
+            f"{len(arrays[0])} rows, labels up to {labels.max():,} and numbers up to {largest:,}. "
+            "Mend it."
+        )
+    return tuple(array.astype(np.int32) for array in arrays) if len(arrays) == 2 else arrays
+
+
+def _made(task: OwnTask, where: str) -> Arrays:
+    """What a user's function returns, checked but for how many there are."""
+    made = call(task.code, **task.settings)
     is_list = isinstance(made, tuple) or (
         isinstance(made, list) and all(isinstance(each, np.ndarray) for each in made)
     )
@@ -43,7 +68,7 @@ def own_data(task: Counted) -> Arrays:
     except ValueError:  # ragged
         found = []
     if len(found) == 2 and _is_table(*found):
-        return found[0].astype(np.int32), found[1].astype(np.int32)
+        return found[0], found[1]
     if len(found) != 4 or not _are_features(found):
         shapes = [f"{array.dtype} {list(array.shape)}" for array in found]
         raise ConfigError(
@@ -62,10 +87,11 @@ def _read(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of a file without numbers, refused later
             return np.loadtxt(path, delimiter=",", dtype=np.int64, ndmin=2)
-    except ValueError as error:
+    except (ValueError, EOFError, OSError) as error:
+        reason = str(error).rstrip(".")
         raise ConfigError(
-            f"`{path.name}` must hold whole numbers, with commas between them, got {error}. "
-            "Mend the file."
+            f"`{path.name}` must hold whole numbers, in a .csv with commas between them, got "
+            f"{reason}. Mend the file."
         ) from None
 
 
@@ -75,13 +101,14 @@ def _rows_of(table: object, where: str) -> Arrays:
         entries = np.asarray(table)
     except ValueError:  # ragged
         entries = np.zeros(0, object)
-    if entries.dtype.kind not in "iu" or not 1 <= entries.ndim <= 4 or not (entries >= 0).any():
+    is_whole = entries.dtype.kind in "iu" and 1 <= entries.ndim <= 4 and entries.size > 0
+    if not is_whole or not (entries >= 0).any() or entries.min() < -1:
         raise ConfigError(
             f"{where} a table of one to four operands, whole numbers from 0 or -1 where a row is "
             f"left out, got {entries.dtype} {list(entries.shape)}. Mend it."
         )
     tokens = np.argwhere(entries >= 0)
-    return tokens.astype(np.int32), entries[entries >= 0].astype(np.int32)
+    return tokens, entries[entries >= 0]
 
 
 def _is_table(tokens: np.ndarray, labels: np.ndarray) -> bool:

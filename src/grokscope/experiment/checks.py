@@ -135,6 +135,11 @@ def _require_rows(experiment: Experiment) -> None:
             "`second_rule` must give every row a label, got division, which has none for n = 0. "
             "Use it as the operation."
         )
+    if second == task.operation:
+        raise ConfigError(
+            f"`second_rule` must be another rule than the operation, got {label(second)} for both. "
+            "Use addition, or change the operation."
+        )
     ModularTask(operation=second, modulus=task.modulus, operands=task.operands)  # or it is refused
 
 
@@ -194,5 +199,7 @@ def by_path(experiment: Experiment, named: Mapping[str, object]) -> dict[str, ob
         part, _, leaf = path.partition(".")
         if not leaf or part not in paths:
             value = document[part][leaf] if leaf else document[part]
+            if isinstance(value, Mapping):  # a whole part, whose absent settings TOML cannot say
+                value = {name: item for name, item in value.items() if item is not None}
             found[path] = ABSENT if value is None else value
     return found

@@ -8,6 +8,7 @@ from pydantic.fields import FieldInfo
 
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.part import COUNTED_SETTINGS, PARTS, Own
+from grokscope.experiment.tasks import Counted
 
 
 @cache
@@ -22,7 +23,7 @@ def setting_fields() -> dict[str, dict[str, FieldInfo]]:
     for kind in kinds:
         for name, field in kind.model_fields.items():
             is_given = name != "name" and name not in (*PARTS, *COUNTED_SETTINGS)
-            if is_given and not issubclass(kind, Own):
+            if is_given and not issubclass(kind, (Own, Counted)):
                 owners.setdefault(name, {})[kind.__name__] = field
     return owners
 

@@ -76,6 +76,8 @@ def replaced(document: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]
     top = set(document)
     document = document | {n: _defaults(n, v) for n, v in values.items() if n in document}
     document["settle"] = settled_or_not(document["settle"])
+    if values.get("corruption") is not None and "exclude_true_label" not in values:
+        document["exclude_true_label"] = False  # another kind of noise takes its place
     if document["start"] is None and any(_is_of_start(name) for name in values):
         document["start"] = Start().model_dump()
     if not all(isinstance(document[part], Mapping | None) for part in PARTS):

@@ -41,9 +41,14 @@ def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
         ConfigError: if the sweep has no such axis, no curves, or too many panels.
     """
     others = [str(name) for name in dataset.status.dims if name not in (lines, "seed")]
-    if lines not in dataset.status.dims or "run_step" not in dataset.variables:
+    if "run_step" not in dataset.variables:
         raise ConfigError(
-            f"`lines` must be an axis of a sweep that is exported with details, got {lines!r}. "
+            "`lines` must be drawn of a sweep with its curves, got an export without. Export it "
+            "with --details."
+        )
+    if lines not in dataset.status.dims or lines == "seed":
+        raise ConfigError(
+            f"`lines` must be an axis of the sweep, got {lines!r}. "
             f"Use one of {', '.join(str(n) for n in dataset.status.dims if n != 'seed')}."
         )
     places = [*np.ndindex(*(dataset.sizes[name] for name in others))]
@@ -58,7 +63,7 @@ def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
         of_panel = dict(zip(others, place, strict=True))
         for axes, name in zip(column, shown, strict=True):
             _draw_lines(axes, dataset.isel(of_panel), name, lines)
-        column[0].set_title(panel_title(dataset, of_panel))
+        column[0].set_title(panel_title(dataset, of_panel).replace(", ", "\n"))
         column[-1].set_xlabel("step + 1")
     for axes, name in zip(grid[:, 0], shown, strict=True):
         axes.set_ylabel(MEASURES[name].label)
@@ -68,7 +73,9 @@ def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
     note = "mean over seeds, from the least to the greatest"
     title = AXIS_LABELS.get(lines, lines.replace("_", " "))
     handles = grid[0, 0].get_legend_handles_labels()[0]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), title=title,
+    widest = max(len(str(handle.get_label())) for handle in handles)
+    n_columns = max(2, round(figure.get_figwidth() / (0.55 + 0.075 * widest)))
+    figure.legend(handles=handles, loc="outside upper center", ncols=n_columns, title=title,
                   columnspacing=1, frameon=False)  # fmt: skip
     return style.finish(figure, sweep_print([dataset], note))
 

@@ -61,8 +61,8 @@ def norm_panel(axes: Axes, run: Run) -> None:
     for index, matrix in enumerate(run.dataset.matrix.values):
         color, dashed = colors[index % len(colors)], dashes[index % len(dashes)]
         norm = run.dataset.norm.sel(matrix=matrix)
-        alone = "o" if norm.size == 1 else ""  # a line needs two
-        axes.plot(run.dataset.step, norm, alone, color=color, ls=dashed, label=f"‖{matrix}‖")
+        alone = "o" if norm.size == 1 else None  # a line needs two
+        axes.plot(run.dataset.step, norm, marker=alone, color=color, ls=dashed, label=f"‖{matrix}‖")
     axes.set(xlabel="step", xlim=(0, max(run.experiment.steps, 1)), ylim=(0, None))
 
 

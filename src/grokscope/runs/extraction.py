@@ -13,7 +13,7 @@ from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
 from grokscope.measures.scores import Examples, measured_layers
 from grokscope.measures.table import scores
-from grokscope.measures.vote import vote_logits
+from grokscope.measures.vote import vote_logits, vote_order
 from grokscope.models.network import Network
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.run import Run, require_finished
@@ -102,9 +102,12 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
     examples = Examples(dataset, run.experiment.model.widest)
     waves = {kind: Waves(*pair) for kind, pair in _controls(run, order, seed).items()}
     waves["network"] = Waves(network, order)
-    kinds = [kind for kind in KINDS if kind in ("vote", "random_phases", *waves)]
+    alone = ["random_phases"] if vote_order(dataset) is None else ["vote", "random_phases"]
+    kinds = [kind for kind in KINDS if kind in (*alone, *waves)]
     some = _counts(counts, waves["network"].n_frequencies)
-    vote = scores_of(vote_logits(dataset, order), dataset, loss)
+    vote = {}
+    if "vote" in kinds:
+        vote = scores_of(vote_logits(dataset, order), dataset, loss)
 
     def scores_at(kind: str, count: int) -> dict[str, float]:
         if kind == "vote":

@@ -93,8 +93,13 @@ class Extraction:
 
     @property
     def beyond_vote(self) -> float:
-        """Extracted test accuracy with the fewest frequencies, less that of the labels alone."""
+        """Extracted test accuracy with the fewest frequencies, less that of the labels alone.
+
+        NaN of other tasks than pairs, whose labels have no vote.
+        """
         test = self.curve.test_accuracy.isel(frequencies=0)
+        if "vote" not in test.kind:
+            return float("nan")
         return float(test.sel(kind="network") - test.sel(kind="vote"))
 
     def plot(self) -> Picture:

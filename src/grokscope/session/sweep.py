@@ -77,7 +77,9 @@ class Sweep:
         """
         from grokscope.plotting.courses import plot_courses
 
-        return plot_courses(self.dataset, lines)
+        has_curves = "run_step" in self.dataset.variables or not self.source.is_dir()
+        data = self.dataset if has_curves else archive.archive(self.grid, self.source)
+        return plot_courses(data, lines)
 
     def explore(self, host: str = "127.0.0.1", port: int = 0, browser: bool = True) -> str:
         """Serve the page that shows the sweep and the network behind every cell.
