@@ -212,8 +212,8 @@ def test_what_a_notebook_says_of_it(run):
     assert "first steps" in repr(found)
 
 
-def test_of_three_operands_there_is_no_vote(tmp_path):
-    three = train(Experiment(operands=3, modulus=3, width=8, steps=5), progress=False)
+def test_of_three_operands_there_is_no_vote():
+    three = grokscope.train(Experiment(operands=3, modulus=3, width=8, steps=5), progress=False)
     curve = extraction_curve(three)
     assert "vote" not in curve.kind
     assert {"network", "random_phases", "shuffled"} <= set(curve.kind.values)
