@@ -49,7 +49,6 @@ NETWORKS |= {
     ),
     "one token": BASE.replace(modulus=31, operands=1, activation="relu", width=20),
     "three tokens, Transformer": TRANSFORMER.replace(modulus=5, operands=3, depth=2),
-    "one token, Transformer": TRANSFORMER.replace(modulus=31, operands=1),
     "parity": BASE.replace(task="parity", bits=6, relevant_bits=2, width=20),
     "parity, Transformer": TRANSFORMER.replace(task="parity", bits=5, normalization="layer_norm"),
     "permutations": BASE.replace(task="group", group="S3", operands=3, width=20),

@@ -239,7 +239,6 @@ class Transformer(Network):
             )
             x, h = (x[-1:], h[-1:]) if index == depth - 1 else (x, h)
             queries = (h @ block.query.T).reshape(*h.shape[:2], heads, -1)
-            # No products of matrices: of a single token XLA takes gigabytes to compile those.
             scores = (queries[:, None] * keys).sum(axis=-1) * self._score_scale
             weights = jax.nn.softmax(scores, axis=1)  # [query, key, example, head]
             weights = dropped(weights, 2 * depth + 1 + index) if everywhere else weights
