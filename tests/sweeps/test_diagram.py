@@ -53,8 +53,8 @@ def made(codes, grid=GRID):
             "own": {},
             "ipr_counts": {},
         }
-        summary |= {"neurons_required": None}
-        summary |= {"failed_at": 7 if code == len(PHASES) - 1 else None}
+        summary |= {"neurons_required": None, "second_rule_accuracy": None}
+        summary |= {"failed_at": 7 if code == PHASES.index(Phase.DIVERGED) else None}
         summaries.append(None if code == UNKNOWN else summary)
     return as_dataset(grid, summaries, [False] * len(summaries))
 
@@ -64,7 +64,7 @@ ROW = np.array([C, C, P, M, M])
 
 def test_codes_are_the_classifier_s():
     rng = np.random.default_rng(0)
-    codes = rng.choice([C, M, 4, 5, UNKNOWN, len(PHASES) - 1], (2, 5, 4))
+    codes = rng.choice([C, M, 4, 5, UNKNOWN, PHASES.index(Phase.DIVERGED)], (2, 5, 4))
     data = made(codes)
     assert np.array_equal(phase_codes(data).values, codes)
     assert phase_codes(data).dims == ("weight_decay", "corruption_fraction", "seed")
@@ -180,7 +180,9 @@ def test_a_table_has_a_row_a_run():
     assert len(table) == 40
     assert list(table.columns[:3]) == ["weight_decay", "corruption_fraction", "seed"]
     assert table.phase[:20].tolist() == [str(PHASES[code]) for code in ROW for _ in range(4)]
-    assert set(as_table(made(np.full((1, 1, 1), len(PHASES) - 1))).phase) == {"diverged"}
+    assert set(as_table(made(np.full((1, 1, 1), PHASES.index(Phase.DIVERGED)))).phase) == {
+        "diverged"
+    }
     assert as_table(made(np.full((1, 1, 1), UNKNOWN))).phase.isna().all()
 
 
