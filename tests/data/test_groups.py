@@ -25,9 +25,10 @@ def quaternions():
     """±1, ±i, ±j, ±k as 0 to 7, from their two-by-two matrices."""
     one, i, j = np.eye(2), np.array([[1j, 0], [0, -1j]]), np.array([[0, 1], [-1, 0]])
     elements = [sign * unit for unit in (one, i, j, i @ j) for sign in (1, -1)]
-    place = lambda product: next(  # noqa: E731
-        index for index, element in enumerate(elements) if np.allclose(element, product)
-    )
+
+    def place(product):
+        return next(i for i, element in enumerate(elements) if np.allclose(element, product))
+
     return np.array([[place(a @ b) for b in elements] for a in elements])
 
 

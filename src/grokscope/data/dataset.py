@@ -203,7 +203,7 @@ def _make(experiment: Experiment, n_train: int) -> Dataset:
         table = table_of(task)
         inputs, labels = table.tokens[order], table.labels[order]
         rows, group = _rows(experiment, inputs), group_of(task, table)
-        all_inputs = partial(np.copy, inputs)
+        all_inputs = partial(np.asarray, inputs)
         test_inputs, test_labels, test_rows = inputs[n_train:], labels[n_train:], rows[n_train:]
     else:
         arrays = checked(task) if isinstance(task, Counted) else read_mnist()

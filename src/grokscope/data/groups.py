@@ -168,6 +168,11 @@ def _identity(table: CayleyTable) -> int:
     return int((table == np.arange(len(table))).all(axis=1).argmax())
 
 
+def _inverses(table: CayleyTable) -> Int[np.ndarray, "element"]:
+    """The inverse of each element; of a group."""
+    return (table == _identity(table)).argmax(axis=1)
+
+
 def is_group(table: CayleyTable) -> bool:
     """Whether a table is that of a group: every row and column all elements once, an identity, and
     (a·b)·c = a·(b·c), which is tried for all a and b, and c from a set that generates the rest.
@@ -192,7 +197,7 @@ def is_group(table: CayleyTable) -> bool:
 
 def conjugacy_classes(table: CayleyTable) -> Int[np.ndarray, "element"]:
     """The number of each element's class, counted from 0 in the order of their first elements."""
-    inverse = (table == _identity(table)).argmax(axis=1)
+    inverse = _inverses(table)
     conjugates = table[table, inverse[:, None]]  # [h, g]: h·g·h⁻¹
     return np.unique(conjugates.min(axis=0), return_inverse=True)[1].reshape(-1)
 
@@ -216,7 +221,7 @@ def characters(table: CayleyTable) -> Complex[Any, "irrep class"]:
     classes = conjugacy_classes(table)
     sizes = np.bincount(classes)
     n_classes, identity = len(sizes), _identity(table)
-    inverse = (table == identity).argmax(axis=1)
+    inverse = _inverses(table)
     first = np.unique(classes, return_index=True)[1]
     # [i, j, k]: how many pairs of an element of class i and one of j have a product, given in k.
     products = np.zeros((n_classes,) * 3)
@@ -238,7 +243,7 @@ def components(table: CayleyTable) -> Components:
         table: of a group.
     """
     classes, found = conjugacy_classes(table), characters(table)
-    inverse = (table == _identity(table)).argmax(axis=1)
+    inverse = _inverses(table)
     quotient = classes[table[:, inverse]]  # [g, h]: class of g·h⁻¹
     # Of two conjugate characters the one whose first imaginary part is positive stands for both.
     lean = np.where(np.abs(found.imag) > 1e-6, found.imag, 0)

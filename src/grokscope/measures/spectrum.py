@@ -31,7 +31,11 @@ def power_share(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray
 
 def shares_of(waves: Complex[np.ndarray, "freq *unit"]) -> Float[np.ndarray, "freq *unit"]:
     """`power_share` of vectors whose real Fourier transform is there already."""
-    power = _power(waves)
+    return _share(_power(waves))
+
+
+def _share(power: Float[np.ndarray, "component *unit"]) -> Float[np.ndarray, "component *unit"]:
+    """What each component has of the sum; 0 of nothing."""
     return power / np.maximum(power.sum(axis=0), 1e-30)
 
 
@@ -100,8 +104,7 @@ def share_over(
     """The share of a vector's power in each frequency, or in each isotypic component."""
     if group.table is None:
         return power_share(vectors[group.elements])
-    power = group.components.power(vectors[group.elements])
-    return power / np.maximum(power.sum(axis=0), 1e-30)
+    return _share(group.components.power(vectors[group.elements]))
 
 
 def places_in(order: Int[np.ndarray, "residue"], modulus: int) -> Int[np.ndarray, "modulus"]:
