@@ -16,7 +16,8 @@ slow: .venv/test  ## the tests that train for minutes
 
 torch: .venv/test .venv/torch  ## the tests that need PyTorch, a large package
 	$(BIN)/python -m pytest -n 2 tests/runs/test_elsewhere.py tests/analysis/test_predictions.py \
-	    tests/models/test_normalization.py tests/test_docs.py docs/how-to/from-elsewhere.md
+	    tests/models/test_normalization.py tests/test_docs.py docs/how-to/from-elsewhere.md \
+	    src/grokscope/session
 
 check: .venv/check  ## lint, format, types
 	$(BIN)/ruff check .

@@ -28,15 +28,19 @@ MODULES = {module.name for module in iter_modules(grokscope.__path__)} - {"__mai
 install_import_hook([f"grokscope.{name}" for name in MODULES - WITHOUT_ARRAYS], "checked.checked")
 
 
-WITH_TORCH = "from-elsewhere.md"
-"""The page whose examples need PyTorch, which `make torch` brings."""
+WITH_TORCH = {
+    "from-elsewhere.md",
+    "grokscope.session.elsewhere.from_torch",
+    "grokscope.session.run.Run.to_torch",
+}
+"""Examples that need PyTorch, which `make torch` brings."""
 
 
 def pytest_collection_modifyitems(items):
     """Without PyTorch, examples that need it are skipped."""
     if find_spec("torch") is None:
         for item in items:
-            if item.path.name == WITH_TORCH:
+            if item.name in WITH_TORCH:
                 item.add_marker(pytest.mark.skip(reason="needs PyTorch"))
 
 

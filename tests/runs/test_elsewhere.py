@@ -11,11 +11,11 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
 from grokscope.models.network import named_arrays
 from grokscope.plotting.wording import phase_title, small_print
-from grokscope.runs.in_torch import FORWARD
 from grokscope.training.networks import NETWORKS
 from networks import logits_of, random_network
 
 torch = pytest.importorskip("torch")  # `make torch` brings it
+in_torch = pytest.importorskip("grokscope.runs.in_torch")
 torch.set_num_threads(1)  # as the tests' JAX: cores are shared
 
 SMALL = Experiment(corruption_fraction=0.3).replace(modulus=7, width=12)
@@ -63,7 +63,7 @@ def test_there_and_back_with_the_same_logits(name):
 
 
 def test_every_built_in_network_goes_there():
-    assert set(FORWARD) == set(NETWORKS.values())
+    assert set(in_torch.FORWARD) == set(NETWORKS.values())
     assert {experiment.model.name for experiment in BUILT_IN.values()} == set(NETWORKS)
 
 
