@@ -93,7 +93,6 @@ def test_rows_that_are_left_out_have_no_example():
     [
         ({"operation": "division", "modulus": 12}, "`modulus` must be a prime for division"),
         ({"operation": "subtraction", "operands": 3}, "`operands` must be 2 for subtraction"),
-        ({"operands": 1, "model": "transformer"}, "`operands` must be at least 2"),
         ({"operands": 5}, "`operands` must be a whole number from 1 to 4, got 5"),
         ({"operands": 4}, "`operands` must leave at most 16,777,216 rows, got 88,529,281"),
         ({"task": "parity", "relevant_bits": 11}, "`relevant_bits` must be at most the 10 bits"),

@@ -48,6 +48,7 @@ NETWORKS |= {
         modulus=3, operands=4, normalization="batch_norm", depth=2
     ),
     "one token": BASE.replace(modulus=31, operands=1, activation="relu", width=20),
+    "one token, Transformer": TRANSFORMER.replace(modulus=31, operands=1),
     "three tokens, Transformer": TRANSFORMER.replace(modulus=5, operands=3, depth=2),
     "parity": BASE.replace(task="parity", bits=6, relevant_bits=2, width=20),
     "parity, Transformer": TRANSFORMER.replace(task="parity", bits=5, normalization="layer_norm"),

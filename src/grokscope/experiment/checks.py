@@ -37,11 +37,6 @@ def require_inputs(experiment: Experiment) -> None:
             f"`model` must take what task {task.name} gives, got {experiment.model.name}, which "
             f"takes {words}. Use model {fitting}."
         )
-    if experiment.model.name == "transformer" and experiment.n_operands == 1:
-        raise ConfigError(
-            "`operands` must be at least 2 for a transformer, got 1, which has nothing to "
-            "attend to. Use model two_layer or deep_mlp."
-        )
     if getattr(experiment.model, "tied", False) and experiment.n_inputs != experiment.n_labels:
         raise ConfigError(
             f"`tied` must be false where labels are no tokens, got {experiment.n_inputs} tokens "

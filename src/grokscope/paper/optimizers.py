@@ -16,7 +16,7 @@ DECAYS_A_STEP = (0, 0.016, 0.05, 0.1, 0.15)
 """Shares of the weights that decay takes in a step: AdamW's in Coexistence, Partial Inversion and
 Full Inversion (Fig. 3a) are the first, the third and the last; .016 is SGD's (App. E)."""
 
-TRAIN_FRACTIONS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+TRAIN_FRACTIONS = (0.3, 0.5, 0.7)
 
 SEEDS = 3
 

@@ -15,6 +15,7 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import equinox as eqx
 import jax
 import platformdirs
 from jax._src.xla_bridge import backends_are_initialized  # JAX has no public name for it
@@ -33,6 +34,17 @@ CPU_OPTIONS: Options = {
     "xla_cpu_prefer_vector_width": 512,  # the optimiser's pass at batch size 64: 289, not 308 µs
 }
 """Tuning of the CPU compiler; other backends ignore it."""
+
+NOT_OF_NARROW = {"xla_cpu_prefer_vector_width"}
+"""Options that networks with a narrow matrix do without.
+
+Of a product of 16 by 16 by 30, wide vectors let the compiler take more memory than there is. So it
+was with 12 to 20 rows, 13 to 20 summed and 28 to 31 columns, with no other size tried, and with
+none without the option (JAX 0.10).
+"""
+
+NARROW = range(12, 33)
+"""Sizes of an axis by which a matrix counts as narrow: those found, and some more."""
 
 UNFIT = {
     "jax_debug_nans": "a run that diverges is a result, and is recorded as one",
@@ -156,6 +168,8 @@ def make_room(shape: Hashable) -> None:
 def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """A decorator: `jax.jit` with the options of `configure`, in the arguments' own precision.
 
+    The function's first argument is a network, or holds one.
+
     Args:
         static: names of arguments whose values the function is specialised to.
     """
@@ -167,12 +181,21 @@ def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
 
         @wraps(function)
         @in_own_precision
-        def call(*args: object, **kwargs: object) -> R:
-            return jitted(tuple(compilation().options.items()))(*args, **kwargs)
+        def call(network: object, *args: object, **kwargs: object) -> R:
+            left_out = NOT_OF_NARROW if _is_narrow(network) else ()
+            options = compilation().options.items()
+            chosen = tuple(option for option in options if option[0] not in left_out)
+            return jitted(chosen)(network, *args, **kwargs)
 
         return call
 
     return decorate
+
+
+def _is_narrow(network: object) -> bool:
+    """Whether a network, single or stacked, has an array with such an axis."""
+    arrays = filter(eqx.is_inexact_array, jax.tree.leaves(network))
+    return any(size in NARROW for array in arrays for size in array.shape[-2:])
 
 
 def _unknown(options: Options) -> tuple[str, ...]:
