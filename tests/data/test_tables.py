@@ -122,9 +122,8 @@ def test_a_table_of_ones_own_is_entries_or_rows_or_a_file(kind, tmp_path, monkey
         task = "my_tables:rule"
     else:
         task = f"rule.{kind}"
-        np.save("rule.npy", entries) if kind == "npy" else np.savetxt(
-            "rule.csv", entries, "%d", delimiter=","
-        )
+        np.save("rule.npy", entries)
+        (tmp_path / "rule.csv").write_text("0,1,-1\n1,2,0\n", "utf-8-sig")  # as spreadsheets do
     experiment = complete(Experiment(task=task, width=8, steps=3))
     assert (experiment.n_examples, experiment.n_inputs, experiment.n_labels) == (5, 3, 3)
     assert experiment.n_operands == 2

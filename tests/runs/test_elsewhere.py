@@ -1,5 +1,7 @@
 """Networks that were trained elsewhere: there and back, and against runs of the same weights."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ import grokscope as gs
 from grokscope.data.dataset import complete
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
+from grokscope.measures.attribution import attribution
 from grokscope.measures.phases import Phase
+from grokscope.measures.pruning import pruning_curve
+from grokscope.measures.removal import removal_effects
 from grokscope.models.network import named_arrays
 from grokscope.plotting.wording import phase_title, small_print
 from grokscope.training.networks import NETWORKS
@@ -93,11 +98,11 @@ def test_it_is_what_the_run_is(coexisting, same):
 class Mine(torch.nn.Module):
     """A two-layer network under names of its own, with something that evaluation must not do."""
 
-    def __init__(self, modulus, width):
+    def __init__(self, modulus, width, bias=False):
         super().__init__()
         self.left = torch.nn.Embedding(modulus, width)
         self.right = torch.nn.Embedding(modulus, width)
-        self.out = torch.nn.Linear(width, modulus, bias=False)
+        self.out = torch.nn.Linear(width, modulus, bias)
         self.drop = torch.nn.Dropout(0.5)
         self.register_buffer("calls", torch.tensor(0))
 
@@ -109,9 +114,9 @@ NAMES = {"left.weight": "U", "right.weight": "V", "out.weight": "W"}
 LAYERS = {"hidden": gs.Layer(vectors=tuple(NAMES), outgoing="out.weight")}
 
 
-def mine(network):
+def mine(network, bias=False):
     arrays = named_arrays(network)
-    module = Mine(*arrays["U"].shape)
+    module = Mine(*arrays["U"].shape, bias)
     state = {theirs: torch.tensor(arrays[ours]) for theirs, ours in NAMES.items()}
     module.load_state_dict(state, strict=False)
     return module
@@ -135,6 +140,34 @@ def test_a_module_of_one_s_own_is_pruned_by_calling_it(coexisting, same):
     words = "modular addition, p = 41 · α = 0.8 · ξ = 0.3 · MSE · trained elsewhere"
     assert small_print([run]) == words
     assert run.plot() is not None
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_units_of_a_module_that_add_to_its_logits_are_attributed(bias, coexisting):
+    """A bias is the same for every unit; what pruning adds up is what calling the module gives."""
+    module = mine(coexisting.network, bias)
+    if bias:
+        torch.nn.init.uniform_(module.out.bias, -0.3, 0.3)
+    run = gs.from_torch(module, coexisting.experiment, layers=LAYERS)
+    found, expected = (
+        attribution(one.network, coexisting.data, "hidden") for one in (run, coexisting)
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+    assert run.network.readout == "out.weight"
+    called = replace(run.network, read_by="")
+    order = np.argsort(run.neuron_ipr)
+    added, evaluated = (
+        pruning_curve(network, run.data, order, "mse", 50, "hidden")
+        for network in (run.network, called)
+    )
+    for name in evaluated.data_vars:
+        np.testing.assert_allclose(added[name], evaluated[name], rtol=1e-4, atol=1e-6)
+    effects, others = (
+        removal_effects(network, run.data, "hidden")["test_accuracy"]
+        for network in (run.network, called)
+    )
+    np.testing.assert_allclose(effects, others, atol=1e-6)
 
 
 def squares(arrays, pairs):
@@ -256,6 +289,7 @@ PAIRS = np.zeros((7, 7), int)
         (weights(), {"layers": {}}, "`layers` must be given with `forward`"),
         (weights(), {"forward": squares}, "`forward` must take inputs int32 [2, 2], got KeyError"),
         (weights(), {"forward": lambda w, x: np.ones((2, 3))}, "logits [2, 7] of two examples"),
+        (weights(), {"forward": lambda w, x: np.full((2, 7), np.nan)}, "must give finite logits"),
         (
             weights(),
             {"given_labels": PAIRS[:3]},

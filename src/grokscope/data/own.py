@@ -86,7 +86,7 @@ def _read(path: Path) -> np.ndarray:
             return np.load(path, allow_pickle=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of a file without numbers, refused later
-            return np.loadtxt(path, delimiter=",", dtype=np.int64, ndmin=2)
+            return np.loadtxt(path, np.int64, delimiter=",", ndmin=2, encoding="utf-8-sig")
     except (ValueError, EOFError, OSError) as error:
         reason = str(error).rstrip(".")
         raise ConfigError(

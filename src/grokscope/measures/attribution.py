@@ -16,7 +16,7 @@ from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import Examples, layer_ipr
-from grokscope.models.network import Network, arrays_of
+from grokscope.models.network import Network, arrays_of, with_offset
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
 
@@ -26,9 +26,10 @@ class Attribution(NamedTuple):
 
     Attributes:
         memorizing: to the given label over the true one, on training examples whose given label is
-            wrong. Over all units it sums to the mean margin there.
+            wrong. Over all units it sums to the mean margin there, but for the
+            network's offset.
         generalizing: to the label over the mean of all others, on test examples. Over all units it
-            sums to the mean of that margin.
+            sums to the mean of that margin, but for the offset.
         steadiness: the mean over the standard deviation of what the unit adds to the given label
             over the mean of all others, over all training examples. It needs neither truth nor
             test labels: a unit that follows a rule adds to every label that follows it, one that
@@ -146,10 +147,11 @@ def features_fit(network: Network, dataset: Dataset, layer: str) -> bool:
 def _features_differ(
     network: Network, inputs: Shaped[Array, "example *feature"], readout: str
 ) -> Bool[Array, ""]:
-    """Whether the logits are not `features` times the matrix that reads them out."""
-    logits = network(inputs)
-    others = network.features(inputs) @ arrays_of(network)[readout].T
-    return jnp.abs(others - logits).max() > 1e-3 * jnp.abs(logits).max()
+    """Whether the logits are not `features` times what reads them out, and the offset."""
+    logits = network(inputs).T
+    terms = arrays_of(network)[readout] @ network.features(inputs).T
+    others = with_offset(terms, network, inputs)
+    return ~(jnp.abs(others - logits).max() <= 1e-3 * jnp.abs(logits).max())
 
 
 def attribution_summaries(

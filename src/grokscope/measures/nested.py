@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from grokscope.data.dataset import Dataset
 from grokscope.measures.scores import evaluate, first_largest
 from grokscope.measures.table import Answers, Score, Value
-from grokscope.models.network import Network
+from grokscope.models.network import Network, with_offset
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tiled
 from grokscope.training.losses import loss_of
@@ -109,7 +109,7 @@ def _sums(
 
         # Labels before examples: sums and maxima over labels then run over whole vectors.
         features = model.features(inputs).T
-        logits = (W * in_base) @ features
+        logits = with_offset((W * in_base) @ features, model, inputs)
         first = jnp.broadcast_to(score(logits), (n_orders, 1, *total.shape[2:]))
         scores = jnp.concatenate([first, jax.lax.map(one_order, added)], axis=1)
         return total + scores, None

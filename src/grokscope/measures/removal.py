@@ -11,7 +11,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import evaluate, first_largest
 from grokscope.measures.table import scores
-from grokscope.models.network import Network
+from grokscope.models.network import Network, with_offset
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tiled
 
@@ -62,7 +62,7 @@ def _right_without_each(
     def one_tile(total: Array, tile: tuple[Array, Array, Array]) -> tuple[Array, None]:
         inputs, given, masks = tile
         features = network.features(inputs).T
-        logits = W @ features
+        logits = with_offset(W @ features, network, inputs)
 
         def right(term: tuple[Array, Array]) -> Array:
             without = logits - term[0][:, None] * term[1]

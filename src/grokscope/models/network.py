@@ -51,6 +51,16 @@ def vector_matrices(network: Network) -> dict[str, str]:
     return {name: title for title, layer in network.layers.items() for name in layer.vectors}
 
 
+def with_offset(
+    terms: Float[Array, "label example"],
+    network: Network,
+    inputs: Shaped[Array, "example *feature"],
+) -> Float[Array, "label example"]:
+    """Logits from the sum of some units' terms, to which the network's offset is added."""
+    offset = network.offset(inputs)
+    return terms if offset is None else terms + offset.T
+
+
 class Layer(NamedTuple):
     """Units of a network, and the names of the arrays that belong to them.
 
@@ -78,7 +88,7 @@ class Layer(NamedTuple):
         return None if self.gamma is None else arrays_of(network)[self.gamma]
 
     def adds_to_logits(self, network: Network) -> bool:
-        """Whether the logits are a sum of one term for each unit: `features` times `readout`."""
+        """Whether the logits are a sum of one term for each unit, `features` times `readout`."""
         has_features = type(network).features is not Network.features
         return has_features and self.outgoing == network.readout
 
@@ -127,11 +137,18 @@ class Network(eqx.Module):
         raise NotImplementedError
 
     def features(self, inputs: Shaped[Array, "example *feature"]) -> Float[Array, "example unit"]:
-        """If given, the logits in evaluation are `features(inputs) @ W.T`, W being `readout`.
+        """If given, the logits in evaluation are `features(inputs) @ W.T`, W being `readout`, and
+        `offset` if there is one.
 
         Pruning the layer that W carries onwards is then a hundred times as fast.
         """
         raise NotImplementedError
+
+    def offset(
+        self, inputs: Shaped[Array, "example *feature"]
+    ) -> Float[Array, "example label"] | None:
+        """What is added to the units' terms, such as a bias; None for nothing."""
+        return None
 
     def logits_of_rows(self, rows: Float[Array, "operand unit"]) -> Float[Array, "label"]:
         """Logits in evaluation of an example whose operands have these rows in their tables."""

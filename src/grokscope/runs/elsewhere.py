@@ -13,6 +13,7 @@ import numpy as np
 from grokscope.data.dataset import Dataset, complete, make_dataset
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
+from grokscope.measures.attribution import features_fit
 from grokscope.measures.checks import require_measurable
 from grokscope.models.network import Layer, Network, arrays_of, with_arrays
 from grokscope.models.outside import Forward, Outside
@@ -49,6 +50,7 @@ def run_of(
         named = tuple((layers or {}).items())
         network = Outside(arrays, forward, data.n_labels, named)
         _require_logits(network, data)
+        network = _with_readout(network, data)
     require_measurable(experiment, network)
     dataset = measured_once(experiment, network, data)
     return Run(experiment, dataset, elsewhere=Elsewhere(network, data))
@@ -118,6 +120,22 @@ def _require_logits(network: Outside, data: Dataset) -> None:
             f"`forward` must give logits {[2, data.n_labels]} of two examples, got {logits.dtype} "
             f"{list(logits.shape)}. Mend it."
         )
+    if not np.isfinite(logits).all():
+        raise ConfigError(
+            "`forward` must give finite logits, got some that are not. Look at its training."
+        )
+
+
+def _with_readout(network: Outside, data: Dataset) -> Outside:
+    """The network, which knows its read-out if its last layer's units add to the logits."""
+    if not network.layers:
+        return network
+    name, last = list(network.layers.items())[-1]
+    found = network.outside.get(last.outgoing)
+    if found is None or found.ndim != 2 or len(found) != data.n_labels:
+        return network
+    reading = replace(network, read_by=last.outgoing)
+    return reading if features_fit(reading, data, name) else network
 
 
 def _with_data(
