@@ -59,7 +59,7 @@ def our_steps(experiment: Experiment, steps: int):
     static = static_settings(experiment)
 
     def run():
-        jax.block_until_ready(train_block(state, dynamic, 0, steps, static, True))
+        jax.block_until_ready(train_block(state, dynamic, 0, steps, static, "alone"))
 
     return run, steps
 

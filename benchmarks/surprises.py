@@ -14,7 +14,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.measures.spectrum import ipr, power_spectrum
 from grokscope.paper.grids import load_grid
 from grokscope.runs.train import train
-from grokscope.training.loop import train_steps
+from grokscope.training.ensemble import train_steps
 from grokscope.training.networks import init_model
 
 SHOWN = (200, 400, 600, 800, 1000, 1200, 1400, 1600)

@@ -18,7 +18,7 @@ from grokscope.sweeps.scheduler import Outcome, Scheduler, train_cells
 from grokscope.sweeps.sweep import sweep
 from grokscope.training.compile import configure
 from grokscope.training.cost import work
-from grokscope.training.loop import seconds_per_work
+from grokscope.training.ensemble import seconds_per_work
 
 CELLS = 10_000
 TEN_SECONDS = Experiment(corruption_fraction=0.35, measure_every=50)

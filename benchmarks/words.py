@@ -85,7 +85,7 @@ def nothing_trained():
     """Raise `Reached` in place of training, serving, and talking to a network."""
     with contextlib.ExitStack() as stack:
         for name in (
-            "grokscope.runs.train.train_steps", "grokscope.sweeps.sweep.open_workers",
+            "grokscope.runs.train.train_each", "grokscope.sweeps.sweep.open_workers",
             "grokscope.explorer.serve.make_server", "distributed.Client", "webbrowser.open",
             "distributed.comm.addressing.resolve_address", "socket.getaddrinfo",
         ):  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.training.loop import train_steps
+from grokscope.training.ensemble import train_steps
 
 MNIST = Path(os.environ.get("GROKSCOPE_MNIST") or Path(__file__).parents[2] / "shared/data/mnist")
 """Where the real files are, if they are; tests that need them are skipped without."""

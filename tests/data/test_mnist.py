@@ -136,14 +136,14 @@ def test_wrong_labels_and_a_network(monkeypatch):
 def test_pixels_move_to_the_device_once_and_as_bytes(monkeypatch):
     import jax
 
-    from grokscope.training import loop as t
+    from grokscope.training import ensemble as t
 
     train_block, traced = t.train_block, []
 
-    def spy(state, dynamic, start, n_steps, static, alone):
+    def spy(state, dynamic, start, n_steps, static, how):
         block = jax.make_jaxpr(train_block.__wrapped__, static_argnums=(4, 5))
-        traced.append(str(block(state, dynamic, start, n_steps, static, alone)))
-        return train_block(state, dynamic, start, n_steps, static, alone)
+        traced.append(str(block(state, dynamic, start, n_steps, static, how)))
+        return train_block(state, dynamic, start, n_steps, static, how)
 
     monkeypatch.setenv(FOLDER, str(REAL))
     base = Experiment(task="mnist", model="image_mlp", batch_size=64).replace(width=8)

@@ -6,7 +6,7 @@ import pytest
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.settle import has_settled
 from grokscope.measures.table import network_measures
-from grokscope.runs.train import train, train_ensemble
+from grokscope.runs.train import train, train_each
 
 EXPERIMENT = Experiment(corruption_fraction=0.3, settle=True, measure_every=50)
 STEPS = np.arange(0, 450, 50)
@@ -102,12 +102,24 @@ def test_a_settled_run_is_the_beginning_of_the_full_one_bit_for_bit(both):
     assert short.dataset[measured].drop_attrs().identical(beginning[measured].drop_attrs())
 
 
-def test_members_of_an_ensemble_stop_one_by_one(both):
-    _, short = both
-    members = [SMALL.replace(settle=True), SMALL.replace(settle=True, settle_after=2000)]
-    first, second = train_ensemble(members)
-    assert first.settled_at == short.settled_at < 2000 <= second.settled_at
-    assert np.allclose(first.final.train_loss, short.final.train_loss, rtol=1e-3)
+@pytest.mark.parametrize(("how", "most"), [("at once", 1e-3), ("in turn", 0)])
+def test_members_of_an_ensemble_stop_one_by_one_and_others_follow(both, how, most):
+    full, short = both
+    members = [SMALL.replace(settle=True, settle_after=2000), SMALL.replace(settle=True),
+               SMALL.replace(settle=True, seed=1), SMALL]  # fmt: skip
+    ended, done = [], []
+    for place, run in train_each(members, done.append, size=2, how=how):
+        ended.append((place, run))
+    assert ended[0][0] == 1
+    assert len(ended) == 4
+    assert sum(done) == sum(member.steps for member in members)
+    late, first, other, last = (dict(ended)[place] for place in range(4))
+    assert first.settled_at == short.settled_at < 2000 <= late.settled_at
+    alone = train(members[2], progress=False)
+    for one, expected in ((first, short), (other, alone), (last, full)):
+        assert one.dataset.step.equals(expected.dataset.step)
+        for name in ("train_loss", "test_loss", "norm", "ipr"):
+            np.testing.assert_allclose(one.dataset[name], expected.dataset[name], rtol=most)
 
 
 def test_the_rule_is_part_of_the_digest_and_its_absence_is_not():

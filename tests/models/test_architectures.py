@@ -21,7 +21,7 @@ from grokscope.models.two_layer import TwoLayer
 from grokscope.runs.compact import without_weights
 from grokscope.runs.pruning import pruning_curves
 from grokscope.runs.train import train, train_ensemble
-from grokscope.training.loop import train_steps
+from grokscope.training.ensemble import train_steps
 from grokscope.training.networks import init_model
 
 BASE = Experiment(corruption_fraction=0.3, loss="mse").replace(modulus=11)

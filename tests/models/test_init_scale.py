@@ -7,7 +7,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.models.network import named_arrays
 from grokscope.plotting.wording import words_of
-from grokscope.training.loop import train_steps
+from grokscope.training.ensemble import train_steps
 from grokscope.training.networks import NETWORKS, init_model
 
 

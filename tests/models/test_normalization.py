@@ -16,7 +16,8 @@ from grokscope.models.normalization import BatchNorm, LayerNorm, with_seen
 from grokscope.runs.compact import without_weights
 from grokscope.runs.pruning import prune
 from grokscope.runs.train import train
-from grokscope.training import loop as t
+from grokscope.training.ensemble import train_steps
+from grokscope.training.networks import init_model
 from reference import batches, normalized_gradient
 
 AXIS = {"batch_norm": 0, "layer_norm": 1}
@@ -29,7 +30,7 @@ def small(**values):
 
 def reference_training(experiment):
     """20 steps of descent in float64: the five arrays, and the running mean and variance."""
-    data, model = make_dataset(experiment), t.init_model(experiment)
+    data, model = make_dataset(experiment), init_model(experiment)
     arrays = [model.U, model.V, model.W, model.norm.gamma, model.norm.beta]
     w = [np.asarray(array, np.float64) for array in arrays]
     width, size = experiment.model.width, experiment.batch_size or data.n_train
@@ -54,7 +55,7 @@ def test_twenty_steps_equal_the_published_passes(normalization, batch_size):
         normalization=normalization, batch_size=batch_size, optimizer="sgd", learning_rate=0.5
     )
     data = make_dataset(experiment)
-    *_, (_, (state,)) = t.train_steps([experiment], [data])
+    *_, (_, (state,)) = train_steps([experiment], [data])
     model = state.model
     expected, running = reference_training(experiment)
     ours = [model.U, model.V, model.W, model.norm.gamma, model.norm.beta]
@@ -111,7 +112,7 @@ def test_layers_equal_pytorch_over_twenty_batches(normalization):
 def test_a_stored_network_is_the_trained_one(normalization, tmp_path):
     experiment = small(normalization=normalization, batch_size=32, weight_decay=2)
     data = make_dataset(experiment)
-    *_, (_, (state,)) = t.train_steps([experiment], [data])
+    *_, (_, (state,)) = train_steps([experiment], [data])
     model = state.model
     train(experiment, tmp_path, progress=False)
     again = train(experiment, tmp_path, progress=False).network

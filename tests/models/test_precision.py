@@ -22,7 +22,7 @@ from grokscope.runs.store import Store
 from grokscope.runs.train import train
 from grokscope.sweeps.sweep import sweep
 from grokscope.training.cost import COPIES, kept_bytes, require_memory
-from grokscope.training.loop import train_steps
+from grokscope.training.ensemble import train_steps
 from grokscope.training.networks import n_weights
 
 SMALL = Experiment(steps=10, corruption_fraction=0.3, modulus=23, width=64)

@@ -183,9 +183,9 @@ def test_longer_training_trains_what_is_missing(tmp_path, monkeypatch):
     steps = []
     from grokscope.runs import train as module
 
-    original = module.train_steps
-    monkeypatch.setattr(module, "train_steps", lambda e, d, s, stops: (
-        steps.append(stops[0]), original(e, d, s, stops))[1])  # fmt: skip
+    original = module.Ensemble
+    monkeypatch.setattr(module, "Ensemble", lambda e, d, s, begun, how: (
+        steps.extend(begun), original(e, d, s, begun, how))[1])  # fmt: skip
     assert same(trained(small(steps=100), store=tmp_path, checkpoint_every=1000), whole)
     trained(small(steps=110, measure_every=7), store=tmp_path, checkpoint_every=1000)
     assert steps == [60, 0]  # what other steps measure is not known

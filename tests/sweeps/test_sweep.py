@@ -42,7 +42,7 @@ from grokscope.sweeps.executors import (
 )
 from grokscope.sweeps.scheduler import Outcome, Scheduler
 from grokscope.sweeps.sweep import estimate, failed_cells, open_sweep, sweep, train_missing
-from grokscope.training import loop as training
+from grokscope.training import ensemble as training
 
 BASE = Experiment(steps=60, measure_every=20, corruption_fraction=0.3).replace(modulus=11, width=16)
 AXES = {"weight_decay": [0, 5], "train_fraction": [0.4, 0.6, 0.8]}
@@ -204,13 +204,13 @@ def test_divergence_is_data_and_is_not_tried_again(tmp_path):
 
 
 def breaking(reason):
-    def train_ensemble(experiments, advance, log):
+    def train_each(experiments, advance, log, size):
         if any(e.optimizer.weight_decay == 5 for e in experiments):
             raise reason
-        return real(experiments, advance, log)
+        yield from real(experiments, advance, log, size=size)
 
-    real = runner.train_ensemble
-    return train_ensemble
+    real = runner.train_each
+    return train_each
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_failed_cell_is_recorded_and_does_not_stop_the_others(
     tmp_path, monkeypatch, error, reason
 ):
     grid = Grid(base=BASE, axes={"weight_decay": [0, 5], "width": [16]}, seeds=2)
-    monkeypatch.setattr(runner, "train_ensemble", breaking(error))
+    monkeypatch.setattr(runner, "train_each", breaking(error))
     data = run(grid, tmp_path)
     assert (data.status.sel(weight_decay=5) == FAILED).all()
     assert (data.status.sel(weight_decay=0) == DONE).all()
@@ -243,7 +243,7 @@ def test_a_failed_cell_is_recorded_and_does_not_stop_the_others(
 
 
 def test_train_missing_says_what_could_not_be_trained(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "train_ensemble", breaking(MemoryError()))
+    monkeypatch.setattr(runner, "train_each", breaking(MemoryError()))
     with pytest.raises(WorkerError, match=r"1 of 2 networks could not be trained.*out of memory"):
         train_missing([BASE, BASE.replace(weight_decay=5)], tmp_path, workers=1, progress=False)
     assert Store(tmp_path).find(BASE) is not None
@@ -297,13 +297,13 @@ def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
 
 
 def test_weights_that_another_has_stored_meanwhile_stay(tmp_path, monkeypatch):
-    def slowly(experiments, advance, log):
-        runs = real(experiments, advance, log)
+    def slowly(experiments, advance, log, size):
+        runs = [*real(experiments, advance, log, size=size)]
         Store(tmp_path).save(train(BASE, progress=False))
-        return runs
+        yield from runs
 
-    real = runner.train_ensemble
-    monkeypatch.setattr(runner, "train_ensemble", slowly)
+    real = runner.train_each
+    monkeypatch.setattr(runner, "train_each", slowly)
     data = run(Grid(base=BASE, axes={"weight_decay": [0]}), tmp_path)
     assert (data.has_weights == 1).all()
     assert open_run(Store(tmp_path).path_of(BASE)).has_weights
@@ -354,21 +354,21 @@ def test_an_executor_that_breaks_gives_one_line(tmp_path):
 def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
     """As on an accelerator: cells of one shape train together."""
     for module in (scheduler, runner):
-        monkeypatch.setattr(module, "ensemble_size", lambda: 3)
+        monkeypatch.setattr(module, "ensemble_size", lambda cell: 3)
     sizes = []
-    real = runner.train_ensemble
+    real = runner.train_each
 
-    def counted(experiments, advance, log):
-        sizes.append(len(experiments))
-        return real(experiments, advance, log)
+    def counted(experiments, advance, log, size):
+        sizes.append((len(experiments), size))
+        return real(experiments, advance, log, size=size)
 
-    monkeypatch.setattr(runner, "train_ensemble", counted)
+    monkeypatch.setattr(runner, "train_each", counted)
     data = run(Grid(base=BASE, axes=AXES | {"train_fraction": [0.6]}, seeds=2), tmp_path)
     alone = whole[1].sel(train_fraction=[0.6])
-    assert sizes == [3, 1]
+    assert sizes == [(4, 3)]
     assert np.allclose(data.train_loss, alone.train_loss, rtol=1e-4)
     assert np.allclose(data.norm, alone.norm, rtol=1e-4)
-    assert training.ensemble_size() == 1
+    assert training.ensemble_size(BASE) == 1
 
 
 def nothing(experiments, store, keep_weights, report):

@@ -19,7 +19,7 @@ from grokscope.runs.pruning import prune
 from grokscope.runs.store import Store
 from grokscope.runs.train import train
 from grokscope.sweeps.sweep import sweep
-from grokscope.training import loop
+from grokscope.training.ensemble import train_steps
 from grokscope.training.losses import LOSSES, SOFTMAX_LOGITS, loss_of, smoothed
 
 SMALL = Experiment(steps=20, corruption_fraction=0.3, modulus=11, width=32, measure_every=10)
@@ -84,7 +84,7 @@ def test_smoothed_losses_are_means_over_labels(name, formula, share):
 
 def last(experiment):
     data = make_dataset(experiment)
-    *_, (_, (state,)) = loop.train_steps([experiment], [data])
+    *_, (_, (state,)) = train_steps([experiment], [data])
     return np.asarray(state.model.U)
 
 

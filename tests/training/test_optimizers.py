@@ -17,7 +17,7 @@ from grokscope.plotting.wording import words_of
 from grokscope.runs.snapshot import at
 from grokscope.runs.store import Store
 from grokscope.runs.train import train
-from grokscope.training.loop import seconds_per_work, train_steps
+from grokscope.training.ensemble import seconds_per_work, train_steps
 from grokscope.training.networks import init_model
 from grokscope.training.optimizers import UPDATES, learning_rate_share
 from reference import dense_loss_and_gradient, weights64

@@ -18,7 +18,8 @@ from grokscope.progress import progress_bar
 from grokscope.runs.run import Run, require_trained_here
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import work
-from grokscope.training.loop import failed_step, seconds_per_work, train_steps
+from grokscope.training.ensemble import seconds_per_work, train_steps
+from grokscope.training.loop import failed_step
 
 BATCH = 4096
 """Examples whose logits are computed at a time."""

@@ -151,7 +151,7 @@ def _features_differ(
     logits = network(inputs).T
     terms = arrays_of(network)[readout] @ network.features(inputs).T
     others = with_offset(terms, network, inputs)
-    return ~(jnp.abs(others - logits).max() <= 1e-3 * jnp.abs(logits).max())
+    return jnp.abs(others - logits).max() > 1e-3 * jnp.abs(logits).max()
 
 
 def attribution_summaries(

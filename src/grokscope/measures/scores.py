@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,16 @@ from grokscope.data.groups import Group
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, call
-from grokscope.measures.spectrum import ipr_over, neuron_ipr
-from grokscope.measures.table import Answers, Value, of_network, scores
-from grokscope.models.network import Layer, Network, named_arrays, vector_matrices
+from grokscope.measures.spectrum import DEAD_NORM, Waves, ipr_over, neuron_ipr
+from grokscope.measures.table import Answers, Subset, Value, of_network, scores
+from grokscope.models.network import Layer, Network, arrays_of, named_arrays, vector_matrices
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tile_size, tiled
 from grokscope.training.losses import loss_of
+from grokscope.training.members import How, member, over_members
+
+A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,26 @@ class Measurement:
     asked: dict[str, float]
 
 
+class Tiles(NamedTuple):
+    """Examples as tiles on the device, of one dataset or stacked."""
+
+    inputs: Shaped[Array, "*member tile example *feature"]
+    given: Int[Array, "*member tile example"]
+    true: Int[Array, "*member tile example"]
+    subsets: Bool[Array, "*member tile example subset"]  # of all scores, each once; no padding
+
+
 class Examples:
     """A dataset as tiles on the device; made once for a run."""
 
     def __init__(self, dataset: Dataset, width: int) -> None:
         self.dataset = dataset
-        arrays = dataset.inputs, dataset.given_labels, dataset.true_labels
+        subsets = np.stack([subset(dataset) for subset in score_subsets()], axis=1)
+        arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, subsets
         size = tile_size(len(dataset.inputs), width)
-        self.tiles = tuple(jnp.asarray(tiled(array, size)) for array in arrays)
+        self.tiles = Tiles(*(jnp.asarray(tiled(array, size)) for array in arrays))
+        self.waves = None if dataset.group is None else Waves.of(dataset.group)
+        self.counts = subsets.sum(axis=0)
 
     def scores(self, model: Network, loss: str) -> dict[str, float]:
         """All of `table.scores`."""
@@ -63,9 +78,14 @@ class Examples:
         self, model: Network, loss: str, wanted: tuple[Value, ...]
     ) -> list[Shaped[np.ndarray, "example *label"]]:
         """What is wanted of each example, as a network in evaluation answers it."""
-        found = evaluate(model, *self.tiles, loss, wanted)
+        found = evaluate(model, *self.tiles[:3], loss, wanted)
         n = len(self.dataset.inputs)
         return [np.asarray(tiles).reshape(-1, *tiles.shape[2:])[:n] for tiles in found]
+
+
+def score_subsets() -> tuple[Subset, ...]:
+    """The subsets of the examples that scores are means over, each once."""
+    return tuple(dict.fromkeys(row.subset for row in scores().values()))
 
 
 def score_values() -> tuple[Value, ...]:
@@ -95,16 +115,22 @@ def evaluate(
     wanted: tuple[Value, ...],
 ) -> list[Shaped[Array, "tile example *label"]]:
     """What is wanted of each example, as a network in evaluation answers it."""
+    answers = _answering(model, loss)
+    return jax.lax.map(
+        lambda tile: [value(answers(*tile)) for value in wanted], (inputs, given, true)
+    )
+
+
+def _answering(model: Network, loss: str) -> Callable[[Array, Array, Array], Answers]:
+    """What answers inputs, given their labels and the true ones; what they share is computed."""
     shared, logits_of = model.shared(), cast(Callable[..., Array], model)
 
-    def one(tile: tuple[Array, Array, Array]) -> list[Array]:
-        inputs, given, true = tile
+    def answers(inputs: Array, given: Array, true: Array) -> Answers:
         logits = logits_of(inputs) if shared is None else logits_of(inputs, shared)
         predicted = first_largest(logits, axis=1)
-        answers = Answers(logits, predicted, loss_of(loss)(logits, given), given, true)
-        return [value(answers) for value in wanted]
+        return Answers(logits, predicted, loss_of(loss)(logits, given), given, true)
 
-    return jax.lax.map(one, (inputs, given, true))
+    return answers
 
 
 def first_largest(logits: Float[Array, "rows columns"], axis: int) -> Int[Array, "kept"]:
@@ -118,7 +144,7 @@ def first_largest(logits: Float[Array, "rows columns"], axis: int) -> Int[Array,
     return jnp.where(largest, index, logits.shape[axis]).min(axis=axis)
 
 
-def matrices(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def matrices(arrays: Mapping[str, A]) -> dict[str, A]:
     """Those of a network's arrays that are weight matrices."""
     return {name: array for name, array in arrays.items() if array.ndim > 1}
 
@@ -128,26 +154,103 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
-@in_own_precision
 def measure(model: Network, examples: Examples, experiment: Experiment) -> Measurement:
     """Measure a network; IPR in the spectrum of the task's group, if it has one."""
-    group = examples.dataset.group
-    arrays = named_arrays(model)
-    vectors = vector_matrices(model)
-    spectra = np.zeros((0, 0))
-    if group is not None and vectors:
-        spectra = np.stack([ipr_over(arrays[name], group) for name in vectors])
-    return Measurement(
-        scores=examples.scores(model, experiment.loss),
-        norm=np.array([np.linalg.norm(matrix) for matrix in matrices(arrays).values()], np.float32),
-        ipr=spectra.astype(np.float32),
-        asked=_asked(model, examples, experiment),
+    return measure_together(model, examples.tiles, {0: (examples, experiment)}, "alone")[0]
+
+
+def measure_together(
+    models: Network,
+    tiles: Tiles,
+    wanted: Mapping[int, tuple[Examples, Experiment]],
+    how: How,
+) -> dict[int, Measurement]:
+    """Measure networks of an ensemble in one compiled call.
+
+    Args:
+        models: all its networks, stacked unless one is alone.
+        tiles: of their examples, stacked in the same way.
+        wanted: the examples and the experiment of those to measure, by their places; all of one
+            `ensemble_key`.
+        how: how they are computed.
+    """
+    examples, experiment = next(iter(wanted.values()))
+    found = _numbers(models, tiles, examples.waves, experiment.loss, how)
+    sums, norms, iprs = (
+        np.asarray(array)[None] if how == "alone" else np.asarray(array) for array in found
     )
+    return {
+        place: Measurement(
+            scores=_means(sums[place], examples.counts),
+            norm=norms[place].astype(np.float32),
+            ipr=iprs[place].astype(np.float32),
+            asked=_asked(models, place, how, examples, experiment),
+        )
+        for place, (examples, experiment) in wanted.items()
+    }
 
 
-def _asked(model: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
+@compiled("loss", "how")
+def _numbers(
+    models: Network, tiles: Tiles, waves: Waves | None, loss: str, how: How
+) -> tuple[Array, Array, Array]:
+    """Of each network: sums [tile, value, subset] of what scores are means of, the Frobenius norm
+    of each matrix, and the IPR of each vector.
+    """
+
+    def of_one(model: Network, tiles: Tiles) -> tuple[Array, Array, Array]:
+        answers = _answering(model, loss)
+
+        def sums(tile: Tiles) -> Array:
+            of_tile = answers(tile.inputs, tile.given, tile.true)
+            values = [value(of_tile)[:, None] for value in score_values()]
+            return jnp.stack([jnp.where(tile.subsets, some, 0.0).sum(axis=0) for some in values])
+
+        arrays = arrays_of(model)
+        iprs = [_ipr(arrays[name], waves) for name in vector_matrices(model) if waves is not None]
+        norms = [jnp.sqrt(jnp.square(array).sum()) for array in matrices(arrays).values()]
+        return jax.lax.map(sums, tiles), _stack(norms, 1), _stack(iprs, 2)
+
+    return over_members(of_one, how)(models, tiles)
+
+
+def _stack(arrays: list[Array], ndim: int) -> Array:
+    """The arrays as one; an empty one of none."""
+    return jnp.stack(arrays) if arrays else jnp.zeros((0,) * ndim)
+
+
+def _ipr(vectors: Float[Array, "token unit"], waves: Waves) -> Float[Array, "unit"]:
+    """`ipr_over` on a device, in the precision of the vectors; NaN for a dead one."""
+    of_group = vectors[waves.elements]
+    norm = jnp.linalg.norm(of_group, axis=0)
+    is_alive = norm > DEAD_NORM
+    values, shares = (jnp.asarray(array, vectors.dtype) for array in waves[1:])
+    power = shares @ (values.T @ (of_group / jnp.where(is_alive, norm, 1.0))) ** 2
+    return jnp.where(is_alive, (power**2).sum(axis=0) / power.sum(axis=0) ** 2, jnp.nan)
+
+
+def _means(
+    sums: Float[np.ndarray, "tile value subset"], counts: Int[np.ndarray, "subset"]
+) -> dict[str, float]:
+    """All of `table.scores`; NaN for a mean over no examples."""
+    with np.errstate(invalid="ignore"):
+        means = sums.sum(axis=0, dtype=np.float64) / counts
+    values, subsets = score_values(), score_subsets()
+    return {
+        name: float(means[values.index(row.value), subsets.index(row.subset)])
+        for name, row in scores().items()
+    }
+
+
+@in_own_precision
+def _asked(
+    models: Network, place: int, how: How, examples: Examples, experiment: Experiment
+) -> dict[str, float]:
     """What the experiment's `measures` return: built-in ones by name, and the user's own."""
-    asked = experiment.measures or ()
+    asked = experiment.measures
+    if not asked:
+        return {}
+    model = member(models, place, how)
     names = [name for name in asked if not isinstance(name, OwnCode)]
     codes = [code for code in asked if isinstance(code, OwnCode)]
     found = of_network(model, examples, experiment, names)

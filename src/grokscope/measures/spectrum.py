@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
@@ -14,6 +15,35 @@ DEAD_NORM = 1e-3
 """Vectors of a smaller Euclidean norm are dead: a neuron of such vectors adds less than 1e-9 to a
 logit. Weights start at norm 0.5; those that weight decay has given up shrink to zero, and few are
 caught between (docs/decisions.md)."""
+
+
+class Waves(NamedTuple):
+    """Functions on a group by which `ipr_over` can be taken as products of matrices.
+
+    Attributes:
+        elements: the tokens that are elements.
+        values: cosines and sines, or an orthonormal basis of the isotypic components.
+        shares: how much of each wave's squared part a frequency or a component has.
+    """
+
+    elements: Int[np.ndarray, "element"]
+    values: Float[np.ndarray, "element wave"]
+    shares: Float[np.ndarray, "component wave"]
+
+    @classmethod
+    def of(cls, group: Group) -> Waves:
+        """Those of a group."""
+        n = len(group.elements)
+        if group.table is None:
+            angles = 2 * np.pi * np.outer(np.arange(n), np.arange(n // 2 + 1)) / n
+            each = np.eye(n // 2 + 1)
+            values = np.hstack([np.cos(angles), np.sin(angles)])
+            return cls(group.elements, values, np.hstack([each, each]))
+        found = group.components
+        numbers = np.arange(len(found.starts))
+        of_column = np.repeat(numbers, np.diff([*found.starts, n]))
+        is_of = of_column == numbers[:, None]
+        return cls(group.elements, found.basis, is_of / found.pairs[:, None])
 
 
 def power_spectrum(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "freq *unit"]:

@@ -135,7 +135,8 @@ def _with_readout(network: Outside, data: Dataset) -> Outside:
     if found is None or found.ndim != 2 or len(found) != data.n_labels:
         return network
     reading = replace(network, read_by=last.outgoing)
-    return reading if features_fit(reading, data, name) else network
+    is_sound = np.isfinite(reading.features(jnp.asarray(data.inputs[:2]))).all()
+    return reading if is_sound and features_fit(reading, data, name) else network
 
 
 def _with_data(

@@ -19,7 +19,8 @@ from grokscope.models.precision import in_own_precision
 from grokscope.runs.run import Run, require_trained_here
 from grokscope.runs.store import Store
 from grokscope.training.branch import branched
-from grokscope.training.loop import State, prepare, train_steps
+from grokscope.training.ensemble import train_steps
+from grokscope.training.loop import State, prepare
 
 
 @in_own_precision

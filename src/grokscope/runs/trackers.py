@@ -69,11 +69,11 @@ class Tracking(NamedTuple):
 
     Attributes:
         log: called at every measurement of every run with its experiment, the step and the scores.
-        end: takes the finished runs.
+        end: takes each finished run.
     """
 
     log: Callable[[Experiment, int, dict[str, float]], None]
-    end: Callable[[Sequence[Run]], None]
+    end: Callable[[Run], None]
 
 
 def settings_of(experiment: Experiment) -> dict[str, Any]:
@@ -263,7 +263,7 @@ def tracking(log: OwnLog | str | None, experiments: Sequence[Experiment]) -> Ite
     """
     if not isinstance(log, str):
         own = log or (lambda step, measured: None)
-        yield Tracking(lambda _, step, measured: own(step, measured), lambda runs: None)
+        yield Tracking(lambda _, step, measured: own(step, measured), lambda run: None)
         return
     kind, _, folder = log.partition(":")
     entries: dict[Experiment, Entry] = {}
@@ -272,10 +272,9 @@ def tracking(log: OwnLog | str | None, experiments: Sequence[Experiment]) -> Ite
         with _explained(log):
             entries[experiment].log(step, measured)
 
-    def end(runs: Sequence[Run]) -> None:
+    def end(run: Run) -> None:
         with _explained(log):
-            for run in runs:
-                entries[run.experiment].end(_outcome(run))
+            entries[run.experiment].end(_outcome(run))
 
     opened = ExitStack()
     try:

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from grokscope.data.dataset import Dataset, complete, make_dataset, require_repeatable
+from grokscope.data.dataset import complete
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
-from grokscope.measures.checks import require_logits, require_measurable
-from grokscope.measures.scores import Examples, Measurement, embedding_ipr, matrices, measure
-from grokscope.measures.settle import has_settled
-from grokscope.measures.spectrum import mean_ipr
-from grokscope.measures.table import unit_measures
-from grokscope.models.network import Network, named_arrays
-from grokscope.models.precision import in_own_precision
+from grokscope.measures.checks import require_measurable
+from grokscope.measures.scores import Tiles, measure_together
 from grokscope.progress import progress_bar
-from grokscope.runs.checkpoint import Checkpoint
 from grokscope.runs.files import require_writable
-from grokscope.runs.record import as_dataset
+from grokscope.runs.member import Member
 from grokscope.runs.run import Run
-from grokscope.runs.start import started, starting_state
+from grokscope.runs.start import started
 from grokscope.runs.store import Store
 from grokscope.runs.trackers import OwnLog, checked_target, tracking
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import kept_bytes, require_memory
-from grokscope.training.loop import State, failed_step, train_steps
+from grokscope.training.ensemble import Ensemble, best_how
+from grokscope.training.members import How, stacked, with_member
 from grokscope.training.networks import model_shapes
 
 LARGE_BYTES = 10**9
@@ -96,9 +90,10 @@ def train(
         progress_bar("training", experiment.steps, progress) as advance,
         tracking(log, [experiment]) as tracked,
     ):
-        (run,) = train_ensemble([experiment], advance, tracked.log, store, checkpoint_every)
+        each = train_each([experiment], advance, tracked.log, store, checkpoint_every)
+        ((_, run),) = each
         run = run if store is None else store.save(run)
-        tracked.end([run])
+        tracked.end(run)
     return run
 
 
@@ -113,23 +108,12 @@ def _require_checkpoints(every: int | None, store: Store | None) -> None:
         raise ConfigError("`store` must be given for checkpoints, got none. Use store='runs'.")
 
 
-@in_own_precision
-def train_ensemble(
-    experiments: Sequence[Experiment],
-    advance: Callable[[int], None] = lambda steps: None,
-    log: Log = lambda experiment, step, scores: None,
-    store: Store | None = None,
-    checkpoint_every: int | None = None,
-) -> list[Run]:
-    """Train experiments of one static shape together; see `training.train_steps`.
+def train_ensemble(experiments: Sequence[Experiment], size: int | None = None) -> list[Run]:
+    """Train experiments of one static shape together; see `training.ensemble.Ensemble`.
 
     Args:
         experiments: what to train; they may differ in numbers that leave all shapes alone.
-        advance: called with the number of steps just done. A run that ends early counts its
-            remaining steps as done.
-        log: called at every measurement of every run with its experiment, and else as in `train`.
-        store: where checkpoints are.
-        checkpoint_every: as of `train`, of one experiment alone.
+        size: how many train at a time; when one ends, the next takes its place. By default all.
 
     Returns:
         The runs, in the order of the experiments.
@@ -137,167 +121,111 @@ def train_ensemble(
     Raises:
         ConfigError: if the experiments do not share one static shape.
     """
-    if not experiments:
-        return []
-    require_environment()
-    began = time.monotonic()
-    experiments = list(map(complete, experiments))
-    for experiment in experiments:
-        require_measurable(experiment, model_shapes(experiment))
-        require_memory(experiment)
-    members = [_Member(experiment, make_dataset(experiment)) for experiment in experiments]
-    for member in members:
-        require_repeatable(member.experiment, member.dataset)
-        require_logits(member.experiment, member.dataset)
-    first = experiments[0]
-    before = _begin(members, store if checkpoint_every else None, log)
-    advance(before)
-    stops = _stops(first, before, checkpoint_every)
-    datasets, starts = ([getattr(m, name) for m in members] for name in ("dataset", "state"))
-    for step, states in train_steps(experiments, datasets, starts, stops):
-        for member, state in zip(members, states, strict=True):
-            if not member.has_ended and member.take(step, state):
-                log(member.experiment, step, member.logged(step))
-        advance(step - before)
-        before = step
-        if all(member.has_ended for member in members):
-            break
-        if (
-            checkpoint_every
-            and store is not None
-            and (step == first.steps or step % checkpoint_every == 0)
-        ):
-            seconds = time.monotonic() - began
-            store.save_checkpoint(first, members[0].checkpoint(step, seconds))
-    advance(first.steps - before)
-    seconds = (time.monotonic() - began) / len(members)
-    return [member.as_run(seconds) for member in members]
+    runs = dict(train_each(experiments, size=size))
+    return [runs[place] for place in sorted(runs)]
 
 
-def _begin(members: Sequence[_Member], store: Store | None, log: Log) -> int:
-    """Give each network of an ensemble the state that it starts from.
+def train_each(
+    experiments: Sequence[Experiment],
+    advance: Callable[[int], None] = lambda steps: None,
+    log: Log = lambda experiment, step, scores: None,
+    store: Store | None = None,
+    checkpoint_every: int | None = None,
+    size: int | None = None,
+    how: How | None = None,
+) -> Iterator[tuple[int, Run]]:
+    """Train experiments of one static shape together, and give each run as it ends.
 
     Args:
-        members: the networks.
-        store: where a checkpoint may be, from which one that is trained alone goes on.
-        log: told of what was measured before the checkpoint.
+        experiments: as of `train_ensemble`.
+        advance: called with the number of steps just done, of all networks together. A run that
+            ends early counts its remaining steps as done.
+        log: called at every measurement of every run with its experiment, and else as in `train`.
+        store: where checkpoints are.
+        checkpoint_every: as of `train`, of one experiment alone.
+        size: as of `train_ensemble`.
+        how: how they are computed; by default as is best for their number and this device.
 
-    Returns:
-        The step that they start from.
+    Yields:
+        The run's place among the experiments, and the run.
+
+    Raises:
+        ConfigError: if the experiments do not share one static shape.
     """
-    (first, *others), step = members, members[0].experiment.first_step
-    if store is not None and not others:
-        step = first.go_on_from(store.checkpoint(first.experiment, first.dataset))
-    for member in members:
-        if member.state is None:
-            member.state = starting_state(member.experiment, member.dataset, store)
-    for measured in first.measured:
-        log(first.experiment, measured, first.logged(measured))
-    return step
+    if not experiments:
+        return
+    require_environment()
+    members = [_member(place, experiment) for place, experiment in enumerate(experiments)]
+    active, waiting = members[:size], deque(members[len(members[:size]) :])
+    how, checkpoints = how or best_how(len(active)), store if checkpoint_every else None
+    states = [member.begin(checkpoints, checkpoint_every) for member in active]
+    for member in active:
+        _report_begun(member, advance, log)
+    datasets, steps = [member.dataset for member in active], [member.step for member in active]
+    ensemble = Ensemble([m.experiment for m in active], datasets, states, steps, how)
+    tiles = stacked([member.examples.tiles for member in active], how)
+    while going := [place for place, member in enumerate(active) if not member.has_ended]:
+        began, before = time.monotonic(), [active[place].step for place in going]
+        ensemble.advance(min(active[place].stops[0] - active[place].step for place in going))
+        _look(active, going, ensemble, tiles, log)
+        for place, step in zip(going, before, strict=True):
+            member = active[place]
+            member.seconds += (time.monotonic() - began) / len(going)
+            advance(member.step - step)
+            if checkpoints is not None and _is_checkpoint(member, checkpoint_every):
+                state = ensemble.state(place)
+                checkpoints.save_checkpoint(member.experiment, member.checkpoint(state))
+            if not member.has_ended:
+                continue
+            advance(member.experiment.steps - member.step)
+            yield member.place, member.finished(ensemble.state(place))
+            if waiting:
+                active[place] = new = waiting.popleft()
+                state = new.begin(None, None)
+                ensemble.replace(place, new.experiment, new.dataset, state, new.step)
+                tiles = with_member(tiles, place, new.examples.tiles, how)
+                _report_begun(new, advance, log)
 
 
-def _stops(experiment: Experiment, first: int, checkpoint_every: int | None) -> list[int]:
-    """The steps at which training stops to be looked at, from the first on."""
-    every = checkpoint_every or experiment.steps + 1
-    checkpoints = range(-(-first // every) * every, experiment.steps, every)
-    looked_at = {*experiment.schedule, *experiment.kept_steps, *checkpoints}
-    return sorted({first, *(step for step in looked_at if step > first)})
+def _member(place: int, experiment: Experiment) -> Member:
+    """A network to train, if it can be.
+
+    Raises:
+        ConfigError: if it cannot be measured or does not fit in memory.
+    """
+    experiment = complete(experiment)
+    require_measurable(experiment, model_shapes(experiment))
+    require_memory(experiment)
+    return Member(experiment, place)
 
 
-@dataclass
-class _Member:
-    """A network of an ensemble while it trains."""
+def _report_begun(member: Member, advance: Callable[[int], None], log: Log) -> None:
+    """Say how far a network has come when it begins, and what was measured before a checkpoint."""
+    advance(member.step)
+    for step in member.measured:
+        log(member.experiment, step, member.logged(step))
 
-    experiment: Experiment
-    dataset: Dataset
-    measured: dict[int, Measurement] = field(default_factory=dict)
-    kept: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
-    state: State | None = None
-    failed_at: int | None = None
-    settled_at: int | None = None
-    seconds: float = 0.0
 
-    def __post_init__(self) -> None:
-        self.examples = Examples(self.dataset, self.experiment.model.widest)
-        self._scheduled = {*self.experiment.schedule}
-        self._kept_steps = {*self.experiment.kept_steps}
+def _look(
+    active: Sequence[Member], going: Sequence[int], ensemble: Ensemble, tiles: Tiles, log: Log
+) -> None:
+    """Measure and keep what is due of the networks that are going, where they are now."""
+    failed = ensemble.failed_steps()
+    for place in going:
+        active[place].step, active[place].failed_at = ensemble.steps[place], failed[place]
+    sound = [place for place in going if failed[place] is None]
+    due = {place: active[place] for place in sound if active[place].is_measured_here}
+    wanted = {place: (member.examples, member.experiment) for place, member in due.items()}
+    found = measure_together(ensemble.models, tiles, wanted, ensemble.how) if due else {}
+    for place in sound:
+        member = active[place]
+        member.take(found.get(place), partial(ensemble.state, place))
+        if place in found:
+            log(member.experiment, member.step, member.logged(member.step))
 
-    @property
-    def has_ended(self) -> bool:
-        return self.failed_at is not None or self.settled_at is not None
 
-    @property
-    def network(self) -> Network:
-        assert self.state is not None
-        return self.state.model
-
-    def go_on_from(self, checkpoint: Checkpoint | None) -> int:
-        """Take over what a checkpoint has, if it serves; the step from which to train."""
-        experiment = self.experiment
-        if checkpoint is None or not checkpoint.serves(experiment):
-            return experiment.first_step
-        known = {s: m for s, m in checkpoint.measured.items() if s in self._scheduled}
-        for step, measurement in known.items():
-            self.measured[step] = measurement
-            if step < experiment.steps and self._has_settled(checkpoint.state.model):
-                self.measured = {}
-                return experiment.first_step
-        self.kept = {s: dict(a) for s, a in checkpoint.kept.items() if s in self._kept_steps}
-        self.state, self.seconds = checkpoint.state, checkpoint.seconds
-        return checkpoint.step
-
-    def checkpoint(self, step: int, seconds: float) -> Checkpoint:
-        """How far training has come."""
-        assert self.state is not None
-        return Checkpoint(step, self.state, self.measured, self.kept, self.seconds + seconds)
-
-    def take(self, step: int, state: State) -> bool:
-        """Measure and keep the network as it is at a step, where that is scheduled.
-
-        Returns:
-            Whether it was measured.
-        """
-        self.state, self.failed_at = state, failed_step(state)
-        if self.failed_at is not None:
-            return False
-        is_new = step in self._scheduled and step not in self.measured
-        if is_new:
-            self.measured[step] = measure(state.model, self.examples, self.experiment)
-            if step < self.experiment.steps and self._has_settled(state.model):
-                self.settled_at = step
-        is_last = step == self.settled_at and self._kept_steps
-        if (step in self._kept_steps or is_last) and step not in self.kept:
-            dtype = self.experiment.kept_dtype or self.experiment.precision
-            arrays = named_arrays(state.model)
-            self.kept[step] = {name: array.astype(dtype) for name, array in arrays.items()}
-        return is_new
-
-    def logged(self, step: int) -> dict[str, float]:
-        """A measurement as numbers by name."""
-        last = self.measured[step]
-        norms = zip(matrices(named_arrays(self.network)), last.norm.tolist(), strict=True)
-        ipr = embedding_ipr(self.network, [last])
-        of_units = {name: row.value(ipr).item() for name, row in unit_measures().items()}
-        return last.scores | {f"norm_{n}": norm for n, norm in norms} | of_units | last.asked
-
-    def as_run(self, seconds: float) -> Run:
-        """The finished run."""
-        ends = {"failed_at": self.failed_at, "settled_at": self.settled_at}
-        dataset = as_dataset(
-            self.experiment, self.examples, [*self.measured.values()], self.network, ends,
-            self.seconds + seconds, self.kept,
-        )  # fmt: skip
-        return Run(self.experiment, dataset)
-
-    def _has_settled(self, network: Network) -> bool:
-        if self.experiment.settle is None:
-            return False
-        measured = [*self.measured.values()]
-        return has_settled(
-            self.experiment,
-            [*self.measured],
-            [m.scores["train_accuracy"] for m in measured],
-            [m.scores["test_accuracy"] for m in measured],
-            [m.norm for m in measured],
-            mean_ipr(embedding_ipr(network, measured)),
-        )
+def _is_checkpoint(member: Member, every: int | None) -> bool:
+    """Whether a checkpoint of a network is due: not of one that was cut short."""
+    if every is None or member.is_cut_short:
+        return False
+    return member.step == member.experiment.steps or member.step % every == 0

@@ -17,9 +17,12 @@ from grokscope.runs.store import Store
 from grokscope.sweeps.executors import Report, Workers
 from grokscope.sweeps.task import Outcome, Train, run_task, train_cells
 from grokscope.training.cost import CELL_SECONDS, work
-from grokscope.training.loop import ensemble_key, ensemble_size, seconds_per_work
+from grokscope.training.ensemble import ensemble_key, ensemble_size, seconds_per_work
 
 POLL_SECONDS = 0.5
+
+ENSEMBLES_A_TASK = 4
+"""How many times the networks that train together a task has: as some end, others follow."""
 
 CACHE_SECONDS = 60.0
 """How often the summaries of what has ended are cached, for those who look at a running sweep."""
@@ -97,8 +100,6 @@ class Scheduler:
         self._n_cells, self._total = len(order), sum(map(work, order))
         self._n_ended, self._ended_work = 0, 0.0
         self._suspect_runs = False
-        # Asked for where tasks run in this process: elsewhere the device may be another.
-        self._ensemble = ensemble_size() if workers.runs_here else 1
         self._timed_work, self._timed_seconds = 0.0, 0.0
         if order and not workers.is_local:  # many tasks are submitted before the first one ends
             self._timed_work, self._timed_seconds = 1.0, seconds_per_work(order[len(order) // 2])
@@ -197,7 +198,11 @@ class Scheduler:
         return CELL_SECONDS + rate * work(cell)
 
     def _joins_ensemble(self, cell: Experiment, cells: Sequence[Experiment]) -> bool:
-        return len(cells) < self._ensemble and ensemble_key(cell) == ensemble_key(cells[0])
+        if not self._workers.runs_here:  # elsewhere the device may be another
+            return False
+        size = ensemble_size(cell)
+        is_full = size == 1 or len(cells) >= ENSEMBLES_A_TASK * size
+        return not is_full and ensemble_key(cell) == ensemble_key(cells[0])
 
     def _ended(self, future: Future[tuple[list[Outcome], float]]) -> Iterator[Outcome]:
         """What became of the cells of a task that has ended."""

@@ -43,7 +43,7 @@ from grokscope.sweeps.scheduler import Scheduler, Show, train_all
 from grokscope.sweeps.task import train_cells
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import CELL_SECONDS, kept_bytes, work
-from grokscope.training.loop import seconds_per_work
+from grokscope.training.ensemble import seconds_per_work
 from grokscope.training.networks import model_shapes, n_weights
 
 RUN_BYTES = 60_000

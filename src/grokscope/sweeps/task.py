@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import groupby
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached
 from grokscope.runs.trackers import tracking
-from grokscope.runs.train import Log, train_ensemble
+from grokscope.runs.train import train_each
 from grokscope.sweeps.executors import Report
 from grokscope.training.compile import make_room, require_environment
 from grokscope.training.cost import work
-from grokscope.training.loop import ensemble_key, ensemble_size
+from grokscope.training.ensemble import ensemble_key, ensemble_size
 
 
 class Outcome(NamedTuple):
@@ -78,9 +78,11 @@ def train_cells(
     for shape, same_shape in groupby(experiments, ensemble_key):
         make_room(shape)
         members = list(same_shape)
-        for start in range(0, len(members), ensemble_size()):
-            batch = members[start : start + ensemble_size()]
-            outcomes += _train_batch(batch, Store(store), keep_weights, advance, log)
+        size = ensemble_size(members[0])
+        at_once = 1 if size == 1 else len(members)
+        for start in range(0, len(members), at_once):
+            batch = members[start : start + at_once]
+            outcomes += _train_batch(batch, Store(store), keep_weights, advance, log, size)
     return outcomes
 
 
@@ -90,8 +92,9 @@ def _train_batch(
     keep_weights: bool,
     advance: Callable[[float], None],
     log: str | None,
+    size: int,
 ) -> list[Outcome]:
-    """Train what no other process has trained or is training."""
+    """Train what no other process has trained or is training, `size` networks at a time."""
     outcomes: list[Outcome] = []
     missing: list[Experiment] = []
     with ExitStack() as locks:
@@ -105,26 +108,33 @@ def _train_batch(
             else:
                 outcomes.append(_finished(run))
         with tracking(log, missing) as tracked:
-            trained = _trained(missing, keep_weights, advance, tracked.log)
-            if isinstance(trained, str):
-                return outcomes + [Outcome(experiment, failure=trained) for experiment in missing]
-            outcomes += [_finished(_save(run, store)) for run in trained]
-            tracked.end(trained)
+            per_step = work(missing[0]) / max(missing[0].steps, 1) if missing else 0.0
+            training = train_each(
+                missing, lambda steps: advance(steps * per_step), tracked.log, size=size
+            )
+            left = dict(enumerate(missing))
+            while left:
+                ended = _next_ended(training, keep_weights)
+                if isinstance(ended, str):
+                    outcomes += [Outcome(cell, failure=ended) for cell in left.values()]
+                    break
+                place, run = ended
+                del left[place]
+                outcomes.append(_finished(_save(run, store)))
+                tracked.end(run)
         return outcomes
 
 
-def _trained(
-    experiments: list[Experiment], keep_weights: bool, advance: Callable[[float], None], log: Log
-) -> list[Run] | str:
-    """The runs, not yet stored; or why they failed: whatever is raised is no fault of the store.
+def _next_ended(training: Iterator[tuple[int, Run]], keep_weights: bool) -> tuple[int, Run] | str:
+    """The next run to end, not yet stored, and its place; or why all that are left failed:
+    whatever is raised is no fault of the store.
 
     Raises:
-        WorkerError: if `log` does, whose fault is none of the runs'.
+        WorkerError: if the tracker fails, whose fault is none of the runs'.
     """
-    per_step = sum(map(work, experiments)) / max(experiments[0].steps, 1) if experiments else 0.0
     try:
-        runs = train_ensemble(experiments, lambda steps: advance(steps * per_step), log)
-        return [run if keep_weights or _keeps(run) else without_weights(run) for run in runs]
+        place, run = next(training)
+        return place, run if keep_weights or _keeps(run) else without_weights(run)
     except WorkerError:
         raise
     except (Exception, SystemExit) as error:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,26 +11,19 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, Shaped
 
-from grokscope.data.dataset import Dataset, make_dataset
-from grokscope.errors import ConfigError
+from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.part import Own
 from grokscope.models.normalization import Statistics, split_trained, with_seen
 from grokscope.models.precision import in_own_precision
-from grokscope.training.compile import compilation, compiled
-from grokscope.training.cost import require_memory, tiled, training_tile_size, work
+from grokscope.training.compile import compiled
+from grokscope.training.cost import tiled, training_tile_size
 from grokscope.training.losses import loss_of, smoothed
+from grokscope.training.members import How, over_members
 from grokscope.training.networks import init_model, stream_key
 from grokscope.training.optimizers import Kind, make_optimizer, split_settings
 
-ENSEMBLE_ON_ACCELERATOR = 32
-"""Networks trained together where one alone would leave the device idle; on a CPU it is one."""
-
 NEVER = np.iinfo(np.int32).max
 """The step at which a network failed that did not."""
-
-TIMED_STEPS = 10
-"""Steps that are timed for an estimate, after as many that warm up."""
 
 Step = int | Int[Array, ""]
 
@@ -78,110 +68,10 @@ class Static(NamedTuple):
     has_smoothing: bool
 
 
-def train_steps(
-    experiments: Sequence[Experiment],
-    datasets: Sequence[Dataset],
-    starts: Sequence[State | None] | None = None,
-    stops: Sequence[int] | None = None,
-) -> Iterator[tuple[int, list[State]]]:
-    """Train one network, or several of one shape together, from one step to stop at to the next.
-
-    Experiments of an ensemble may differ in what leaves shapes alone: labels, seeds, the scale of
-    initial weights, the optimiser's numbers, and a dropout or a label smoothing above 0. Several
-    train under `vmap`, which pays on an accelerator.
-
-    Args:
-        experiments: what to train, all with one `ensemble_key`.
-        datasets: the data of each.
-        starts: the state of each at the first stop; None for new weights.
-        stops: steps to stop at, ascending, from where training begins; by default the schedule.
-
-    Yields:
-        The step, and the state of each experiment.
-
-    Raises:
-        ConfigError: if the experiments do not share one shape, or do not fit in memory.
-    """
-    first = experiments[0]
-    for experiment in experiments:
-        require_memory(experiment)
-    if len({ensemble_key(experiment) for experiment in experiments}) > 1:
-        raise ConfigError(
-            "an ensemble must share loss, optimizer, training-set size, batch size, schedule, "
-            "precision and network shape, got experiments that differ in one. "
-            "Train them one by one."
-        )
-    static, alone = static_settings(first), len(experiments) == 1
-    state, dynamic = _begun(experiments, datasets, starts or [None] * len(experiments))
-    step, *targets = stops or first.schedule
-    for target in (step, *targets):
-        if target > step:
-            state = train_block(state, dynamic, step, target - step, static, alone)
-            step = target
-        if alone:
-            yield step, [state]
-        else:
-            yield step, [_member(state, index) for index in range(len(experiments))]
-
-
-@in_own_precision
-def _begun(
-    experiments: Sequence[Experiment],
-    datasets: Sequence[Dataset],
-    starts: Sequence[State | None],
-) -> tuple[State, Dynamic]:
-    """What the first step needs: of one network, or of several one behind the other."""
-    members = [prepare(*pair) for pair in zip(experiments, datasets, strict=True)]
-    members = [
-        (new if start is None else start, dynamic)
-        for (new, dynamic), start in zip(members, starts, strict=True)
-    ]
-    return members[0] if len(members) == 1 else jax.tree.map(lambda *x: jnp.stack(x), *members)
-
-
-@in_own_precision
-def _member(state: State, index: int) -> State:
-    """The state of one network of an ensemble."""
-    return jax.tree.map(lambda array: array[index], state)
-
-
 def failed_step(state: State) -> int | None:
     """The first step whose loss was not finite, or None if there was none."""
     failed_at = int(state.failed_at)
     return None if failed_at == NEVER else failed_at
-
-
-def ensemble_key(experiment: Experiment) -> tuple:
-    """Experiments with equal keys share every shape and can train as one ensemble."""
-    shape = experiment.model.model_dump(exclude={"dropout", "init_scale"})
-    return (
-        static_settings(experiment),
-        (experiment.first_step, experiment.steps, experiment.measure_every, experiment.measure),
-        (experiment.keep_weights, experiment.kept_dtype, experiment.precision),
-        (*shape.values(), experiment.n_inputs, experiment.n_labels),
-    )
-
-
-def seconds_per_work(experiment: Experiment) -> float:
-    """Seconds for a unit of `work` on this machine, from a few steps of the experiment, timed."""
-    constant: dict[str, Any] = (
-        {} if isinstance(experiment.optimizer, Own) else {"cosine_steps": None}
-    )
-    timed = experiment.replace(
-        steps=2 * TIMED_STEPS, measure_every=TIMED_STEPS, settle=False,
-        measure=None, keep_weights=None, start=None, **constant,
-    )  # fmt: skip
-    times = []
-    for _, (state,) in train_steps([timed], [make_dataset(timed)]):
-        jax.block_until_ready(state)
-        times.append(time.perf_counter())
-    return (times[2] - times[1]) / (work(timed) / 2)
-
-
-def ensemble_size() -> int:
-    """How many networks of one shape this machine's device trains best at a time."""
-    compilation()  # before JAX starts
-    return 1 if jax.default_backend() == "cpu" else ENSEMBLE_ON_ACCELERATOR
 
 
 def static_settings(experiment: Experiment) -> Static:
@@ -233,15 +123,23 @@ def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     return state, dynamic
 
 
-@compiled("static", "alone")
+@compiled("static", "how")
 def train_block(
-    state: State, dynamic: Dynamic, start: Step, n_steps: Step, static: Static, alone: bool
+    state: State,
+    dynamic: Dynamic,
+    start: Step | Int[Array, "member"] | Int[np.ndarray, "member"],
+    n_steps: Step,
+    static: Static,
+    how: How,
 ) -> State:
-    """`n_steps` steps from step `start` in one compiled loop, of one network or an ensemble."""
-    run = partial(_train_block, static=static)
-    if not alone:
-        run = jax.vmap(run, in_axes=(0, 0, None, None))
-    return run(state, dynamic, start, n_steps)
+    """`n_steps` steps in one compiled loop, of one network or an ensemble, each from step `start`
+    of its own.
+    """
+
+    def run(state: State, dynamic: Dynamic, start: Step) -> State:
+        return _train_block(state, dynamic, start, n_steps, static=static)
+
+    return over_members(run, how)(state, dynamic, start)
 
 
 def _train_block(
@@ -281,7 +179,7 @@ def _train_block(
         failed_at = jnp.where(jnp.isfinite(loss), NEVER, index + 1).astype(jnp.int32)
         return State(model, optimizer_state, order, jnp.minimum(state.failed_at, failed_at))
 
-    return jax.lax.fori_loop(start, start + n_steps, step, state)
+    return jax.lax.fori_loop(0, n_steps, lambda done, state: step(start + done, state), state)
 
 
 def _mean_loss(

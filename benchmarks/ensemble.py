@@ -1,0 +1,71 @@
+"""What does training and measuring networks together cost on a CPU, against one by one? One thread.
+
+An accelerator computes the members of an ensemble at once; a CPU, in turn. What is measured on the
+host: scores from each example's answers, IPR by NumPy's Fourier transform, norms by NumPy's.
+"""
+
+import jax
+import numpy as np
+
+from common import report, sgemm_rate, step_seconds
+from grokscope.data.dataset import make_dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.scores import Examples, matrices, measure_together
+from grokscope.measures.spectrum import ipr_over
+from grokscope.models.network import named_arrays, vector_matrices
+from grokscope.training.ensemble import Ensemble
+from grokscope.training.members import member, stacked
+
+STEPS = 10
+
+base = Experiment(corruption_fraction=0.35)
+cells = [base.replace(seed=seed) for seed in range(8)]
+datasets = [make_dataset(cell) for cell in cells]
+
+
+def steps_of(some, how):
+    """Steps of some of the networks, for `step_seconds`."""
+    data = datasets[: len(some)]
+    ensemble = Ensemble(some, data, [None] * len(some), [0] * len(some), how)
+
+    def run():
+        ensemble.advance(STEPS)
+        jax.block_until_ready(ensemble.models)
+
+    return run, STEPS * len(some)
+
+
+alone, in_turn, at_once = step_seconds(
+    steps_of(cells[:1], "alone"), steps_of(cells, "in turn"), steps_of(cells, "at once")
+)
+print(f"a network's step: alone {alone * 1e3:.1f} ms, of eight in turn {in_turn * 1e3:.1f} ms, "
+      f"of eight at once {at_once * 1e3:.1f} ms")  # fmt: skip
+report("ensemble of 8, in turn / one by one", in_turn / alone, 1.2)
+print(f"ensemble of 8, at once / one by one: {at_once / alone:.2f}")
+
+examples = [Examples(data, base.model.width) for data in datasets] * 4
+cells = cells * 4
+networks = [Ensemble([c], [d], [None], [0], "alone").models
+            for c, d in zip(cells, datasets * 4, strict=True)]  # fmt: skip
+models, tiles = stacked(networks, "in turn"), stacked([e.tiles for e in examples], "in turn")
+wanted = dict(enumerate(zip(examples, cells, strict=True)))
+
+
+def on_host():
+    """The measurements of all as they were made before: network by network."""
+    for place, (some, cell) in wanted.items():
+        model = member(models, place, "in turn")
+        arrays = named_arrays(model)
+        some.scores(model, cell.loss)
+        [np.linalg.norm(array) for array in matrices(arrays).values()]
+        [ipr_over(arrays[name], some.dataset.group) for name in vector_matrices(model)]
+
+
+together, host = step_seconds(
+    (lambda: measure_together(models, tiles, wanted, "in turn"), 32), (on_host, 32)
+)
+product = 2 * datasets[0].n_labels ** 3 * base.model.width / sgemm_rate()
+print(f"a network's measurement: in one call {together * 1e3:.1f} ms, on the host "
+      f"{host * 1e3:.1f} ms, its product alone {product * 1e3:.1f} ms")  # fmt: skip
+report("measured on the host / in one call", host / together, 5, "above")
+print(f"at most, were the product all: {host / product:.1f}")
