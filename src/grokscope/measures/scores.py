@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from grokscope.training.cost import tile_size, tiled
 from grokscope.training.losses import loss_of
 from grokscope.training.members import How, member, over_members
 
-A = TypeVar("A")
+A = TypeVar("A", bound=Any)  # of NumPy, of JAX, or a shape
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,12 @@ def compilation() -> Compilation:
     return _chosen or configure()
 
 
+def on_accelerator() -> bool:
+    """Whether this process computes on something else than a CPU."""
+    compilation()  # before JAX starts
+    return jax.default_backend() != "cpu"
+
+
 def require_environment() -> None:
     """Refuse settings of JAX, of the environment or the program, that no network can train under.
 

@@ -12,6 +12,7 @@ import numpy as np
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.models.normalization import has_batch_norm
+from grokscope.training.compile import on_accelerator
 from grokscope.training.networks import model_shapes, n_weights
 
 PER_STEP = 100
@@ -39,6 +40,11 @@ TILE_EXAMPLES = 336
 DEEP_TILE_EXAMPLES = 784
 """The same for deeper networks, whose gradients do not stay in cache: a 3-layer step takes 1.13
 instead of 1.20 times its products (measured)."""
+
+ACTIVATIONS_AT_ONCE = 2**27
+"""Hidden activations of all examples, of all networks that train together, on an accelerator: half
+a gigabyte in float32, of which a step has about six: 57 default networks, in one tile each. Not
+measured: no accelerator was at hand."""
 
 COPIES = 6
 """Of the weights in memory: themselves, gradient, both moments, two on their way between steps."""
@@ -81,7 +87,8 @@ def _size(experiment: Experiment) -> float:
 
 
 def tile_size(n_examples: int, width: int, least: int = TILE_EXAMPLES) -> int:
-    """Examples in a tile: as many as stay in cache or pay, all tiles alike, little padding.
+    """Examples in a tile: as many as stay in cache or pay, all tiles alike, little padding; on an
+    accelerator, as many as fit.
 
     Args:
         n_examples: how many there are.
@@ -91,7 +98,8 @@ def tile_size(n_examples: int, width: int, least: int = TILE_EXAMPLES) -> int:
     >>> tile_size(4704, width=500)
     336
     """
-    n_tiles = -(-n_examples // max(TILE_ELEMENTS // width, least))
+    elements = ACTIVATIONS_AT_ONCE if on_accelerator() else TILE_ELEMENTS
+    n_tiles = -(-n_examples // max(elements // width, least))
     return -(-n_examples // n_tiles)
 
 

@@ -15,8 +15,8 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.part import Own
 from grokscope.models.network import Network
 from grokscope.models.precision import in_own_precision
-from grokscope.training.compile import compilation
-from grokscope.training.cost import require_memory, work
+from grokscope.training.compile import on_accelerator
+from grokscope.training.cost import ACTIVATIONS_AT_ONCE, require_memory, work
 from grokscope.training.loop import (
     NEVER,
     Dynamic,
@@ -26,10 +26,6 @@ from grokscope.training.loop import (
     train_block,
 )
 from grokscope.training.members import How, member, stacked, with_member
-
-EXAMPLES_AT_ONCE = 2**18
-"""Examples in a step of all networks that train together on an accelerator: 55 networks of the
-default experiment. Not measured: none was at hand."""
 
 MOST_AT_ONCE = 512
 """Networks that train together there at most."""
@@ -163,18 +159,12 @@ def best_how(n_members: int) -> How:
     return "at once" if on_accelerator() else "in turn"
 
 
-def on_accelerator() -> bool:
-    """Whether this process computes on something else than a CPU."""
-    compilation()  # before JAX starts
-    return jax.default_backend() != "cpu"
-
-
 def ensemble_size(experiment: Experiment) -> int:
     """How many networks of an experiment's shape this machine's device trains best at a time."""
     if not on_accelerator():
         return 1
-    examples = experiment.batch_size or experiment.n_train
-    return min(max(EXAMPLES_AT_ONCE // examples, 1), MOST_AT_ONCE)
+    activations = (experiment.batch_size or experiment.n_train) * experiment.model.widest
+    return min(max(ACTIVATIONS_AT_ONCE // activations, 1), MOST_AT_ONCE)
 
 
 def ensemble_key(experiment: Experiment) -> tuple:
