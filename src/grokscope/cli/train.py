@@ -15,12 +15,14 @@ from grokscope.cli.base import (
     COMPLETED,
     RUNS,
     Code,
+    Device,
     Json,
     Log,
     Store,
     allow_named,
     app,
     option_number,
+    use_device,
 )
 from grokscope.cli.tables import print_run
 from grokscope.errors import ConfigError
@@ -61,6 +63,7 @@ def _train(
         int | None,
         option_number("Steps between checkpoints, from which training goes on.", least=1),
     ] = None,
+    device: Device = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it takes, and stop.")
     ] = False,
@@ -99,6 +102,7 @@ def _train(
     if print_toml:
         print(experiment.to_toml(), end="")
         return
+    use_device(device)
     if dry_run:
         _print_estimate(experiment, as_json)
         return
