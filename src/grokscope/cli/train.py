@@ -33,6 +33,13 @@ if TYPE_CHECKING:
     from grokscope.experiment.experiment import Experiment
 
 Value = bool | int | float | str | None
+AnySetting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
+]
+CheckpointEvery = Annotated[
+    int | None, option_number("Steps between checkpoints, from which training goes on.")
+]
 
 
 def value_of(text: str) -> Value:
@@ -55,14 +62,8 @@ def _train(
     store: Store = RUNS,
     log: Log = None,
     code: Code = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
-    ] = None,
-    checkpoint_every: Annotated[
-        int | None,
-        option_number("Steps between checkpoints, from which training goes on.", least=1),
-    ] = None,
+    set_: AnySetting = None,
+    checkpoint_every: CheckpointEvery = None,
     device: Device = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it takes, and stop.")

@@ -120,8 +120,7 @@ def sweep(
         time_limit: seconds after which to end. No cell is begun that would not end in time, and
             cells that still run are given up. A warning says how many are left.
         retry_failed: train again what failed; else it is left out, recorded with its reason.
-        workers: training processes; by default one for each accelerator, or else for each core
-            that this process may use.
+        workers: training processes; by default one for each accelerator, or else for each core.
         executor: any `concurrent.futures.Executor` in their place, whose processes see the store
             under the same path.
         progress: whether to show progress.
@@ -353,8 +352,7 @@ def estimate(
         grid: the sweep's grid.
         store: a folder of runs, which need not exist.
         data: the sweep as `open_sweep` gives it.
-        workers: training processes; by default one for each accelerator, or else for each core
-            that this process may use.
+        workers: training processes; by default one for each accelerator, or else for each core.
         keep_weights: whether the final weights are stored too.
         retry_failed: whether failed cells are tried again.
         limit: how many cells are trained at most.
@@ -385,8 +383,7 @@ def seconds_to_train(cells: Sequence[Experiment], workers: int | None = None) ->
 
     Args:
         cells: their experiments.
-        workers: training processes; by default one for each accelerator, or else for each core
-            that this process may use.
+        workers: training processes; by default one for each accelerator, or else for each core.
     """
     if not cells:
         return 0.0
