@@ -60,7 +60,7 @@ def test_each_part_is_a_line(capsys, monkeypatch, tmp_path):
     out = call(capsys, "--store", str(tmp_path), "--device", machine.compilation().device)
     for name in ("versions", "devices", "cores", "memory", "store", "cache", "speed"):
         assert sum(line.startswith(name) for line in out.splitlines()) == 1
-    assert "15.00 ms a default step, 1.10 times its products at 100 GFLOP/s" in out
+    assert "15.00 ms a default step, 1.10 times its products at 100 GFLOP/s: as expected" in out
     assert f"{tmp_path}: " in out
 
 

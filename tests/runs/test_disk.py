@@ -4,6 +4,7 @@ import os
 import subprocess
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -68,15 +69,24 @@ def test_a_lock_is_refused_to_another_process_and_nothing_is_left(tmp_path):
 
 
 def test_a_lock_that_holds_nobody_off_is_noticed(monkeypatch, tmp_path):
-    monkeypatch.setattr(disk, "FileLock", lambda path, blocking: nullcontext())
+    monkeypatch.setattr(
+        disk, "FileLock", lambda path: SimpleNamespace(acquire=lambda blocking: nullcontext())
+    )
     assert not locks_exclude(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_system_without_locks_has_none(monkeypatch, tmp_path):
-    def refuse(path, blocking):
+    def refuse(blocking):
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(disk, "FileLock", refuse)
+    monkeypatch.setattr(disk, "FileLock", lambda path: SimpleNamespace(acquire=refuse))
     assert not locks_exclude(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_process_that_cannot_try_says_nothing_of_locks(monkeypatch, tmp_path):
+    monkeypatch.setattr(disk, "TRY_LOCK", "raise SystemExit(1)")
+    with pytest.raises(subprocess.CalledProcessError):
+        locks_exclude(tmp_path)
     assert not list(tmp_path.iterdir())

@@ -31,7 +31,9 @@ def test_of_a_machine_in_order_there_is_nothing_to_say(tmp_path):
     store = tmp_path / "runs"
     found = examine(store)
     assert found["versions"].facts["python"] == platform.python_version()
-    assert found["speed"].facts == AS_EXPECTED._asdict() | {"expected_ratio": 1.25}
+    assert found["speed"].facts == AS_EXPECTED._asdict() | {
+        "expected_ratio": 1.25, "is_slow": False,
+    }  # fmt: skip
     assert found["devices"].facts["matrix_products"] == "highest"
     facts = found["store"].facts
     assert (facts["exists"], facts["writable"], facts["locks_exclude"]) == (False, True, True)
@@ -82,7 +84,9 @@ def test_a_broken_part_is_told_and_hides_no_other(monkeypatch, tmp_path):
 
 def test_a_slow_step_is_told_with_the_load(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "measure_speed", lambda: AS_EXPECTED._replace(ratio=2.0))
-    assert "takes 2.0 times its products, and at most 1.25" in advice("speed", tmp_path)[0]
+    found = examine(tmp_path)["speed"]
+    assert found.facts["is_slow"]
+    assert "takes 2.0 times its products, and at most 1.25" in found.advice[0]
 
 
 def test_a_store_that_is_a_file(tmp_path):

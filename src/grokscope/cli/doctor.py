@@ -46,12 +46,10 @@ def _versions(facts: Facts) -> str:
 
 def _devices(facts: Facts) -> str:
     kinds = facts["devices"]
-    threads = (
-        f", {facts['threads'] or 'all'} threads a process" if facts["platform"] == "cpu" else ""
-    )
     named = ", ".join(f"{kinds.count(kind)} × {kind}" for kind in dict.fromkeys(kinds))
-    on_cpu = threads if facts["platform"] == "cpu" else ""
-    return f"{named}{on_cpu}, products of matrices in precision {facts['matrix_products']}"
+    words = f"{named}, products of matrices in precision {facts['matrix_products']}"
+    on_cpu = facts["platform"] == "cpu"
+    return f"{words}, threads a process: {facts['threads'] or 'all'}" if on_cpu else words
 
 
 def _allowed(unit: str, scale: float = 1) -> Callable[[Facts], str]:
@@ -83,11 +81,10 @@ def _cache(facts: Facts) -> str:
 
 
 def _speed(facts: Facts) -> str:
-    expected = facts["expected_ratio"]
-    known = "" if expected is None else f" (at most {expected} expected)"
+    verdict = {True: ": slow", False: ": as expected", None: ""}[facts["is_slow"]]
     return (
         f"{facts['step'] * 1e3:.2f} ms a default step, {facts['ratio']:.2f} times its products at "
-        f"{facts['operations'] / 1e9:,.0f} GFLOP/s{known}"
+        f"{facts['operations'] / 1e9:,.0f} GFLOP/s{verdict}"
     )
 
 

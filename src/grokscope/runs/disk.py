@@ -82,15 +82,17 @@ def locks_exclude(folder: Path) -> bool:
 
     Raises:
         OSError: if the folder cannot be written.
+        SubprocessError: if the other process cannot try.
     """
     with TemporaryDirectory(prefix=".grokscope-", dir=folder) as inner:
         path = Path(inner, "lock")
         try:
-            with FileLock(path, blocking=False):
-                other = [sys.executable, "-c", TRY_LOCK, str(path)]
-                tried = subprocess.run(
-                    other, capture_output=True, text=True, check=False, timeout=LOCK_SECONDS
-                )
-        except (OSError, NotImplementedError, Timeout, subprocess.TimeoutExpired):
+            held = FileLock(path).acquire(blocking=False)
+        except (OSError, NotImplementedError, Timeout):
             return False
+        with held:
+            other = [sys.executable, "-c", TRY_LOCK, str(path)]
+            tried = subprocess.run(
+                other, capture_output=True, text=True, check=True, timeout=LOCK_SECONDS
+            )
     return tried.stdout.strip() == "refused"

@@ -208,8 +208,9 @@ def _speed() -> Part:
     require_environment()
     found = measure_speed()
     expected = STEP_TO_PRODUCTS if compilation().device == "cpu" else None
-    facts = found._asdict() | {"expected_ratio": expected}
-    if expected is None or found.ratio <= SLOWER * expected:
+    is_slow = None if expected is None else found.ratio > SLOWER * expected
+    facts = found._asdict() | {"expected_ratio": expected, "is_slow": is_slow}
+    if not is_slow:
         return Part(facts)
     load = f"; the load is {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
     return Part(
