@@ -1,9 +1,11 @@
 """Variables and documents that once gave a traceback: one line each, and nothing written."""
 
+import json
 import os
 import subprocess
 import sys
 
+import jax
 import pytest
 
 import grokscope
@@ -33,8 +35,51 @@ def test_a_variable_that_no_network_can_train_under(command, name, value, tmp_pa
     )  # fmt: skip
     assert ran.returncode == 2
     assert ran.stderr.startswith(f"grokscope: `{name}` must")
+    assert "Error" not in ran.stderr
     assert ran.stderr.count("\n") == 1
     assert not list(tmp_path.rglob("*.nc")) + list(tmp_path.rglob("*.failed"))
+
+
+@pytest.mark.parametrize("device", ["gpu", "tpu"])
+@pytest.mark.parametrize("command", [SMALL, ["sweep", "grid.toml"]], ids=["train", "sweep"])
+def test_a_device_that_is_not_there(command, device, tmp_path):
+    if jax.default_backend() == device:
+        pytest.skip("it is there")
+    (tmp_path / "grid.toml").write_text(GRID)
+    ran = subprocess.run(
+        [sys.executable, "-m", "grokscope", *command, "--device", device],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 2
+    assert f"auto here, got '{device}': JAX finds no such device. Install '" in ran.stderr
+    assert ran.stderr.startswith("grokscope: `device` must be ")
+    assert ran.stderr.count("\n") == 1
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+def test_every_command_that_computes_takes_a_device(capsys):
+    commands = "train show prune extract audit sweep figure verify report doctor"
+    for command in commands.split():
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        assert "--device" in capsys.readouterr().out, command
+
+
+def test_workers_of_a_scheduler_choose_their_own_device(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "grid.toml").write_text(GRID)
+    line = refused(capsys, "sweep", "grid.toml", "--scheduler", "tcp://none:1", "--device", "cpu")
+    assert "`device` must be left out with a scheduler" in line
+
+
+def test_a_run_records_the_device_and_the_precision_of_products(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        main([*SMALL, "--device", jax.default_backend()])
+    (path,) = tmp_path.rglob("*.nc")
+    recorded = json.loads(grokscope.open_run(path).dataset.attrs["environment"])
+    assert recorded["device"] == jax.devices()[0].device_kind
+    assert recorded["matrix_products"] == "highest"
 
 
 def refused(capsys, *arguments):

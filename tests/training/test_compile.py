@@ -62,7 +62,7 @@ from grokscope.runs.train import train
 from grokscope.training.compile import compilation, configure
 chosen = configure(threads=2, folder=folder / "mine", options={"xla_cpu_nonsense": 1})
 run = train(Experiment(steps=1).replace(modulus=5, width=2), progress=False)
-assert compilation() == chosen == (2, folder / "mine", {}, ("xla_cpu_nonsense",))
+assert compilation() == chosen == (2, folder / "mine", {}, ("xla_cpu_nonsense",), "cpu")
 assert list((folder / "mine").iterdir())
 environment = json.loads(run.dataset.attrs["environment"])
 assert environment["threads"] == "2"
@@ -83,7 +83,41 @@ assert list((folder / "late").glob("jit__lambda*"))
 )
 
 
-@pytest.mark.parametrize("script", [IMPORTS, DEFAULTS, CHOSEN, STARTED])
+ABSENT = (
+    WATCHED
+    + """
+from grokscope.errors import ConfigError
+from grokscope.training.compile import compilation, configure
+try:
+    configure(device="abacus")
+except ConfigError as error:
+    said = str(error)
+assert said.startswith("`device` must be "), said
+assert said.endswith("auto here, got 'abacus': JAX finds no such device. Leave it out."), said
+assert compilation().device == jax.default_backend() == jax.numpy.ones(3).device.platform
+"""
+)
+
+ON_CPU = (
+    WATCHED
+    + """
+from grokscope.errors import ConfigError
+from grokscope.training.compile import compilation, configure
+jax.config.update("jax_platforms", "abacus")
+assert configure(device="cpu").device == "cpu" == jax.numpy.ones(3).device.platform
+assert compilation().device == "cpu"
+try:
+    configure(device="abacus")
+except ConfigError as error:
+    assert "must be chosen before JAX computes, got 'abacus'" in str(error)
+else:
+    raise AssertionError
+assert configure(device="cpu") == configure(device="auto")
+"""
+)
+
+
+@pytest.mark.parametrize("script", [IMPORTS, DEFAULTS, CHOSEN, STARTED, ABSENT, ON_CPU])
 def test_only_the_first_compilation_changes_the_process(script, tmp_path):
     home = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": str(tmp_path.parent)}
     environment = {name: value for name, value in os.environ.items()

@@ -22,7 +22,8 @@ def groups(monkeypatch, tmp_path):
     own.write_text("1:name=systemd:/else\n0::/slurm/job_7/step\n")
     monkeypatch.setattr(cost, "CGROUPS", tmp_path)
     monkeypatch.setattr(cost, "OWN_CGROUP", own)
-    monkeypatch.delenv("SLURM_MEM_PER_NODE", raising=False)
+    for name in ("MEM_PER_NODE", "MEM_PER_CPU", "CPUS_ON_NODE"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
     return tmp_path
 
 
@@ -32,6 +33,13 @@ def test_memory_is_what_the_strictest_grants(groups, monkeypatch):
     assert memory_bytes() == 2_000_000
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
     assert memory_bytes() == 2**20
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "1")
+    assert memory_bytes() == 2_000_000, "of an unknown number of cores"
+    (groups / "slurm/job_7/step/memory.max").write_text("max")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "3")
+    assert memory_bytes() == 3 * 2**20
+    monkeypatch.delenv("SLURM_MEM_PER_CPU")
     (groups / "own").unlink()
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "0")  # all of it
     assert memory_bytes() == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

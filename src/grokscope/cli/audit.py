@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.base import RUNS, Code, Json, Store, allow_named, app, option_number
+from grokscope.cli.base import (
+    RUNS,
+    Code,
+    Device,
+    Json,
+    Store,
+    allow_named,
+    app,
+    option_number,
+    use_device,
+)
 from grokscope.cli.runs import open_with_weights, picture_path
 from grokscope.cli.tables import console, jsonable, plain_table
 from grokscope.errors import ConfigError
@@ -76,6 +86,7 @@ def audit(
     out: Picture = None,
     folds: Folds = None,
     export: Export = None,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Say which labels are wrong, by a network and its pruned one, or by predictions in a file.
@@ -91,6 +102,7 @@ def audit(
     from grokscope.runs.files import require_file, write_atomically
 
     allow_named(code)
+    use_device(device)
     if export is not None:
         require_file(export, "export", (".csv",))
     if Path(run).suffix.lower() in TABLES:

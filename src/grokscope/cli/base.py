@@ -58,7 +58,14 @@ Log = Annotated[
         help="Also log measurements: csv, tensorboard, wandb or mlflow, as in csv:logs.",
     ),
 ]
-Workers = Annotated[int | None, option_number("Training processes (default one a core).")]
+Workers = Annotated[
+    int | None,
+    option_number("Training processes (default one for each accelerator, or else each core)."),
+]
+Device = Annotated[
+    Literal["auto", "cpu", "gpu", "tpu"],
+    typer.Option(help="What to compute on; auto is an accelerator if JAX finds one, else the CPU."),
+]
 GridName = Annotated[
     str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
 ]
@@ -212,3 +219,15 @@ def allow_named(folders: list[Path] | None) -> None:
         if not folder.is_dir():
             raise ConfigError(f"`code` must be a folder, got {str(folder)!r}. Use --code .")
         allow_code(folder)
+
+
+def use_device(device: str) -> None:
+    """Compute on what `--device` names, here and in training processes of this machine.
+
+    Raises:
+        ConfigError: if JAX finds no such device.
+    """
+    if device != "auto":  # without which JAX need not start yet
+        from grokscope.training.compile import configure
+
+        configure(device=device)

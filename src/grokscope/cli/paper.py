@@ -15,12 +15,14 @@ from grokscope.cli.base import (
     CONTRADICTED,
     PAGES,
     RUNS,
+    Device,
     Json,
     Scale,
     Store,
     Workers,
     app,
     option_number,
+    use_device,
 )
 from grokscope.cli.sweep_tables import print_phases, status_of
 from grokscope.cli.tables import console, jsonable, print_table, summary_of
@@ -77,6 +79,7 @@ def figure(
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/figureN.png)")
     ] = None,
     workers: Workers = None,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Draw a figure of the paper, training only what the store lacks.
@@ -91,6 +94,7 @@ def figure(
     suffix = "" if scale == "paper" else f"-{scale}"
     path = out or Path("figures") / f"figure{number}{suffix}.png"
     require_file(path, "out", style.FORMATS)
+    use_device(device)
     made = request.make(store, workers)
     style.save(made.picture, path)
     if as_json:
@@ -118,6 +122,7 @@ def verify(
     results: Exports = RESULTS,
     train_sweeps: TrainSweeps = True,
     workers: Workers = None,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Check the paper's statements: train what they need, and say which the evidence supports.
@@ -129,6 +134,7 @@ def verify(
     from grokscope.paper.statements import Verdict, chosen, families, verify
 
     claims = chosen(only or [])
+    use_device(device)
     found = verify(
         [*claims], scale, store, _exports(results), workers,
         train_sweeps=train_sweeps, show=_to_stderr,
@@ -159,6 +165,7 @@ def report(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would train.")] = False,
     workers: Workers = None,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Write one HTML file with every figure and every statement's verdict, and how each was made.
@@ -172,6 +179,7 @@ def report(
     require_file(out, "out", PAGES)
     only = None if figures is None else [number_of(name) for name in figures.split(",")]
     folder = _exports(results)
+    use_device(device)
     if dry_run:
         plan = page.plan(only, scale, store, folder, train_sweeps, workers)
         print(json.dumps(plan._asdict()) if as_json else page.planned(plan))

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grokscope.cli.base import RUNS, Code, Json, RunName, Store, allow_named, app, option_number
+from grokscope.cli.base import (
+    RUNS,
+    Code,
+    Device,
+    Json,
+    RunName,
+    Store,
+    allow_named,
+    app,
+    option_number,
+    use_device,
+)
 from grokscope.cli.tables import (
     extraction_document,
     print_band,
@@ -86,6 +97,7 @@ def show(
         str | None,
         typer.Option(help="Neurons whose spectra to draw, as in 3,141 (default two typical ones)"),
     ] = None,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Summarise a run; draw its curves, IPR, spectra and logits, and what its neurons hold.
@@ -100,6 +112,7 @@ def show(
     from grokscope.plotting.run import plot_run
 
     allow_named(code)
+    use_device(device)
     opened = open_with_weights(run, store)
     path = picture_path(opened.digest[:12], out)
     chosen = None if neurons is None else _numbers(neurons, "neurons")
@@ -151,6 +164,7 @@ def prune(
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-pruned.png)")
     ] = None,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Remove a network's neurons one at a time, and draw what it can still do.
@@ -163,6 +177,7 @@ def prune(
     from grokscope.runs.pruning import prune as pruned
 
     allow_named(code)
+    use_device(device)
     require_band(band)
     opened = open_with_weights(run, store)
     path = picture_path(opened.digest[:12], out, "-pruned")
@@ -199,6 +214,7 @@ def extract(
         Path | None,
         typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN-extracted.png)"),
     ] = None,
+    device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Reduce each neuron to its strongest frequencies, and show what is left beside controls.
@@ -210,6 +226,7 @@ def extract(
     from grokscope.runs.extraction import extraction_curve
 
     allow_named(code)
+    use_device(device)
     opened = open_with_weights(run, store)
     path = picture_path(opened.digest[:12], out, "-extracted")
     curve = extraction_curve(opened, None if counts is None else _numbers(counts, "counts"), seed)

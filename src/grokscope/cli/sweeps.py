@@ -14,6 +14,7 @@ from grokscope.cli.base import (
     FAILED,
     RUNS,
     Code,
+    Device,
     Every,
     GridName,
     GridOfStore,
@@ -28,6 +29,7 @@ from grokscope.cli.base import (
     allow_named,
     app,
     option_number,
+    use_device,
 )
 from grokscope.cli.sweep_tables import print_phases, print_status, status_of
 from grokscope.errors import ConfigError
@@ -133,6 +135,7 @@ def sweep(
     keep_weights: KeepWeights = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
+    device: Device = "auto",
     limit: Limit = None,
     time_limit: TimeLimit = None,
     retry_failed: RetryFailed = False,
@@ -147,8 +150,7 @@ def sweep(
     """
     allow_named(code)
     chosen = named_grid(grid, seeds, settle, every)
-    if scheduler is not None and workers is not None:
-        raise ConfigError("`workers` must be left out with a scheduler, whose workers train.")
+    _require_own_workers(scheduler, workers, device)
     if dry_run and start_from is not None:
         raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
     from grokscope.data.dataset import complete_grid
@@ -157,6 +159,7 @@ def sweep(
     from grokscope.sweeps import sweep as sweeps
 
     allow_code(Path.cwd())
+    use_device(device)
     chosen = complete_grid(chosen)
     if dry_run:
         data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
@@ -177,6 +180,19 @@ def sweep(
     _print_status(data, store, as_json)
     if bool((data.status == sweeps.FAILED).any()):
         raise typer.Exit(FAILED)
+
+
+def _require_own_workers(scheduler: str | None, workers: int | None, device: str) -> None:
+    """Refuse options on training processes with a scheduler, which has its own."""
+    if scheduler is None:
+        return
+    if workers is not None:
+        raise ConfigError("`workers` must be left out with a scheduler, whose workers train.")
+    if device != "auto":
+        raise ConfigError(
+            f"`device` must be left out with a scheduler, whose workers train, got {device!r}. "
+            "Start them with JAX_PLATFORMS=cpu, or with grokscope[cuda] installed."
+        )
 
 
 def _print_estimate(data: xr.Dataset, cost: Estimate, as_json: bool) -> None:

@@ -15,12 +15,14 @@ from grokscope.cli.base import (
     COMPLETED,
     RUNS,
     Code,
+    Device,
     Json,
     Log,
     Store,
     allow_named,
     app,
     option_number,
+    use_device,
 )
 from grokscope.cli.tables import print_run
 from grokscope.errors import ConfigError
@@ -31,6 +33,13 @@ if TYPE_CHECKING:
     from grokscope.experiment.experiment import Experiment
 
 Value = bool | int | float | str | None
+AnySetting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
+]
+CheckpointEvery = Annotated[
+    int | None, option_number("Steps between checkpoints, from which training goes on.")
+]
 
 
 def value_of(text: str) -> Value:
@@ -53,14 +62,9 @@ def _train(
     store: Store = RUNS,
     log: Log = None,
     code: Code = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
-    ] = None,
-    checkpoint_every: Annotated[
-        int | None,
-        option_number("Steps between checkpoints, from which training goes on.", least=1),
-    ] = None,
+    set_: AnySetting = None,
+    checkpoint_every: CheckpointEvery = None,
+    device: Device = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it takes, and stop.")
     ] = False,
@@ -99,6 +103,7 @@ def _train(
     if print_toml:
         print(experiment.to_toml(), end="")
         return
+    use_device(device)
     if dry_run:
         _print_estimate(experiment, as_json)
         return

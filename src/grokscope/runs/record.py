@@ -277,7 +277,7 @@ def environment(own_code: Sequence[OwnCode] = ()) -> dict[str, str | int]:
             "platform": platform.platform(),
             "machine": platform.machine(),
             "instructions": " ".join(built.get("SIMD Extensions", {}).get("found", ())),
-            "device": jax.devices()[0].device_kind,
+            "device": next(iter(jax.numpy.zeros(()).devices())).device_kind,
             "matrix_products": matrix_products(),
             "threads": os.environ.get("NPROC", "all"),
             "xla_flags": os.environ.get("XLA_FLAGS", ""),

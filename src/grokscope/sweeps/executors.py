@@ -18,15 +18,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from multiprocessing import resource_tracker
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ParamSpec, TypeVar
 
 from loky import ProcessPoolExecutor, cpu_count
+from loky.backend import get_context
 
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.interrupts import held
-from grokscope.training.compile import Compilation, compilation, configure
+from grokscope.training.compile import Compilation, compilation, configure_as, n_accelerators
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -123,29 +125,45 @@ class Workers:
 
 def n_cores() -> int:
     """Cores that this process may use, as affinity, containers and SLURM grant them."""
+    return max(1, min(cpu_count(), granted_by_slurm() or cpu_count()))
+
+
+def granted_by_slurm() -> int | None:
+    """Cores that SLURM says that a task may use; None outside of its jobs."""
     granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return max(1, min(cpu_count(), int(granted))) if granted.isdecimal() else cpu_count()
+    return int(granted) if granted.isdecimal() else None
+
+
+def default_processes() -> int:
+    """Training processes where nobody says how many: one for each accelerator, or else each core.
+
+    >>> default_processes() == (n_accelerators() or n_cores())
+    True
+    """
+    return n_accelerators() or n_cores()
 
 
 @contextmanager
 def open_workers(
     n_cells: int, processes: int | None = None, executor: Executor | None = None
 ) -> Iterator[Workers]:
-    """Open what trains cells: the executor, if given; otherwise one process a core.
+    """Open what trains cells: the executor, if given; otherwise processes of this machine.
 
     A single process is this one. Processes that are started here end with the context, whatever
     they are doing.
 
     Args:
         n_cells: how many cells there are to train.
-        processes: training processes; by default one a core.
+        processes: training processes; by default `default_processes`. Accelerators are dealt out
+            among them, one to each.
         executor: an executor of the caller's, which stays open.
     """
-    processes = min(processes or n_cores(), n_cells)
     if executor is not None:
         yield Workers(executor, FOREIGN_TASKS, FOREIGN_TASK_SECONDS)
-    elif processes > 1:
-        with local_pool(processes) as workers:
+        return
+    processes = min(processes or default_processes(), n_cells)
+    if processes > 1:
+        with local_pool(processes, n_accelerators()) as workers:
             yield workers
     else:
         with InThisProcess() as here:
@@ -153,9 +171,15 @@ def open_workers(
 
 
 @contextmanager
-def local_pool(processes: int) -> Iterator[Workers]:
-    """Training processes of this machine, which end with the context."""
-    with TemporaryDirectory(prefix="grokscope-") as folder, LocalPool(processes) as pool:
+def local_pool(processes: int, accelerators: int = 0) -> Iterator[Workers]:
+    """Training processes of this machine, which end with the context.
+
+    Args:
+        processes: how many.
+        accelerators: how many there are, of which each process computes on one; 0 for the CPU.
+    """
+    pool = LocalPool(processes, accelerators)
+    with TemporaryDirectory(prefix="grokscope-") as folder, pool:
         numbers = count()
 
         yield Workers(
@@ -188,8 +212,9 @@ class LocalPool(Executor):
     the pool must be told to `replace_lost`.
     """
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, accelerators: int = 0) -> None:
         self._processes = processes
+        self._accelerators = accelerators
         self._pool: ProcessPoolExecutor | None = None
         self._first: Future[int] = Future()
         self._failed_starts = 0
@@ -202,11 +227,20 @@ class LocalPool(Executor):
                 self._pool = ProcessPoolExecutor(
                     self._processes,
                     initializer=_start_worker,
-                    initargs=(os.getpid(), chosen),
+                    initargs=(os.getpid(), chosen, self._devices()),
                     env=ENVIRONMENT,
                 )
                 self._first = self._pool.submit(os.getpid)
             return self._pool.submit(fn, *args, **kwargs)
+
+    def _devices(self) -> SimpleQueue[int] | None:
+        """For each process the number of the accelerator that it takes; None if there are none."""
+        if not self._accelerators:
+            return None
+        numbers = get_context().SimpleQueue()
+        for process in range(self._processes):
+            numbers.put(process % self._accelerators)
+        return numbers
 
     def replace_lost(self) -> None:
         """End what is left of the processes; the next task starts new ones.
@@ -248,7 +282,7 @@ ENVIRONMENT = {"LOKY_MAX_MEMORY_LEAK_SIZE": "1e18"}
 """For training processes: loky would end one that has grown by 300 MB, as wide networks do."""
 
 
-def _start_worker(parent: int, chosen: Compilation) -> None:
+def _start_worker(parent: int, chosen: Compilation, devices: SimpleQueue[int] | None) -> None:
     """Compile as the parent does, leave Ctrl-C to it, and end with it however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -259,7 +293,7 @@ def _start_worker(parent: int, chosen: Compilation) -> None:
         os._exit(1)
 
     threading.Thread(target=end_with_parent, daemon=True).start()
-    configure(chosen.threads, chosen.folder, chosen.options)
+    configure_as(chosen, None if devices is None else devices.get())
 
 
 @contextmanager

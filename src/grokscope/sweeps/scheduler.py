@@ -198,7 +198,7 @@ class Scheduler:
         return CELL_SECONDS + rate * work(cell)
 
     def _joins_ensemble(self, cell: Experiment, cells: Sequence[Experiment]) -> bool:
-        if not self._workers.runs_here:  # elsewhere the device may be another
+        if not self._workers.is_local:  # elsewhere the device may be another
             return False
         size = ensemble_size(cell)
         is_full = size == 1 or len(cells) >= ENSEMBLES_A_TASK * size

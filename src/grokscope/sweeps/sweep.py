@@ -37,7 +37,7 @@ from grokscope.sweeps.diagram import (
     phase_codes,
     require_free_axes,
 )
-from grokscope.sweeps.executors import Workers, n_cores, open_workers
+from grokscope.sweeps.executors import Workers, default_processes, open_workers
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Scheduler, Show, train_all
 from grokscope.sweeps.task import train_cells
@@ -61,7 +61,7 @@ def train_missing(
     Args:
         experiments: what is wanted; equal ones are trained once.
         store: a folder of runs.
-        workers: training processes; by default one a core.
+        workers: training processes; by default one for each accelerator, or else each core.
         progress: whether to show progress.
 
     Raises:
@@ -120,7 +120,7 @@ def sweep(
         time_limit: seconds after which to end. No cell is begun that would not end in time, and
             cells that still run are given up. A warning says how many are left.
         retry_failed: train again what failed; else it is left out, recorded with its reason.
-        workers: training processes; by default one for each core that this process may use.
+        workers: training processes; by default one for each accelerator, or else for each core.
         executor: any `concurrent.futures.Executor` in their place, whose processes see the store
             under the same path.
         progress: whether to show progress.
@@ -352,7 +352,7 @@ def estimate(
         grid: the sweep's grid.
         store: a folder of runs, which need not exist.
         data: the sweep as `open_sweep` gives it.
-        workers: training processes; by default one for each core that this process may use.
+        workers: training processes; by default one for each accelerator, or else for each core.
         keep_weights: whether the final weights are stored too.
         retry_failed: whether failed cells are tried again.
         limit: how many cells are trained at most.
@@ -383,10 +383,10 @@ def seconds_to_train(cells: Sequence[Experiment], workers: int | None = None) ->
 
     Args:
         cells: their experiments.
-        workers: training processes; by default one for each core that this process may use.
+        workers: training processes; by default one for each accelerator, or else for each core.
     """
     if not cells:
         return 0.0
     middle = sorted(cells, key=work)[len(cells) // 2]
     alone = seconds_per_work(middle) * sum(map(work, cells)) + CELL_SECONDS * len(cells)
-    return alone / min(workers or n_cores(), len(cells))
+    return alone / min(workers or default_processes(), len(cells))

@@ -1,4 +1,4 @@
-"""How blocks of steps are compiled: threads, compiler options, and the cache on disk.
+"""How blocks of steps are compiled: the device, threads, compiler options, and the cache on disk.
 
 Importing this module changes nothing. The first block that is compiled calls `configure` with its
 defaults, unless the user has called it before.
@@ -52,6 +52,16 @@ UNFIT = {
 }
 """Settings of JAX that training must not have, and why."""
 
+AUTO = "auto"
+"""The device that JAX chooses: an accelerator if it finds one, and else the CPU."""
+
+INSTALL = {
+    "gpu": "Install 'grokscope[cuda]'",
+    "cuda": "Install 'grokscope[cuda]'",
+    "tpu": "Install 'jax[tpu]'",
+}
+"""What to do about a device that is not found."""
+
 THREADS = 1
 """Threads of a training process: two processes of one thread each, on two cores, train almost
 twice as many networks as one process of two threads."""
@@ -71,12 +81,14 @@ class Compilation(NamedTuple):
         folder: where compiled blocks are kept, or None.
         options: what the compiler is told.
         unknown: options that the installed compiler does not have, which are left out.
+        device: the kind of device that JAX computes on, such as cpu, gpu or tpu.
     """
 
     threads: int | None
     folder: Path | None
     options: Options
     unknown: tuple[str, ...]
+    device: str
 
     @property
     def notes(self) -> dict[str, str]:
@@ -91,25 +103,38 @@ def configure(
     threads: int | None = None,
     folder: str | Path | None = None,
     options: Options = CPU_OPTIONS,
+    device: str = AUTO,
 ) -> Compilation:
     """Set how this process compiles; what is already compiled stays as it is.
 
     Training calls it with the defaults before it compiles its first block, unless you have called
-    it. JAX reads the number of threads when it makes its first array: later, `threads` has no
-    effect.
+    it. JAX reads the number of threads and chooses a device when it makes its first array: later,
+    `threads` has no effect, and another device is refused.
 
     Args:
         threads: threads on the CPU; by default the environment's `NPROC`, or else one.
         folder: where compiled blocks are kept from process to process; by default the folder that
             JAX is configured with, or else one in the user's cache.
         options: compiler options by name.
+        device: what to compute on: cpu, gpu, tpu, or auto for what JAX chooses. Any but auto wins
+            over the environment's `JAX_PLATFORMS`.
 
     Returns:
         What is in effect.
+
+    Raises:
+        ConfigError: if JAX finds no such device, or computes on another already.
+
+    >>> configure(device="cpu").device
+    'cpu'
     """
     global _chosen
     if not backends_are_initialized():
         os.environ["NPROC"] = str(threads or os.environ.get("NPROC", THREADS))
+        # Several processes share an accelerator: each takes the memory that it needs, not 75 %.
+        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if device != AUTO:
+        _start_on(device)
     # A notebook's `!command` forks, and begins another program at once, which is harmless.
     warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
     granted = os.environ.get("NPROC", "")
@@ -120,8 +145,70 @@ def configure(
         kept,
         {name: value for name, value in options.items() if name not in unknown},
         unknown,
+        jax.default_backend(),
     )
     return _chosen
+
+
+def _start_on(device: str) -> None:
+    """Let JAX choose its device among those of a kind, before it starts.
+
+    JAX's own way to ask for an accelerator, `JAX_PLATFORMS=cuda,cpu`, falls back to the CPU in
+    silence, and `gpu` fails where not every make of GPU is installed. So JAX chooses by itself, and
+    what it has chosen is checked.
+
+    Raises:
+        ConfigError: if JAX finds none of this kind, or computes on another already.
+    """
+    if not (has_started := backends_are_initialized()):
+        jax.config.update("jax_platforms", "cpu" if device == "cpu" else None)
+    if (found := jax.default_backend()) == device:
+        return
+    if has_started:
+        raise ConfigError(
+            f"`device` must be chosen before JAX computes, got {device!r} in a process that "
+            f"computes on {found}. Choose it in a new process, or leave it out."
+        )
+    *others, last = dict.fromkeys((found, "cpu", AUTO))
+    remedy = f"{INSTALL[device]}, or leave it out." if device in INSTALL else "Leave it out."
+    raise ConfigError(
+        f"`device` must be {', '.join(others)} or {last} here, got {device!r}: JAX finds no such "
+        f"device. {remedy}"
+    )
+
+
+def device_kinds() -> list[str]:
+    """The kinds of the devices that this process may compute on, one by one, as makers call them.
+
+    >>> set(device_kinds())
+    {'cpu'}
+    """
+    compilation()
+    return [device.device_kind for device in jax.local_devices()]
+
+
+def n_accelerators() -> int:
+    """How many accelerators this process computes on; 0 if it computes on the CPU."""
+    return 0 if compilation().device == "cpu" else jax.local_device_count()
+
+
+def configure_as(chosen: Compilation, number: int | None = None) -> None:
+    """Compile as another process does.
+
+    Args:
+        chosen: what is in effect there.
+        number: of the one accelerator to compute on, where every process has its own, from 0. JAX
+            must not have started: of a GPU that it does not see, it takes no memory.
+    """
+    if number is not None:
+        for make in ("cuda", "rocm"):
+            jax.config.update(f"jax_{make}_visible_devices", str(number))
+    configure(chosen.threads, chosen.folder, chosen.options, chosen.device)
+    if number is not None:
+        devices = (
+            jax.local_devices()
+        )  # the one GPU that it sees, or all accelerators of other kinds
+        jax.config.update("jax_default_device", devices[number % len(devices)])
 
 
 def compilation() -> Compilation:
@@ -148,12 +235,15 @@ def require_environment() -> None:
             raise ConfigError(f"`{name.upper()}` must be off: {words}. Unset it.")
     try:
         compilation()
-    except (RuntimeError, AssertionError) as error:
-        wanted = jax.config.values["jax_platforms"]
-        reason = str(error).partition("\n")[0] or type(error).__name__
+    except (RuntimeError, AssertionError) as error:  # the latter, without words, of a GPU
+        wanted = str(jax.config.values["jax_platforms"])
+        reason = (
+            str(error).partition(" (set JAX_PLATFORMS")[0].rstrip(".") or "JAX finds no such device"
+        )
+        install = INSTALL.get(wanted.partition(",")[0])
         raise ConfigError(
-            f"`JAX_PLATFORMS` must name a device that is there, got {wanted!r} ({reason}). "
-            "Unset it."
+            f"`JAX_PLATFORMS` must name a device that is there, got {wanted!r}: {reason}. "
+            + (f"{install}, or unset it." if install else "Unset it.")
         ) from None
 
 

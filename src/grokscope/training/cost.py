@@ -122,15 +122,27 @@ def tiled(array: np.ndarray, size: int) -> np.ndarray:
     return np.pad(array, padding).reshape(n_tiles, size, *array.shape[1:])
 
 
-def memory_bytes() -> int | None:
-    """Memory that this process may use, as machine, container and SLURM grant it, if known."""
+def present_bytes() -> int | None:
+    """Memory of this machine, if known."""
     if not hasattr(os, "sysconf"):
         return None  # not a Unix
-    granted = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *_cgroup_limits()]
-    megabytes = os.environ.get("SLURM_MEM_PER_NODE", "")
-    if megabytes.isdecimal() and int(megabytes):
-        granted.append(int(megabytes) * 2**20)
-    return min(granted)
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def memory_bytes() -> int | None:
+    """Memory that this process may use, as machine, container and SLURM grant it, if known."""
+    if (present := present_bytes()) is None:
+        return None
+    granted = [present, *_cgroup_limits()]
+    cores = _of_slurm("CPUS_ON_NODE")
+    megabytes = _of_slurm("MEM_PER_NODE"), _of_slurm("MEM_PER_CPU") * cores
+    return min(granted + [number * 2**20 for number in megabytes if number])
+
+
+def _of_slurm(name: str) -> int:
+    """A number that SLURM tells its jobs; 0 outside of them, and where all may be used."""
+    text = os.environ.get(f"SLURM_{name}", "")
+    return int(text) if text.isdecimal() else 0
 
 
 def _cgroup_limits() -> Iterator[int]:
