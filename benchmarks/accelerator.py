@@ -15,7 +15,6 @@ from itertools import groupby
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from grokscope.data.dataset import make_dataset
@@ -30,6 +29,7 @@ from grokscope.sweeps.sweep import sweep
 from grokscope.training.cost import work
 from grokscope.training.ensemble import Ensemble, best_how, ensemble_key, ensemble_size
 from grokscope.training.networks import init_model, model_shapes
+from grokscope.training.speed import measure_speed
 
 RESULTS = Path(__file__).parent.parent / "results"
 FIGURES = ("figure29", "figure7b", "figure30a", "figure7a", "figure14", "figure13")
@@ -40,19 +40,6 @@ RESERVE = 60
 
 STEPS = 10
 """Steps that are timed, after as many that compile."""
-
-
-def best_rate(size=8192, repeats=10):
-    """Operations a second of this device's product of large float32 matrices."""
-    size = size if jax.default_backend() != "cpu" else 1024
-    a = jax.random.normal(jax.random.key(0), (size, size))
-    product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
-    product(a).block_until_ready()
-    began = time.perf_counter()
-    for _ in range(repeats):
-        found = product(a)
-    found.block_until_ready()
-    return 2 * size**3 * repeats / (time.perf_counter() - began)
 
 
 def trained(cells):
@@ -142,7 +129,7 @@ def main():
     began = time.monotonic()
     print(f"{check_phases(chosen.cells)} of {chosen.cells} shipped cells have the same phase, "
           f"in {time.monotonic() - began:.0f} s")  # fmt: skip
-    rate = best_rate()
+    rate = measure_speed().operations
     print(f"best product of matrices: {rate / 1e12:.2f} TFLOP/s")
     for name in chosen.sweeps:
         throughput(name, rate)

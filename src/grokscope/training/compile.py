@@ -218,8 +218,7 @@ def compilation() -> Compilation:
 
 def on_accelerator() -> bool:
     """Whether this process computes on something else than a CPU."""
-    compilation()  # before JAX starts
-    return jax.default_backend() != "cpu"
+    return compilation().device != "cpu"
 
 
 def require_environment() -> None:
