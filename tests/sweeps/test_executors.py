@@ -19,7 +19,7 @@ from grokscope.sweeps.executors import local_pool
 def place(seconds):
     import jax
     from grokscope import Experiment, make_dataset
-    from grokscope.training.loop import train_steps
+    from grokscope.training.ensemble import train_steps
     time.sleep(seconds)  # so that every process gets one
     small = Experiment(steps=2, modulus=7, width=4)
     *_, (_, (state,)) = train_steps([small], [make_dataset(small)])
