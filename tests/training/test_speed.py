@@ -7,7 +7,7 @@ import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.training.loop import train_steps
+from grokscope.training.ensemble import train_steps
 from grokscope.training.speed import measure_speed, operations_of_step
 
 FACTOR = 6
