@@ -4,10 +4,13 @@ import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, measure
-from grokscope.measures.spectrum import mean_ipr, neuron_ipr
+from grokscope.measures.scores import Examples, measure, measure_together
+from grokscope.measures.spectrum import ipr_over, mean_ipr, neuron_ipr
 from grokscope.measures.table import scores as table_scores
+from grokscope.models.network import named_arrays, vector_matrices, with_arrays
 from grokscope.models.two_layer import TwoLayer
+from grokscope.training.members import stacked
+from grokscope.training.networks import init_model
 from reference import dense_scores, weights64
 
 
@@ -47,6 +50,37 @@ def test_norms_and_ipr_by_definition():
             modulus = np.abs(np.fft.rfft(matrix[powers_of_two, k]))
             expected = (np.linalg.norm(modulus, 4) / np.linalg.norm(modulus, 2)) ** 4
             assert measured.ipr[index, k] == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("how", ["at once", "in turn"])
+@pytest.mark.parametrize(
+    "values", [{}, {"operation": "division"}, {"task": "group", "group": "S4"},
+               {"task": "parity", "bits": 6, "relevant_bits": 2}],
+)  # fmt: skip
+def test_networks_measured_together_are_as_each_on_the_host(how, values):
+    """Scores by each example's answers, norms and the Fourier transform by NumPy."""
+    base = Experiment(corruption_fraction=0.3).replace(width=20)
+    base = base.replace(**values) if "task" in values else base.replace(modulus=23, **values)
+    cells = [base.replace(seed=seed, loss="cross_entropy") for seed in range(3)]
+    models = [init_model(cell) for cell in cells]
+    models[0] = with_arrays(models[0], {"U": np.asarray(models[0].U) * (np.arange(20) > 3)})
+    examples = [Examples(make_dataset(cell), 20) for cell in cells]
+    wanted = {place: (examples[place], cells[place]) for place in (0, 2)}
+    tiles = stacked([some.tiles for some in examples], how)
+    found = measure_together(stacked(models, how), tiles, wanted, how)
+    assert [*found] == [0, 2]
+    for place, measured in found.items():
+        some, arrays = examples[place], named_arrays(models[place])
+        expected = some.scores(models[place], "cross_entropy")
+        assert measured.scores == pytest.approx(expected, rel=1e-6, nan_ok=True)
+        norms = [np.linalg.norm(array) for array in arrays.values()]
+        np.testing.assert_allclose(measured.norm, norms, rtol=1e-5)
+        group = some.dataset.group
+        if group is None:
+            assert measured.ipr.size == 0
+            continue
+        for row, name in zip(measured.ipr, vector_matrices(models[place]), strict=True):
+            np.testing.assert_allclose(row, ipr_over(arrays[name], group), rtol=2e-5)
 
 
 def test_dead_neurons_stay_out_of_means():
