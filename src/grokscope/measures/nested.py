@@ -10,12 +10,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.scores import evaluate, first_largest
+from grokscope.measures.scores import evaluate, first_largest, losses_of_columns
 from grokscope.measures.table import Answers, Score, Value
 from grokscope.models.network import Network, with_offset
 from grokscope.training.compile import compiled
 from grokscope.training.cost import tiled
-from grokscope.training.losses import loss_of
 
 TILE = 128
 """Examples whose logits are kept in cache while neurons are removed (measured)."""
@@ -97,7 +96,9 @@ def _sums(
 
         def score(logits: Array) -> Array:
             predicted = first_largest(logits, axis=0)
-            answers = Answers(logits.T, predicted, _losses(logits, given, loss), given, true)
+            answers = Answers(
+                logits.T, predicted, losses_of_columns(logits, given, loss), given, true
+            )
             return jnp.stack([value(answers) for value in wanted]) @ masks
 
         def add_group(logits: Array, group: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -142,15 +143,3 @@ def _sums_without(
 
     counts = range(0, added.shape[1] + stride, stride)
     return np.stack([np.stack([sums(order[:count]) for count in counts]) for order in added])
-
-
-def _losses(
-    logits: Float[Array, "label example"], labels: Int[Array, "example"], loss: str
-) -> Float[Array, "example"]:
-    """Each example's loss, with labels before examples: those that the paper uses at once."""
-    is_label = jnp.arange(len(logits), dtype=jnp.int32)[:, None] == labels
-    if loss == "mse":
-        return jnp.square(logits - is_label).mean(axis=0)
-    if loss == "cross_entropy":
-        return jax.nn.logsumexp(logits, axis=0) - (logits * is_label).sum(axis=0)
-    return loss_of(loss)(logits.T, labels)

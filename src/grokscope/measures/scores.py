@@ -127,8 +127,9 @@ def _answering(model: Network, loss: str) -> Callable[[Array, Array, Array], Ans
 
     def answers(inputs: Array, given: Array, true: Array) -> Answers:
         logits = logits_of(inputs) if shared is None else logits_of(inputs, shared)
-        predicted = first_largest(logits, axis=1)
-        return Answers(logits, predicted, loss_of(loss)(logits, given), given, true)
+        columns = logits.T  # sums and maxima over labels then run over whole vectors
+        losses = losses_of_columns(columns, given, loss)
+        return Answers(logits, first_largest(columns, axis=0), losses, given, true)
 
     return answers
 
@@ -142,6 +143,18 @@ def first_largest(logits: Float[Array, "rows columns"], axis: int) -> Int[Array,
     index = jax.lax.broadcasted_iota(jnp.int32, logits.shape, axis)
     largest = logits == logits.max(axis=axis, keepdims=True)
     return jnp.where(largest, index, logits.shape[axis]).min(axis=axis)
+
+
+def losses_of_columns(
+    logits: Float[Array, "label example"], labels: Int[Array, "example"], loss: str
+) -> Float[Array, "example"]:
+    """Each example's loss, with labels before examples: those that the paper uses at once."""
+    is_label = jnp.arange(len(logits), dtype=jnp.int32)[:, None] == labels
+    if loss == "mse":
+        return jnp.square(logits - is_label).mean(axis=0)
+    if loss == "cross_entropy":
+        return jax.nn.logsumexp(logits, axis=0) - (logits * is_label).sum(axis=0)
+    return loss_of(loss)(logits.T, labels)
 
 
 def matrices(arrays: Mapping[str, A]) -> dict[str, A]:
