@@ -14,14 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from lookup3 import lookup3
-
 from grokscope import Experiment, Grid
 from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_sealed, seal
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached, signature, summarize
 from grokscope.runs.train import train
+from lookup3 import lookup3
 
 PANELS = 10
 READ = 1000
@@ -45,7 +44,7 @@ def grid_of(cells: int) -> Grid:
 
 
 def contents(grid):
-    """The digest and the experiment of each cell and the file of its run, as `Store.save` would write it."""
+    """The digest and the experiment of each cell, and its file as `Store.save` would write it."""
     first = grid.cell((0,) * len(grid.sizes))
     with tempfile.TemporaryDirectory() as folder:
         saved = Store(folder).save(without_weights(train(first, progress=False)))

@@ -2,6 +2,9 @@
 
 import struct
 
+ROTATIONS = ((14, "cb"), (11, "ac"), (25, "ba"), (16, "cb"), (4, "ac"), (14, "ba"), (24, "cb"))
+"""The last steps: by how many bits what is turned, and what is mixed with it."""
+
 
 def lookup3(content: bytes) -> int:
     """Bob Jenkins' checksum, which HDF5 has behind every header."""
@@ -21,7 +24,7 @@ def lookup3(content: bytes) -> int:
         b, a = (b - a ^ turned(a, 19)) & 0xFFFFFFFF, a + c
         c, b = (c - b ^ turned(b, 4)) & 0xFFFFFFFF, b + a
     a, b, c = (x + y & 0xFFFFFFFF for x, y in zip((a, b, c), numbers[-3:], strict=True))
-    for by, (x, y) in zip((14, 11, 25, 16, 4, 14, 24), ("cb", "ac", "ba", "cb", "ac", "ba", "cb")):
+    for by, (x, y) in ROTATIONS:
         values = {"a": a, "b": b, "c": c}
         values[x] = ((values[x] ^ values[y]) - turned(values[y], by)) & 0xFFFFFFFF
         a, b, c = values.values()

@@ -303,7 +303,7 @@ def serve():
             run = source.run(index, sweep)
             return None if run is None else details(run)
 
-        server = make_server(page(), lambda: overview(source.dataset()), cell, nothing)
+        server = make_server(page(), lambda known: overview(source.dataset()), cell, nothing)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/"

@@ -1,8 +1,8 @@
 """The digests of a grid's cells, without making each cell from the beginning.
 
-Most axes change one field of an experiment each, such as its optimiser. Such a field is made, checked
-and written as JSON once for each of its values. What is asked of several fields together is asked
-of every cell.
+Most axes change one field of an experiment each, such as its optimiser. Such a field is made,
+checked and written as JSON once for each of its values. What is asked of several fields together is
+asked of every cell.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def _digests(
     """
     validators = Experiment.__pydantic_decorators__.model_validators.values()
     checks = [validator.func for validator in validators if validator.info.mode == "after"]
-    shared = _texts(first)
+    shared, cell = _texts(first), first.model_copy()
     names = sorted(shared.keys() | Experiment.model_fields.keys())
     for places in product(*(range(len(values)) for values in dimensions)):
         values, texts = {}, shared
@@ -143,7 +143,7 @@ def _digests(
             piece = known[tuple(places[axis] for axis in group.axes)]
             values |= piece.values
             texts = texts | piece.texts
-        cell = first.model_copy(update=values)
+        vars(cell).update(values)  # one experiment takes the place of all, which copies would not
         for check in checks:
             check(cell)
         written = ",".join([text for name in names if (text := texts.get(name))])

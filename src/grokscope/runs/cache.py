@@ -39,7 +39,8 @@ class Block:
     def entries(self) -> dict[str, Cached]:
         """What was packed, by digest."""
         names, marks, seals, columns = json.loads(zlib.decompress(self.packed))
-        summaries = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values()))
+        rows = zip(*columns.values(), strict=True)
+        summaries = (dict(zip(columns, row, strict=True)) for row in rows)
         return dict(zip(names, map(Cached, marks, seals, summaries), strict=True))
 
 
@@ -69,10 +70,14 @@ class Summaries(Mapping[str, Summary]):
 
     def entry(self, name: str) -> Cached:
         """The entry of a run; raises KeyError if there is none."""
-        mark, block = self._places[name]
+        block = self._places[name][1]
         if self._open is None or self._open[0] is not block:
             self._open = block, block.entries()
-        return self._open[1][name]._replace(mark=mark)
+        return self._open[1][name]
+
+    def is_as(self, other: Summaries) -> bool:
+        """Whether no file has changed between two looks into one store."""
+        return self._places == other._places
 
     def __getitem__(self, name: str) -> Summary:
         return self.entry(name).summary

@@ -119,7 +119,7 @@ class Store:
         Raises:
             StoreError: if no run or more than one has such a digest, or the file is damaged.
         """
-        found = [known for known in self._signatures() if name and known.startswith(name)]
+        found = [known for known, _ in self._files() if name and known.startswith(name)]
         if len(found) != 1:
             got = f"{len(found)} that begin so" if found else "none"
             raise StoreError(
@@ -314,7 +314,7 @@ class Store:
         Raises:
             ConfigError: if there are no runs, or no recorded grid holds them all.
         """
-        names = self._signatures().keys()
+        names = {name for name, _ in self._files()}
         if not names:
             raise ConfigError(
                 f"`store` must be a folder of runs, got {str(self.path)!r} without any. "
@@ -334,16 +334,20 @@ class Store:
 
     # Files
 
+    def _files(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """The digest and the file of each run; of none is more than its name looked at."""
+        if self.path.is_dir():
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if named := RUN_FILE.fullmatch(entry.name):
+                        yield named[1], entry
+
     def _signatures(self) -> dict[str, Signature]:
         """The signature of each run's file, by digest."""
-        if not self.path.is_dir():
-            return {}
         found = {}
-        with os.scandir(self.path) as entries:
-            for entry in entries:
-                if named := RUN_FILE.fullmatch(entry.name):
-                    with suppress(FileNotFoundError):  # another process may have set it aside
-                        found[named[1]] = signature(entry)
+        for name, file in self._files():
+            with suppress(FileNotFoundError):  # another process may have set it aside
+                found[name] = signature(file)
         return found
 
 
