@@ -8,6 +8,7 @@ No cell is trained: the files are one small network's, with each cell's own expe
 
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -89,13 +90,16 @@ def accuracies(i, grid):
 
 
 def measured(program, *arguments):
-    """Seconds and MB at its peak of a process that runs a program, and what it printed."""
-    began = time.perf_counter()
+    """What a process took that runs a program, and the first line that it printed."""
+    began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-c", PEAK + program, *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert not done.returncode, done.stderr
     *lines, peak = done.stdout.splitlines()
-    return time.perf_counter() - began, int(peak) * 1024 / 1e6, lines[0]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    of_core = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    seconds, megabytes = time.perf_counter() - began, int(peak) * 1024 / 1e6
+    return f"{seconds:6.1f} s   {of_core:6.1f} s of a core   {megabytes:6.0f} MB   {lines[0][:120]}"
 
 
 PEAK = """
@@ -124,19 +128,40 @@ print(f"grid of the store {between - began:.1f} s, sweep {time.perf_counter() - 
 """
 
 EXPLORE = """
-import json, sys, time
+import json, shutil, sys, threading, time
 from pathlib import Path
-from grokscope.explorer.payload import overview
+from urllib.request import urlopen
+from playwright.sync_api import sync_playwright
+from grokscope.explorer import serve
 from grokscope.explorer.source import open_source
-began = time.perf_counter()
+times = [time.perf_counter()]
 source = open_source(Path(sys.argv[1]))
-opened = time.perf_counter()
-source.dataset()
-first = time.perf_counter()
-size = len(json.dumps(overview(source.dataset()), allow_nan=False))
-polled = time.perf_counter() - first
-print(f"opened {opened - began:.1f} s, overview {polled:.1f} s, {size / 1e6:.1f} MB")
+server = serve.listen(source)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+times.append(time.perf_counter())
+address = f"http://127.0.0.1:{server.server_port}/"
+content = urlopen(address + "overview").read()
+times.append(time.perf_counter())
+version = json.loads(content).get("version")
+urlopen(address + ("overview/" + version if version else "overview")).read()
+times.append(time.perf_counter())
+with sync_playwright() as playwright:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    times.append(time.perf_counter())
+    tab.goto(address)
+    tab.wait_for_selector("#diagrams .heatmaplayer", timeout=120_000)
+    times.append(time.perf_counter())
+    began = time.perf_counter()
+    tab.evaluate("state.thresholds.generalizes = 0.8; update()")
+    colour = time.perf_counter() - began
+    browser.close()
+opened, first, again, _, painted = (b - a for a, b in zip(times, times[1:]))
+print(f"opened {opened:.1f} s, data {first:.1f} s ({len(content) / 1e6:.1f} MB), unchanged "
+      f"{again:.1f} s, painted {painted:.1f} s, new thresholds {colour:.2f} s")
 """
+"""Needs Chromium."""
 
 
 def report(cells):
@@ -150,9 +175,9 @@ def report(cells):
         made = time.perf_counter() - began
         print(f"{grid.size:,} cells: files made in {made:.0f} s, {disk(store):.1f} GB")
         began = time.perf_counter()
-        Store(store).summaries(wanted=list(known)[:READ])
+        Store(store).summaries(wanted={*list(known)[:READ]})
         seconds = time.perf_counter() - began
-        print(f"first opening: {1e3 * seconds / READ:.1f} ms a run, not compiled")
+        print(f"first opening: {1e3 * seconds / READ:.1f} ms a run")
         began = time.perf_counter()
         Store(store).summaries(known, wanted=known)
         print(f"a sweep's note of what it knows: {time.perf_counter() - began:.1f} s")
@@ -163,8 +188,7 @@ def report(cells):
             ("phases", COMMAND, "phases", store, "--json"),
             ("explorer", EXPLORE, store),
         ):
-            seconds, peak, printed = measured(*arguments)
-            print(f"{title:15s} {seconds:6.1f} s   {peak:6.0f} MB   {printed[:70]}", flush=True)
+            print(f"{title:15s} {measured(*arguments)}", flush=True)
 
 
 def disk(folder):

@@ -321,9 +321,9 @@ class Store:
                 "Use `grokscope sweep` to train some."
             )
         # A file that is damaged, or not what it is called, is no run.
-        for held in (names, self.summaries().keys()):
+        for held in (lambda: names, lambda: self.summaries().keys()):
             for grid in self.grids():
-                if held <= set(grid.digests):
+                if held() <= set(grid.digests):
                     return grid
         varied = [name.rpartition(".")[2] for name in varied_settings(self.summaries())]
         differ = f" that differ in {', '.join(varied)}" if varied else ""
