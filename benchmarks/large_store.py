@@ -172,6 +172,7 @@ def report(cells):
         document.write_text(grid.to_toml())
         began = time.perf_counter()
         known = fill(grid, store)
+        os.sync()  # or what follows would wait for the disk
         made = time.perf_counter() - began
         print(f"{grid.size:,} cells: files made in {made:.0f} s, {disk(store):.1f} GB")
         began = time.perf_counter()
