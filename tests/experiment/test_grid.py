@@ -141,7 +141,7 @@ def test_other_grids_of_the_paper():
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimisers_are_compared_at_equal_decays_a_step(name):
     grid = load_grid(name)
-    assert [*grid.sizes.values()] == [len(DECAYS_A_STEP), 7, 3]
+    assert [*grid.sizes.values()] == [len(DECAYS_A_STEP), 3, 3]
     for (place, *_), cell in grid.cells():
         o = cell.optimizer
         assert name.endswith(o.name)

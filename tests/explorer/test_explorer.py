@@ -66,7 +66,12 @@ def sweep(seeds=2, missing=0.3, shape=AXES):
         summary |= {"failed_at": 7 if rng.random() < 0.05 else None}
         found.append(None if rng.random() < missing and not on_lattice else summary)
     failed = [summary is None and bool(rng.random() < 0.3) for summary in found]
-    return as_dataset(grid, found, failed)
+    names = grid.digests
+    return as_dataset(
+        grid,
+        {name: summary for name, summary in zip(names, found, strict=True) if summary is not None},
+        {name for name, is_failed in zip(names, failed, strict=True) if is_failed},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -298,7 +303,7 @@ def serve():
             run = source.run(index, sweep)
             return None if run is None else details(run)
 
-        server = make_server(page(), lambda: overview(source.dataset()), cell, nothing)
+        server = make_server(page(), lambda known: overview(source.dataset()), cell, nothing)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}/"

@@ -1,11 +1,14 @@
 """A folder of runs: what is kept, found, locked, and told of damaged files."""
 
 import ast
+import gc
 import os
 import shutil
 import subprocess
 import sys
 import time
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -402,6 +405,24 @@ def test_a_copied_store_is_not_read_again(tmp_path, run, monkeypatch):
     (tmp_path / "copy" / f"{run.digest}.nc").write_bytes(store.save(other).path.read_bytes())
     with pytest.warns(UserWarning, match="must hold the run of its name"):
         assert copy.summaries() == {}  # of other content, and so read
+
+
+def test_runs_that_were_read_are_not_kept(tmp_path, run, monkeypatch):
+    store = Store(tmp_path)
+    for seed in range(6):
+        store.save(replace(run, experiment=EXPERIMENT.replace(seed=seed)))
+    seen, most, real = [], [], store_module._open
+
+    def watched(path):
+        gc.collect()
+        most.append(sum(one() is not None for one in seen))
+        found = real(path)
+        seen.append(weakref.ref(found.dataset))
+        return found
+
+    monkeypatch.setattr(store_module, "_open", watched)
+    assert len(store.summaries()) == len(most) == 6
+    assert max(most) <= 1
 
 
 def test_a_damaged_grid_is_told_left_out_and_written_again(tmp_path):

@@ -56,7 +56,8 @@ def made(codes, grid=GRID):
         summary |= {"neurons_required": None, "second_rule_accuracy": None}
         summary |= {"failed_at": 7 if code == PHASES.index(Phase.DIVERGED) else None}
         summaries.append(None if code == UNKNOWN else summary)
-    return as_dataset(grid, summaries, [False] * len(summaries))
+    found = dict(zip(grid.digests, summaries, strict=True))
+    return as_dataset(grid, {name: s for name, s in found.items() if s is not None}, ())
 
 
 ROW = np.array([C, C, P, M, M])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import os
 import re
@@ -131,10 +132,15 @@ def _options(
     pass
 
 
+COLLECTED_AFTER = 100_000
+"""New objects after which Python looks for cycles; every 700, that took a fifth of a `status`."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command; what the caller can mend is told in one line, with exit code 2."""
     warnings.showwarning = lambda message, *_: print(f"grokscope: {message}", file=sys.stderr)
     interrupts.listen()
+    gc.set_threshold(COLLECTED_AFTER)
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):

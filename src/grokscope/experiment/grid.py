@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from typing_extensions import Unpack
 
 from grokscope.errors import ConfigError
+from grokscope.experiment.digests import product_digests
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.own_code import identified, names_code, reading
 from grokscope.experiment.part import (
@@ -193,10 +194,24 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the examples.
                 f"`axes` must make at most {LARGEST:,} cells, got {self.size:,}. "
                 "Use fewer values, or several grids."
             )
-        names = [digest(cell) if cell.is_counted else None for _, cell in self.cells()]
+        names = product_digests(self.base, self._dimension_settings)
+        if names is None:
+            names = [digest(cell) if cell.is_counted else None for _, cell in self.cells()]
         if None not in names:  # what `digests` would make all cells again for
             object.__setattr__(self, "digests", tuple(names))
         return self
+
+    @property
+    def _dimension_settings(self) -> list[list[dict[str, Any]]]:
+        """What is special to each place along each dimension."""
+        values = self.values
+        return [
+            [
+                {name: values[name][place] for name in names}
+                for place in range(len(values[names[0]]))
+            ]
+            for names in self.dimensions.values()
+        ]
 
     @property
     def dimensions(self) -> dict[str, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 // Phase diagrams. What comes from a file is text for Plotly too.
 
 const UNTRAINED = "#ffffff";
+const SMALL = 6; // pixels of a cell
 const BAR = 36; // pixels of the bar of a measure's colours, above the panels
 
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;"); // for Plotly
@@ -103,8 +104,9 @@ function cellTraces(panel, shade, pixels) {
     }));
   }
   const axes = { xaxis: `x${axisKey(panel)}`, yaxis: `y${axisKey(panel)}` }, side = Math.min(pixels[0] / columns, pixels[1] / rows);
+  const gap = side < SMALL ? 0 : 0.5; // between small cells it would make all colours paler
   const heat = {
-    type: "heatmap", x: positions(state.x), y: state.y ? positions(state.y) : [0], z, coloraxis: "coloraxis", xgap: 0.5, ygap: 0.5, hoverinfo: "none", ...axes,
+    type: "heatmap", x: positions(state.x), y: state.y ? positions(state.y) : [0], z, coloraxis: "coloraxis", xgap: gap, ygap: gap, hoverinfo: "none", ...axes,
   };
   const squares = {
     type: "scatter", mode: "markers", hoverinfo: "skip", x: others.map(({ x }) => x), y: others.map(({ y }) => y), ...axes,

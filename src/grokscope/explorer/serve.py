@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import webbrowser
 from collections.abc import Callable, Container
 from functools import lru_cache
 from http.server import ThreadingHTTPServer
+
+import xarray as xr
 
 from grokscope.errors import ConfigError
 from grokscope.explorer import trajectory
@@ -64,8 +67,14 @@ def listen(
         run = source.run(cell, sweep)
         return None if run is None or not has_kept_weights(run) else trajectory.whole_page(run)
 
-    def seen() -> dict[str, object]:
-        return overview(source.dataset())
+    shown: tuple[xr.Dataset, dict[str, object]] | None = None
+
+    def seen(known: str) -> dict[str, object] | None:
+        nonlocal shown
+        data = source.dataset()
+        if shown is None or shown[0] is not data:
+            shown = data, overview(data) | {"version": secrets.token_hex(8)}
+        return None if known == shown[1]["version"] else shown[1]
 
     return _listening(page(), seen, cell_details, over_time, host, port, allowed)
 
@@ -78,12 +87,12 @@ def listen_with(
     def nothing(sweep: str, cell: int) -> None:
         return None
 
-    return _listening(whole, dict, nothing, nothing, host, port, allowed)
+    return _listening(whole, lambda known: None, nothing, nothing, host, port, allowed)
 
 
 def _listening(
     whole: str,
-    seen: Callable[[], dict[str, object]],
+    seen: Callable[[str], dict[str, object] | None],
     cell: Callable[[str, int], dict[str, object] | None],
     over_time: Callable[[str, int], str | None],
     host: str,

@@ -14,6 +14,8 @@ from grokscope.errors import ConfigError, StoreError
 
 LOOPBACK = "127.0.0.1"
 
+OVERVIEW = re.compile(r"/overview(?:/([0-9a-f]{16}))?")
+
 CELL = re.compile(r"/(cell|time)/([0-9a-f]{16})/([0-9]{1,9})")
 
 
@@ -48,14 +50,14 @@ class _Answering(BaseHTTPRequestHandler):
 
 def make_server(
     page: str,
-    overview: Callable[[], dict[str, object]],
+    overview: Callable[[str], dict[str, object] | None],
     cell: Callable[[str, int], dict[str, object] | None],
     over_time: Callable[[str, int], str | None],
     host: str = LOOPBACK,
     port: int = 0,
     allowed: Container[str] = (),
 ) -> ThreadingHTTPServer:
-    """A server of `/`, `/overview`, `/cell/SWEEP/N` and `/time/SWEEP/N`.
+    """A server of `/`, `/overview/VERSION`, `/cell/SWEEP/N` and `/time/SWEEP/N`.
 
     The caller runs and closes it.
 
@@ -64,7 +66,8 @@ def make_server(
 
     Args:
         page: the page.
-        overview: makes what `/overview` answers.
+        overview: makes what `/overview` answers, and `/overview/VERSION` to a page that has that
+            version already: None if it is still the same.
         cell: makes what `/cell/SWEEP/N` answers; None for a cell that was not trained, or of a
             sweep that is not served here.
         over_time: makes the page at `/time/SWEEP/N`; None for a cell without kept weights.
@@ -84,8 +87,8 @@ def make_server(
                 self.send_error(403)
             elif self.path == "/":
                 self._answer(page, "text/html; charset=utf-8")
-            elif self.path == "/overview":
-                self._answer_with(overview)
+            elif known := OVERVIEW.fullmatch(self.path):
+                self._answer_with(lambda: overview(known[1] or ""))
             elif (cell_of := CELL.fullmatch(self.path)) and cell_of[1] == "cell":
                 self._answer_with(lambda: cell(cell_of[2], int(cell_of[3])))
             elif cell_of and (whole := over_time(cell_of[2], int(cell_of[3]))):

@@ -23,7 +23,8 @@ function redraw() {
 
 async function poll() {
   try {
-    const found = await asked("overview"), differs = (name) => JSON.stringify(found[name]) !== JSON.stringify(data[name]);
+    const found = await asked(data.version ? `overview/${data.version}` : "overview") || data; // nothing if there is nothing new
+    const differs = (name) => found !== data && JSON.stringify(found[name]) !== JSON.stringify(data[name]);
     const regrown = differs("sweep"), changed = differs("cells"), remeasured = differs("measures"); // a grid that was not named grows with its sweep; another may be served here now
     showOverview(found);
     if (regrown) { details = new Map(); state.pins = []; toAddress(); redraw(); } else if (changed) { if (remeasured) drawControls(); update(); drawPinned(); }

@@ -21,6 +21,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.tasks import Counted
+from grokscope.runs.cache import BLOCK, Cache, Summaries, packed
 from grokscope.runs.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from grokscope.runs.files import (
     read_sealed,
@@ -30,16 +31,7 @@ from grokscope.runs.files import (
     write_sealed,
 )
 from grokscope.runs.run import Run, open_run, write_run
-from grokscope.runs.summaries import (
-    Cached,
-    Signature,
-    Summary,
-    as_table,
-    read_cache,
-    signature,
-    varied_settings,
-    write_cache,
-)
+from grokscope.runs.summaries import Cached, Signature, as_table, signature, varied_settings
 
 RUN_FILE = re.compile(r"([0-9a-f]{64})\.nc")
 """A digest. Files of other names that lie in a store are not its own, and are left alone."""
@@ -62,16 +54,14 @@ class Store:
         mend: whether damaged files are set aside and summaries are cached. If not, reading
             changes nothing on disk.
 
-    >>> Store("no such folder").summaries()
-    {}
+    >>> len(Store("no such folder").summaries())
+    0
     """
 
     def __init__(self, path: str | Path, mend: bool = True) -> None:
         self.path = Path(path)
         self.mend = mend
-        self._summaries: dict[str, Cached] = {}  # remembered here, and in the folder's cache
-        self._cached: dict[str, Cached] = {}
-        self._cache_mark: Signature | None = None
+        self._cache = Cache(self.path / SUMMARIES)
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r})"
@@ -129,7 +119,7 @@ class Store:
         Raises:
             StoreError: if no run or more than one has such a digest, or the file is damaged.
         """
-        found = [known for known in self._signatures() if name and known.startswith(name)]
+        found = [known for known, _ in self._files() if name and known.startswith(name)]
         if len(found) != 1:
             got = f"{len(found)} that begin so" if found else "none"
             raise StoreError(
@@ -143,8 +133,8 @@ class Store:
         known: Mapping[str, Cached] | None = None,
         wanted: Container[str] | None = None,
         advance: Callable[[int], None] = lambda runs: None,
-    ) -> dict[str, Summary]:
-        """The summary of each run, by digest.
+    ) -> Summaries:
+        """The summary of each run, by digest; few of them are unpacked at once.
 
         A run's file is opened only if neither `known`, nor this store before, nor the cache in
         the folder has a summary of this very file or of one of equal content. Damaged files are
@@ -155,36 +145,34 @@ class Store:
             wanted: the digests to return; by default all.
             advance: called for every run that was looked at, with 1 if it is wanted and 0 if not.
         """
-        self._read_cache()
-        cache, fresh = self._summaries | dict(known or {}), {}
-        signatures = self._signatures()
-        chosen = signatures if wanted is None else wanted
+        known, fresh, made = known or {}, {}, {}
+        places, signatures = self._cache.read(), self._signatures()
+        cached, chosen = Summaries(places), signatures if wanted is None else wanted
         for name, mark in signatures.items():
-            entry = cache.get(name)
-            if entry is not None and entry.mark == mark:
-                fresh[name] = entry
-            elif entry is not None and entry.seal and entry.seal == seal_of(self.path_of(name)):
-                fresh[name] = entry._replace(mark=mark)
-            elif name in chosen and (run := self.find(name)):
-                fresh[name] = Cached.of(run)
+            place = places.get(name)
+            if place is not None and place[0] == mark:
+                fresh[name] = place
+            elif entry := self._entry(name, mark, known.get(name), cached, name in chosen):
+                made[name] = entry
+            if len(made) >= BLOCK:
+                fresh |= packed(made)
+                made.clear()
             advance(int(name in chosen))
-        self._summaries = fresh
-        if self.mend and fresh != self._cached:
-            write_cache(self.path / SUMMARIES, fresh)
-            self._cached, self._cache_mark = fresh, self._mark_of_cache()
-        return {name: entry.summary for name, entry in fresh.items() if name in chosen}
+        fresh |= packed(made)
+        self._cache.keep(fresh, self.mend)
+        return Summaries({name: place for name, place in fresh.items() if name in chosen})
 
-    def _read_cache(self) -> None:
-        """Read the folder's cache, if another process has written it since the last time."""
-        if (mark := self._mark_of_cache()) != self._cache_mark:
-            self._cached = read_cache(self.path / SUMMARIES)
-            self._summaries, self._cache_mark = self._summaries | self._cached, mark
-
-    def _mark_of_cache(self) -> Signature | None:
-        try:
-            return signature(self.path / SUMMARIES)
-        except OSError:
-            return None
+    def _entry(
+        self, name: str, mark: Signature, made: Cached | None, cached: Summaries, is_chosen: bool
+    ) -> Cached | None:
+        """The entry of a file whose signature is not that of the cached one."""
+        if made is not None and made.mark == mark:
+            return made
+        entry = made or (cached.entry(name) if name in cached else None)
+        if entry is not None and entry.seal and entry.seal == seal_of(self.path_of(name)):
+            return entry._replace(mark=mark)
+        run = self.find(name) if is_chosen else None
+        return None if run is None else Cached.of(run)
 
     def table(self) -> pd.DataFrame:
         """A row for each run, the oldest first; `summaries.as_table` explains the columns.
@@ -326,16 +314,16 @@ class Store:
         Raises:
             ConfigError: if there are no runs, or no recorded grid holds them all.
         """
-        names = self._signatures().keys()
+        names = {name for name, _ in self._files()}
         if not names:
             raise ConfigError(
                 f"`store` must be a folder of runs, got {str(self.path)!r} without any. "
                 "Use `grokscope sweep` to train some."
             )
         # A file that is damaged, or not what it is called, is no run.
-        for held in (names, self.summaries().keys()):
+        for held in (lambda: names, lambda: self.summaries().keys()):
             for grid in self.grids():
-                if held <= set(grid.digests):
+                if held() <= set(grid.digests):
                     return grid
         varied = [name.rpartition(".")[2] for name in varied_settings(self.summaries())]
         differ = f" that differ in {', '.join(varied)}" if varied else ""
@@ -346,16 +334,20 @@ class Store:
 
     # Files
 
+    def _files(self) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """The digest and the file of each run; of none is more than its name looked at."""
+        if self.path.is_dir():
+            with os.scandir(self.path) as entries:
+                for entry in entries:
+                    if named := RUN_FILE.fullmatch(entry.name):
+                        yield named[1], entry
+
     def _signatures(self) -> dict[str, Signature]:
         """The signature of each run's file, by digest."""
-        if not self.path.is_dir():
-            return {}
         found = {}
-        with os.scandir(self.path) as entries:
-            for entry in entries:
-                if named := RUN_FILE.fullmatch(entry.name):
-                    with suppress(FileNotFoundError):  # another process may have set it aside
-                        found[named[1]] = signature(entry)
+        for name, file in self._files():
+            with suppress(FileNotFoundError):  # another process may have set it aside
+                found[name] = signature(file)
         return found
 
 

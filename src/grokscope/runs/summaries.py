@@ -1,27 +1,24 @@
-"""The last measurements of a run in a few numbers, and a file that caches those of many runs."""
+"""The last measurements of a run in a few numbers; and many runs as a table."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from grokscope.errors import StoreError
 from grokscope.experiment.own_code import OwnCode
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES
-from grokscope.runs.files import read_sealed, seal_of, write_sealed
+from grokscope.runs.files import seal_of
 from grokscope.runs.run import Run
 
 IPR_BINS = 40
 """Bins from 0 to 1 in every histogram of IPR."""
-VERSION = 5
 
 Summary = dict[str, Any]
 
@@ -121,22 +118,3 @@ def signature(file: Path | os.DirEntry[str]) -> Signature:
     """
     status = file.stat()
     return [status.st_ino, status.st_size, status.st_mtime_ns]
-
-
-def read_cache(path: Path) -> dict[str, Cached]:
-    """Summaries by digest; none if the file is missing, damaged, of another kind or version."""
-    try:
-        document = json.loads(read_sealed(path))
-    except (OSError, StoreError, ValueError):
-        return {}
-    if (document.get("version"), document.get("measures")) != (VERSION, [*MEASURES]):
-        return {}
-    return {name: Cached(*entry) for name, entry in document["runs"].items()}
-
-
-def write_cache(path: Path, runs: dict[str, Cached]) -> None:
-    """Write what `read_cache` reads; skipped if the file cannot be written."""
-    document = {"version": VERSION, "measures": [*MEASURES], "runs": runs}
-    content = json.dumps(document).encode()
-    with suppress(OSError):  # such a store is slower to open, and nothing else
-        write_sealed(path, content)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,9 +19,9 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES, is_reserved
-from grokscope.runs.record import Variable, described
 from grokscope.runs.store import Store
-from grokscope.runs.summaries import IPR_BINS, Summary
+from grokscope.runs.summaries import Summary
+from grokscope.sweeps.columns import measured
 from grokscope.sweeps.refine import UNKNOWN, enclosed
 
 PHASES = tuple(Phase)
@@ -30,6 +29,9 @@ PHASES = tuple(Phase)
 
 MISSING, DONE, FAILED = range(3)
 STATUS = ("missing", "done", "failed")
+
+GRIDS_KEPT = 16
+_grids: dict[str, Grid] = {}
 
 
 def collect(
@@ -48,73 +50,40 @@ def collect(
     """
     store = Store.of(store)
     grid = store.counted(grid)
-    names = grid.digests
-    found = store.summaries(wanted=set(names), advance=advance)
-    failed = store.failures()
-    return as_dataset(grid, [found.get(name) for name in names], [name in failed for name in names])
+    found = store.summaries(wanted=set(grid.digests), advance=advance)
+    return as_dataset(grid, found, store.failures())
 
 
-def as_dataset(grid: Grid, found: Sequence[Summary | None], failed: Sequence[bool]) -> xr.Dataset:
-    """A dataset of summaries in the order of `grid.cells()`; see `collect`.
+def as_dataset(grid: Grid, found: Mapping[str, Summary], failed: Container[str]) -> xr.Dataset:
+    """A dataset of the summaries of a grid's cells, and of those that failed; see `collect`.
+
+    Args:
+        grid: the sweep's.
+        found: summaries by digest.
+        failed: digests.
 
     Raises:
         ConfigError: if an axis has a name that something else in the dataset has.
     """
     require_free_axes(grid)
     shape, dimensions = tuple(grid.sizes.values()), tuple(grid.sizes)
-    done = [
-        DONE if s is not None else FAILED if f else MISSING
-        for s, f in zip(found, failed, strict=True)
-    ]
-    variables, coordinates = _measured(found, shape, dimensions)
-    variables["status"] = dimensions, np.array(done, np.int8).reshape(shape), flags(STATUS)
+    rows = {name: row for row, name in enumerate(found)}
+    places = np.array([rows.get(name, -1) for name in grid.digests]).reshape(shape)
+    lost = np.array([name in failed for name in grid.digests]).reshape(shape)
+    status = np.where(places >= 0, DONE, np.where(lost, FAILED, MISSING)).astype(np.int8)
+    variables, coordinates = measured(found, places, dimensions)
+    variables["status"] = dimensions, status, flags(STATUS)
     for dimension, names in grid.dimensions.items():
         for name in names:
             coordinates[name] = (dimension, _coordinate(grid.values[name]), {"description": name})
+    document = grid.to_toml()
+    _remember(document, grid)
     attrs = {
-        "grid": grid.to_toml(),
+        "grid": document,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "grokscope_version": version("grokscope"),
     }
     return xr.Dataset(variables, coordinates, attrs)
-
-
-def _measured(
-    found: Sequence[Summary | None], shape: tuple[int, ...], dimensions: tuple[str, ...]
-) -> tuple[dict[str, Variable], dict[str, Variable]]:
-    """What was measured of every run, NaN where nothing was, and its coordinates."""
-    there = [s for s in found if s is not None]
-
-    def names(key: str) -> list[str]:
-        return list(dict.fromkeys(name for s in there for name in s[key]))
-
-    def gathered(of: Callable[[Summary], object], *inner: int) -> np.ndarray:
-        missing = np.full(inner, np.nan).tolist()
-        values = [missing if s is None else of(s) for s in found]
-        return np.array(values, float).reshape(*shape, *inner)  # None is NaN
-
-    variables: dict[str, Variable] = {
-        name: (dimensions, gathered(lambda s, name=name: s[name]), row.attrs)
-        for name, row in MEASURES.items()
-    }
-    matrices, layers = names("norm"), names("ipr_counts")
-    norms = gathered(lambda s: [s["norm"].get(m) for m in matrices], len(matrices))
-    attrs = described("Frobenius norm of each matrix")
-    variables["norm"] = (*dimensions, "matrix"), norms, attrs
-    for name in names("own"):
-        values = gathered(lambda s, name=name: s["own"].get(name))
-        variables[name] = dimensions, values, described(f"your own measure {name}")
-    coordinates: dict[str, Variable] = {"matrix": ("matrix", matrices, {})}
-    if layers:
-        none = np.full(IPR_BINS, np.nan).tolist()
-        counts = gathered(
-            lambda s: [s["ipr_counts"].get(layer, none) for layer in layers], len(layers), IPR_BINS
-        )
-        attrs = described("live neurons by IPR_k, at the end")
-        variables["ipr_histogram"] = (*dimensions, "layer", "ipr_bin"), counts, attrs
-        middles = (np.arange(IPR_BINS) + 0.5) / IPR_BINS
-        coordinates |= {"layer": ("layer", layers, {}), "ipr_bin": ("ipr_bin", middles, {})}
-    return variables, coordinates
 
 
 def flags(names: Sequence[str]) -> dict[str, object]:
@@ -190,9 +159,18 @@ def grid_of(dataset: xr.Dataset) -> Grid:
     return _grid_in(dataset.attrs["grid"])
 
 
-@lru_cache(maxsize=16)  # all cells are checked: at 20,000 that takes seconds
 def _grid_in(document: str) -> Grid:
-    return Grid.from_record(document)
+    """The grid of a document; all cells are checked, which of 100,000 takes seconds."""
+    if document not in _grids:
+        _remember(document, Grid.from_record(document))
+    return _grids[document]
+
+
+def _remember(document: str, grid: Grid) -> None:
+    """Keep a grid for `grid_of`, and the last few others."""
+    _grids[document] = grid
+    while len(_grids) > GRIDS_KEPT:
+        _grids.pop(next(iter(_grids)), None)
 
 
 def corruption_of(dataset: xr.Dataset) -> xr.DataArray:
@@ -385,14 +363,14 @@ def _wilson(
     counts: np.ndarray, runs: np.ndarray, confidence: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """The Wilson score interval of counts / runs, each of counts' shape; NaN for no runs."""
-    pairs = np.stack(np.broadcast_arrays(counts, runs), axis=-1).reshape(-1, 2)
-    unique, inverse = np.unique(pairs, axis=0, return_inverse=True)
+    most = int(runs.max(initial=0)) + 1
+    unique, inverse = np.unique(counts * most + runs, return_inverse=True)  # as one number each
     intervals = np.array(
         [
             stats.binomtest(int(k), int(n)).proportion_ci(confidence, method="wilson")
             if n
             else (np.nan, np.nan)
-            for k, n in unique
+            for k, n in zip(*np.divmod(unique, most), strict=True)
         ]
     )
     low, high = intervals[inverse.ravel()].T

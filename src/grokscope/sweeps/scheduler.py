@@ -314,7 +314,8 @@ def train_all(scheduler: Scheduler) -> dict[str, str]:
                 store.forget_failure(outcome.experiment)
             if time.monotonic() > cached + max(CACHE_SECONDS, CACHE_SHARE * spent):
                 cached = time.monotonic()
-                store.summaries(known, wanted=known)
+                for name in store.summaries(known, wanted=known):
+                    del known[name]  # the store has it packed
                 spent = time.monotonic() - cached
     finally:
         found = store.summaries(known, wanted=known)  # which keeps them for the next time
