@@ -267,7 +267,7 @@ def as_dataset_of(grid, rng):
         "norm": {}, "own": {}, "ipr_counts": {"first": rng.integers(0, 9, IPR_BINS).tolist(),
                                               "last": rng.integers(0, 9, IPR_BINS).tolist()},
     }  # fmt: skip
-    return as_dataset(grid, [summary() for _ in range(grid.size)], [False] * grid.size)
+    return as_dataset(grid, {name: summary() for name in grid.digests}, ())
 
 
 def test_no_difference_is_no_growth():

@@ -320,6 +320,8 @@ NAMES = (".failed", ".claims", ".grids", ".summaries", ".damaged")
 LISTINGS = ("glob", "rglob", "iterdir", "scandir", "listdir")
 EXPORTS = ("sweeps/archive", "cli/", "paper/")
 """Where a sweep's exports are named, which are netCDF too."""
+OTHER_FOLDERS = "sweeps/machine.py"
+"""What lists the cache of compiled code, and devices."""
 
 
 def test_only_the_store_knows_how_it_lies_on_disk():
@@ -336,7 +338,7 @@ def test_only_the_store_knows_how_it_lies_on_disk():
             for node in ast.walk(ast.parse(text))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
         ]
-        assert not {*LISTINGS} & {*calls}, where
+        assert not {*LISTINGS} & {*calls} or where == OTHER_FOLDERS, where
 
 
 def test_a_table_of_runs_has_what_they_differ_in(tmp_path):

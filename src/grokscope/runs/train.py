@@ -90,8 +90,7 @@ def train(
         progress_bar("training", experiment.steps, progress) as advance,
         tracking(log, [experiment]) as tracked,
     ):
-        each = train_each([experiment], advance, tracked.log, store, checkpoint_every)
-        ((_, run),) = each
+        ((_, run),) = train_each([experiment], advance, tracked.log, store, checkpoint_every)
         run = run if store is None else store.save(run)
         tracked.end(run)
     return run
