@@ -242,6 +242,15 @@ def test_a_failed_cell_is_recorded_and_does_not_stop_the_others(
     assert not list(tmp_path.glob("*.failed"))
 
 
+def test_one_that_fails_takes_no_member_of_its_ensemble_with_it(tmp_path, monkeypatch):
+    for module in (scheduler, runner):
+        monkeypatch.setattr(module, "ensemble_size", lambda cell: 3)
+    monkeypatch.setattr(runner, "train_each", breaking(MemoryError()))
+    data = run(Grid(base=BASE, axes={"weight_decay": [0, 1, 5]}, seeds=2), tmp_path)
+    assert (data.status.sel(weight_decay=5) == FAILED).all()
+    assert (data.status.sel(weight_decay=[0, 1]) == DONE).all()
+
+
 def test_train_missing_says_what_could_not_be_trained(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "train_each", breaking(MemoryError()))
     with pytest.raises(WorkerError, match=r"1 of 2 networks could not be trained.*out of memory"):

@@ -16,7 +16,7 @@ from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached
 from grokscope.runs.trackers import tracking
-from grokscope.runs.train import train_each
+from grokscope.runs.train import Log, train_each
 from grokscope.sweeps.executors import Report
 from grokscope.training.compile import make_room, require_environment
 from grokscope.training.cost import work
@@ -108,39 +108,49 @@ def _train_batch(
             else:
                 outcomes.append(_finished(run))
         with tracking(log, missing) as tracked:
-            per_step = work(missing[0]) / max(missing[0].steps, 1) if missing else 0.0
-            training = train_each(
-                missing, lambda steps: advance(steps * per_step), tracked.log, size=size
-            )
-            left = dict(enumerate(missing))
-            while left:
-                ended = _next_ended(training, keep_weights)
-                if isinstance(ended, str):
-                    outcomes += [Outcome(cell, failure=ended) for cell in left.values()]
-                    break
-                place, run = ended
-                del left[place]
-                outcomes.append(_finished(_save(run, store)))
-                tracked.end(run)
+            for ended in _each_ended(missing, size, keep_weights, advance, tracked.log):
+                if isinstance(ended, Outcome):
+                    outcomes.append(ended)
+                else:
+                    outcomes.append(_finished(_save(ended, store)))
+                    tracked.end(ended)
         return outcomes
 
 
-def _next_ended(training: Iterator[tuple[int, Run]], keep_weights: bool) -> tuple[int, Run] | str:
-    """The next run to end, not yet stored, and its place; or why all that are left failed:
-    whatever is raised is no fault of the store.
+def _each_ended(
+    cells: list[Experiment],
+    size: int,
+    keep_weights: bool,
+    advance: Callable[[float], None],
+    log: Log,
+) -> Iterator[Run | Outcome]:
+    """Each run as it ends, not yet stored; or why it failed: whatever is raised is no fault of the
+    store. Of several that fail together each is tried again alone, for the fault may be of one, or
+    of their number.
 
     Raises:
-        WorkerError: if the tracker fails, whose fault is none of the runs'.
+        WorkerError: if `log` does, whose fault is none of the runs'.
     """
+    left = dict(enumerate(cells))
+    per_step = work(cells[0]) / max(cells[0].steps, 1) if cells else 0.0
     try:
-        place, run = next(training)
-        return place, run if keep_weights or _keeps(run) else without_weights(run)
+        for place, run in train_each(
+            cells, lambda steps: advance(steps * per_step), log, size=size
+        ):
+            ended = run if keep_weights or _keeps(run) else without_weights(run)
+            del left[place]
+            yield ended
     except WorkerError:
         raise
     except (Exception, SystemExit) as error:
+        if len(left) > 1:
+            for cell in left.values():
+                yield from _each_ended([cell], 1, keep_weights, advance, log)
+            return
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
-        return "out of memory" if is_memory else reason
+        for cell in left.values():
+            yield Outcome(cell, failure="out of memory" if is_memory else reason)
 
 
 def _keeps(run: Run) -> bool:
