@@ -26,10 +26,11 @@ from grokscope.runs.train import train_each
 from grokscope.sweeps.archive import archive, archived_run, export, load_sweep
 from grokscope.sweeps.diagram import DONE, grid_of
 from grokscope.sweeps.sweep import sweep
+from grokscope.training.compile import device_kinds
 from grokscope.training.cost import work
 from grokscope.training.ensemble import Ensemble, best_how, ensemble_key, ensemble_size
 from grokscope.training.networks import init_model, model_shapes
-from grokscope.training.speed import measure_speed
+from grokscope.training.speed import measure_speed, operations_of_step
 
 RESULTS = Path(__file__).parent.parent / "results"
 FIGURES = ("figure29", "figure7b", "figure30a", "figure7a", "figure14", "figure13")
@@ -37,6 +38,9 @@ MEASURED = ("figure3a", "figure7a", "figure7b", "figure29")
 MOST_BYTES = 16 * 2**20
 RESERVE = 60
 """Seconds for what follows training: what is in flight, and the exports."""
+
+H200_RATE = 60e12
+"""Operations a second in float32 of the accelerator that predictions are made for."""
 
 STEPS = 10
 """Steps that are timed, after as many that compile."""
@@ -101,6 +105,14 @@ def throughput(name, rate):
           f"products at {products / seconds / rate:.0%} of the best rate")  # fmt: skip
 
 
+def predict(name):
+    """Print how long the products of a sweep of two-layer networks take at an H200's rate."""
+    cells = [cell for _, cell in grid(name).cells()]
+    operations = sum(cell.steps * operations_of_step(cell) for cell in cells)
+    minutes = operations / H200_RATE / 60
+    print(f"{name}: {operations / 1e12:,.0f} TFLOP of products, {minutes:.1f} min at 60 TFLOP/s")
+
+
 def train_figure(name, out, seconds):
     """Train as much of a figure as some seconds allow, and leave an export."""
     sweep(grid(name), out / name, time_limit=seconds, workers=1, progress=False)
@@ -124,13 +136,15 @@ def main():
     )
     chosen = parser.parse_args()
     deadline = time.monotonic() + 60 * chosen.minutes - RESERVE
-    print(f"device {jax.devices()[0].device_kind}, JAX {jax.__version__}")
+    print(f"device {device_kinds()[0]}, JAX {jax.__version__}")
     print(f"scores differ from the CPU's by {check_scores():.1e}")
     began = time.monotonic()
     print(f"{check_phases(chosen.cells)} of {chosen.cells} shipped cells have the same phase, "
           f"in {time.monotonic() - began:.0f} s")  # fmt: skip
     rate = measure_speed().operations
     print(f"best product of matrices: {rate / 1e12:.2f} TFLOP/s")
+    for name in ("figure3a", "figure3b"):
+        predict(name)
     for name in chosen.sweeps:
         throughput(name, rate)
     for name in FIGURES if chosen.out else ():
