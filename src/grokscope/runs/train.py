@@ -154,8 +154,8 @@ def train_each(
     if not experiments:
         return
     require_environment()
-    members = [_member(place, experiment) for place, experiment in enumerate(experiments)]
-    active, waiting = members[:size], deque(members[len(members[:size]) :])
+    waiting = deque(enumerate(experiments))
+    active = [_member(*waiting.popleft()) for _ in experiments[:size]]
     how, checkpoints = how or best_how(len(active)), store if checkpoint_every else None
     states = [member.begin(checkpoints, checkpoint_every) for member in active]
     for member in active:
@@ -179,7 +179,7 @@ def train_each(
             advance(member.experiment.steps - member.step)
             yield member.place, member.finished(ensemble.state(place))
             if waiting:
-                active[place] = new = waiting.popleft()
+                active[place] = new = _member(*waiting.popleft())
                 state = new.begin(None, None)
                 ensemble.replace(place, new.experiment, new.dataset, state, new.step)
                 tiles = with_member(tiles, place, new.examples.tiles, how)
