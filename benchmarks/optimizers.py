@@ -38,8 +38,8 @@ def train_whole() -> None:
             steps=steps, measure_every=50,
         )  # fmt: skip
         run = train(cell, progress=False)
-        print(f"{name}, α = {fraction}, share {DECAYS_A_STEP[row]:g}, seed {seed}, {steps} steps: "
-              f"{run.phase().title}, test accuracy {float(run.final.test_accuracy):.2f}")  # fmt: skip
+        what = f"{name}, α = {fraction}, share {DECAYS_A_STEP[row]:g}, seed {seed}, {steps} steps"
+        print(f"{what}: {run.phase().title}, test accuracy {float(run.final.test_accuracy):.2f}")
 
 
 def main() -> None:
