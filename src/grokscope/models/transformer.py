@@ -239,10 +239,10 @@ class Transformer(Network):
             )
             x, h = (x[-1:], h[-1:]) if index == depth - 1 else (x, h)
             queries = (h @ block.query.T).reshape(*h.shape[:2], heads, -1)
-            scores = (queries[:, None] * keys).sum(axis=-1) * self._score_scale
-            weights = jax.nn.softmax(scores, axis=1)  # [query, key, example, head]
+            scores = jnp.einsum("qehi,kehi->qehk", queries, keys) * self._score_scale
+            weights = jax.nn.softmax(scores)
             weights = dropped(weights, 2 * depth + 1 + index) if everywhere else weights
-            mixed = (weights[..., None] * values).sum(axis=1).reshape(x.shape)
+            mixed = jnp.einsum("qehk,kehi->qehi", weights, values).reshape(x.shape)
             x = self._behind(block, x, mixed, index, dropped)
         return x[-1]
 
