@@ -14,12 +14,11 @@ import xarray as xr
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.grid import Grid
 from grokscope.progress import progress_bar
-from grokscope.runs.cache import Summaries
 from grokscope.runs.files import read_dataset
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.sweeps.archive import archived_run, load_sweep
-from grokscope.sweeps.diagram import DONE, as_dataset, grid_of
+from grokscope.sweeps.diagram import DONE, as_dataset, grid_of, look
 
 NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
 """Numbers that the page needs of every cell."""
@@ -94,42 +93,20 @@ def open_source(source: Path, grid: Grid | None = None) -> Source:
     return Source(lambda: data, archived)
 
 
-class _Look(NamedTuple):
-    """What was seen in a store."""
-
-    grid: Grid
-    found: Summaries
-    failed: dict[str, str]
-
-    def is_as(self, other: _Look) -> bool:
-        """Whether nothing has changed, which is quicker to tell than to make a dataset."""
-        is_alike = (self.grid, self.failed) == (other.grid, other.failed)
-        return is_alike and self.found.is_as(other.found)
-
-    def dataset(self) -> xr.Dataset:
-        """As `collect` makes it."""
-        return as_dataset(self.grid, self.found, self.failed)
-
-
 def _of_store(folder: Path, given: Grid | None) -> Source:
     """A store that may grow; if no grid is given, a larger one may be recorded in it meanwhile."""
     store = Store(folder, mend=False)
     grid = _with_axis(store.grid() if given is None else given)
 
-    def look(grid: Grid, advance: Callable[[int], None] = lambda runs: None) -> _Look:
-        grid = store.counted(grid)
-        found, failed = store.summaries(wanted=set(grid.digests), advance=advance), store.failures()
-        return _Look(grid, found, failed)
-
     with progress_bar("reading runs", grid.size, True, unit="runs") as advance:
-        looked = look(grid, advance)
-    seen = looked, looked.dataset()  # replaced at once: cells are read meanwhile
+        looked = look(grid, store, advance)
+    seen = looked, as_dataset(*looked)  # replaced at once: cells are read meanwhile
 
     def now() -> xr.Dataset:
         nonlocal seen
-        looked = look(store.grid() if given is None else given)
+        looked = look(store.grid() if given is None else given, store)
         if not looked.is_as(seen[0]):
-            seen = looked, looked.dataset()
+            seen = looked, as_dataset(*looked)
         return seen[1]
 
     def stored(cell: int, sweep: str | None = None) -> Run | None:

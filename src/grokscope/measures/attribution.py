@@ -26,8 +26,8 @@ class Attribution(NamedTuple):
 
     Attributes:
         memorizing: to the given label over the true one, on training examples whose given label is
-            wrong. Over all units it sums to the mean margin there, but for the
-            network's offset.
+            wrong. Over all units it sums to the mean margin there, but for the network's
+            offset.
         generalizing: to the label over the mean of all others, on test examples. Over all units it
             sums to the mean of that margin, but for the offset.
         steadiness: the mean over the standard deviation of what the unit adds to the given label

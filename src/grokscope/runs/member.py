@@ -77,7 +77,7 @@ class Member:
         """Whether it is to be measured at this step, and was not."""
         return self.step in self._scheduled and self.step not in self.measured
 
-    def begin(self, store: Store | None, checkpoint_every: int | None) -> State:
+    def begin(self, store: Store | None, checkpoint_every: int | None) -> State | None:
         """Prepare to train.
 
         Args:
@@ -85,7 +85,7 @@ class Member:
             checkpoint_every: steps between two checkpoints.
 
         Returns:
-            The state that it starts from.
+            The state that it starts from; None for new weights.
         """
         experiment, state = self.experiment, None
         self.step = experiment.first_step

@@ -20,7 +20,7 @@ from grokscope.runs.run import Run, require_trained_here
 from grokscope.runs.store import Store
 from grokscope.training.branch import branched
 from grokscope.training.ensemble import train_steps
-from grokscope.training.loop import State, prepare
+from grokscope.training.loop import State
 
 
 @in_own_precision
@@ -46,8 +46,10 @@ def state_at(experiment: Experiment, step: int, store: Store | None = None) -> S
 
 
 @in_own_precision
-def starting_state(experiment: Experiment, data: Dataset, store: Store | None = None) -> State:
-    """The state from which an experiment trains: new weights, or what its `start` says.
+def starting_state(
+    experiment: Experiment, data: Dataset, store: Store | None = None
+) -> State | None:
+    """The state that an experiment's `start` says; None if it trains from new weights.
 
     Args:
         experiment: what is trained.
@@ -59,7 +61,7 @@ def starting_state(experiment: Experiment, data: Dataset, store: Store | None = 
             none of its layers can be pruned so.
     """
     if experiment.start is None:
-        return prepare(experiment, data)[0]
+        return None
     earlier = state_at(experiment.earlier, experiment.first_step, store)
     if experiment.start.prune_by is not None:
         earlier = _pruned(earlier, experiment, data)

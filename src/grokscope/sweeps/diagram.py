@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import label
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES, is_reserved
+from grokscope.runs.cache import Summaries
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Summary
 from grokscope.sweeps.columns import measured
@@ -48,10 +50,27 @@ def collect(
     >>> collect(Grid(axes={"weight_decay": [0, 5]}), "no store").status.values.tolist()
     [[0], [0]]
     """
-    store = Store.of(store)
+    return as_dataset(*look(grid, Store.of(store), advance))
+
+
+class Look(NamedTuple):
+    """What a store has of a grid's cells: their summaries, and why some failed, by digest."""
+
+    grid: Grid
+    found: Summaries
+    failed: Mapping[str, str]
+
+    def is_as(self, other: Look) -> bool:
+        """Whether nothing has changed, which is quicker to tell than to make a dataset."""
+        is_alike = (self.grid, self.failed) == (other.grid, other.failed)
+        return is_alike and self.found.is_as(other.found)
+
+
+def look(grid: Grid, store: Store, advance: Callable[[int], None] = lambda runs: None) -> Look:
+    """What `collect` makes a dataset of."""
     grid = store.counted(grid)
     found = store.summaries(wanted=set(grid.digests), advance=advance)
-    return as_dataset(grid, found, store.failures())
+    return Look(grid, found, store.failures())
 
 
 def as_dataset(grid: Grid, found: Mapping[str, Summary], failed: Container[str]) -> xr.Dataset:

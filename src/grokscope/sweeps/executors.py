@@ -29,6 +29,7 @@ from loky.backend import get_context
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.interrupts import held
 from grokscope.training.compile import Compilation, compilation, configure_as, n_accelerators
+from grokscope.training.cost import of_slurm
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -125,13 +126,7 @@ class Workers:
 
 def n_cores() -> int:
     """Cores that this process may use, as affinity, containers and SLURM grant them."""
-    return max(1, min(cpu_count(), granted_by_slurm() or cpu_count()))
-
-
-def granted_by_slurm() -> int | None:
-    """Cores that SLURM says that a task may use; None outside of its jobs."""
-    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return int(granted) if granted.isdecimal() else None
+    return max(1, min(cpu_count(), of_slurm("CPUS_PER_TASK") or cpu_count()))
 
 
 def default_processes() -> int:

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from grokscope.errors import ConfigError
 from grokscope.models.precision import matrix_products
 from grokscope.runs.disk import file_system, locks_exclude
-from grokscope.sweeps.executors import granted_by_slurm, n_cores
+from grokscope.sweeps.executors import n_cores
 from grokscope.training.compile import compilation, device_kinds, require_environment
-from grokscope.training.cost import memory_bytes, present_bytes
+from grokscope.training.cost import memory_bytes, of_slurm, present_bytes
 from grokscope.training.speed import STEP_TO_PRODUCTS, measure_speed
 
 Facts = Mapping[str, Any]
@@ -106,9 +106,8 @@ def _devices() -> Part:
 def _cores() -> Part:
     present, allowed = os.cpu_count(), n_cores()
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    facts = {
-        "allowed": allowed, "present": present, "affinity": affinity, "slurm": granted_by_slurm(),
-    }  # fmt: skip
+    granted = of_slurm("CPUS_PER_TASK") or None
+    facts = {"allowed": allowed, "present": present, "affinity": affinity, "slurm": granted}
     if present is None or allowed >= present:
         return Part(facts)
     words = f"Of {present} cores {allowed} may be used here."

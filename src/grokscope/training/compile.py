@@ -205,9 +205,7 @@ def configure_as(chosen: Compilation, number: int | None = None) -> None:
             jax.config.update(f"jax_{make}_visible_devices", str(number))
     configure(chosen.threads, chosen.folder, chosen.options, chosen.device)
     if number is not None:
-        devices = (
-            jax.local_devices()
-        )  # the one GPU that it sees, or all accelerators of other kinds
+        devices = jax.local_devices()  # the one GPU that it sees, or all of another kind
         jax.config.update("jax_default_device", devices[number % len(devices)])
 
 

@@ -134,12 +134,12 @@ def memory_bytes() -> int | None:
     if (present := present_bytes()) is None:
         return None
     granted = [present, *_cgroup_limits()]
-    cores = _of_slurm("CPUS_ON_NODE")
-    megabytes = _of_slurm("MEM_PER_NODE"), _of_slurm("MEM_PER_CPU") * cores
+    cores = of_slurm("CPUS_ON_NODE")
+    megabytes = of_slurm("MEM_PER_NODE"), of_slurm("MEM_PER_CPU") * cores
     return min(granted + [number * 2**20 for number in megabytes if number])
 
 
-def _of_slurm(name: str) -> int:
+def of_slurm(name: str) -> int:
     """A number that SLURM tells its jobs; 0 outside of them, and where all may be used."""
     text = os.environ.get(f"SLURM_{name}", "")
     return int(text) if text.isdecimal() else 0
