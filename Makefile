@@ -8,11 +8,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
 
-test: .venv/test  ## the default test suite: five to fifteen minutes on two cores
+test: .venv/test  ## the tests of three seconds each at most: five minutes on two cores
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-slow: .venv/test  ## the tests that train for minutes
-	$(BIN)/python -m pytest -n 2 -m slow
+slow: .venv/test  ## the others: trainings, clusters, kills, browsers, the pages' shell examples
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 
 torch: .venv/test .venv/torch  ## the tests that need PyTorch, a large package
 	$(BIN)/python -m pytest -n 2 tests/runs/test_elsewhere.py tests/analysis/test_predictions.py \

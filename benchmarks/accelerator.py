@@ -19,7 +19,8 @@ import numpy as np
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, measure
+from grokscope.measures.examples import Examples
+from grokscope.measures.together import measure
 from grokscope.models.network import arrays_of
 from grokscope.paper.grids import grid
 from grokscope.runs.train import train_each
@@ -50,7 +51,8 @@ def trained(cells):
     """The runs of cells of any shapes, those of one shape together."""
     for _, alike in groupby(sorted(cells, key=lambda c: str(ensemble_key(c))), ensemble_key):
         alike = [*alike]
-        yield from (run for _, run in train_each(alike, size=ensemble_size(alike[0])))
+        for ended in train_each(alike, size=ensemble_size(alike[0])):
+            yield from (run for _, run in ended)
 
 
 def check_phases(n_cells):
@@ -69,8 +71,8 @@ def check_scores():
     found = []
     for device in (jax.devices()[0], jax.devices("cpu")[0]):
         with jax.default_device(device):
-            examples = Examples(data, experiment.model.widest)
-            found.append(measure(init_model(experiment), examples, experiment).scores)
+            examples = Examples(data, experiment)
+            found.append(measure(init_model(experiment), examples).scores)
     return max(abs(a / b - 1) for a, b in zip(*(f.values() for f in found), strict=True) if b)
 
 

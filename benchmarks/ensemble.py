@@ -10,8 +10,10 @@ import numpy as np
 from common import report, sgemm_rate, step_seconds
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, matrices, measure_together
+from grokscope.measures.examples import Examples
+from grokscope.measures.scores import matrices
 from grokscope.measures.spectrum import ipr_over
+from grokscope.measures.together import measure_together
 from grokscope.models.network import named_arrays, vector_matrices
 from grokscope.training.ensemble import Ensemble
 from grokscope.training.members import member, stacked
@@ -43,20 +45,20 @@ print(f"a network's step: alone {alone * 1e3:.1f} ms, of eight in turn {in_turn 
 report("ensemble of 8, in turn / one by one", in_turn / alone, 1.2)
 print(f"ensemble of 8, at once / one by one: {at_once / alone:.2f}")
 
-examples = [Examples(data, base.model.width) for data in datasets] * 4
+examples = [*map(Examples, datasets, cells)] * 4
 cells = cells * 4
 networks = [Ensemble([c], [d], [None], [0], "alone").models
             for c, d in zip(cells, datasets * 4, strict=True)]  # fmt: skip
 models, tiles = stacked(networks, "in turn"), stacked([e.tiles for e in examples], "in turn")
-wanted = dict(enumerate(zip(examples, cells, strict=True)))
+wanted = dict(enumerate(examples))
 
 
 def on_host():
     """The measurements of all as they were made before: network by network."""
-    for place, (some, cell) in wanted.items():
+    for place, some in wanted.items():
         model = member(models, place, "in turn")
         arrays = named_arrays(model)
-        some.scores(model, cell.loss)
+        some.scores(model)
         [np.linalg.norm(array) for array in matrices(arrays).values()]
         [ipr_over(arrays[name], some.dataset.group) for name in vector_matrices(model)]
 

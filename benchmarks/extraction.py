@@ -7,13 +7,9 @@ import time
 
 from common import report, seconds
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.attribution import attribution_summaries
-from grokscope.measures.extraction import extraction_scores
-from grokscope.measures.logits import rule_scores
-from grokscope.measures.scores import Examples
-from grokscope.measures.symmetricity import symmetricities
-from grokscope.measures.table import network_measures, of_network
-from grokscope.measures.vote import vote_scores
+from grokscope.measures.examples import Examples
+from grokscope.measures.table import network_measures
+from grokscope.measures.together import of_network
 from grokscope.runs.extraction import extraction_curve
 from grokscope.runs.train import train, train_ensemble
 
@@ -22,7 +18,7 @@ CURVE, ONE, SHARE = 2, 0.050, 0.05
 
 run = train(Experiment(train_fraction=0.5, corruption_fraction=0.35, steps=600), progress=False)
 experiment, network = run.experiment, run.network
-examples = Examples(run.data, experiment.model.widest)
+examples = Examples(run.data, experiment)
 
 began = time.perf_counter()
 curve = extraction_curve(run)
@@ -34,19 +30,22 @@ print(f"{run.phase().title}; test accuracy with one frequency a unit: {said}")
 print(f"extraction curve with controls {again:.2f} s; {first:.2f} s at first, with compiling")
 report("extraction curve with controls / 2 s", again / CURVE, 1)
 
-SOURCES = {
-    "extraction": lambda: extraction_scores(network, examples, experiment),
-    "vote": lambda: vote_scores(examples, experiment),
-    "restricted loss": lambda: rule_scores(network, examples, experiment),
-    "symmetricity": lambda: symmetricities(network, examples, experiment),
-    "attribution": lambda: attribution_summaries(network, examples, experiment),
+NAMES = {
+    "extraction": "extracted_test_accuracy",
+    "vote": "vote_test_accuracy",
+    "restricted loss": "restricted_test_loss",
+    "symmetricity": "gradient_symmetricity",
+    "attribution": "memorizing_half",
 }
-times = {name: seconds(source, 7) for name, source in SOURCES.items()}
+times = {
+    title: seconds(lambda name=name: of_network(network, examples, [name]), 7)
+    for title, name in NAMES.items()
+}
 print(", ".join(f"{name} {taken * 1e3:.1f} ms" for name, taken in times.items()))
 for name in ("restricted loss", "symmetricity"):
     report(f"{name} at p = 97 / 50 ms", times[name] / ONE, 1)
 
-everything = seconds(lambda: of_network(network, examples, experiment, [*network_measures()]), 7)
+everything = seconds(lambda: of_network(network, examples, [*network_measures()]), 7)
 cell = Experiment(corruption_fraction=0.35, settle=True)
 train_ensemble([cell.replace(seed=1)])  # compiles
 began = time.perf_counter()

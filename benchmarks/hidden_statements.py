@@ -8,8 +8,8 @@ Trains 39 networks of 600 steps (about six minutes on a core of 110 GFLOP/s).
 import numpy as np
 
 import grokscope as gs
-from grokscope.measures.scores import Examples
-from grokscope.measures.table import of_network
+from grokscope.measures.examples import Examples
+from grokscope.measures.together import of_network
 
 SEEDS = range(3)
 WIDTHS = 125, 250, 500, 1000, 2000
@@ -26,8 +26,7 @@ def trained(seed: int, **settings: object) -> gs.Run:
 
 def extracted(run: gs.Run) -> dict[str, float]:
     """Test accuracy of the extracted network, and of the vote."""
-    examples = Examples(run.data, run.experiment.model.widest)
-    return of_network(run.network, examples, run.experiment, EXTRACTED)
+    return of_network(run.network, Examples(run.data, run.experiment), EXTRACTED)
 
 
 def mean(values: list[float]) -> str:

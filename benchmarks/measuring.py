@@ -6,14 +6,15 @@ One thread. A measurement evaluates all pairs: a product of [p², N] and [N, p],
 from common import our_steps, report, sgemm_rate, step_seconds
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, measure
+from grokscope.measures.examples import Examples
+from grokscope.measures.together import measure
 from grokscope.training.networks import init_model
 
 experiment = Experiment(batch_size=256, corruption_fraction=0.35).with_batch_size(8)
 data, model = make_dataset(experiment), init_model(experiment)
-examples = Examples(data, experiment.model.width)
+examples = Examples(data, experiment)
 step, once = step_seconds(
-    our_steps(experiment, 2000), (lambda: measure(model, examples, experiment), 1), repeats=20
+    our_steps(experiment, 2000), (lambda: measure(model, examples), 1), repeats=20
 )
 product = 2 * len(data.inputs) * data.n_labels * experiment.model.width / sgemm_rate()
 print(

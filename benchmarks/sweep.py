@@ -11,21 +11,23 @@ import numpy as np
 from grokscope import Experiment, Grid, digest
 from grokscope.runs.compact import without_weights
 from grokscope.runs.store import Store
-from grokscope.runs.summaries import signature, summarize
+from grokscope.runs.summaries import Cached
 from grokscope.runs.train import train
 from grokscope.sweeps.executors import local_pool
-from grokscope.sweeps.scheduler import Outcome, Scheduler, train_cells
+from grokscope.sweeps.scheduler import Scheduler
 from grokscope.sweeps.sweep import sweep
+from grokscope.sweeps.task import Outcome, train_cells
 from grokscope.training.compile import configure
 from grokscope.training.cost import work
 from grokscope.training.ensemble import seconds_per_work
 
 CELLS = 10_000
 TEN_SECONDS = Experiment(corruption_fraction=0.35, measure_every=50)
+NOTHING = Cached([], "", {})
 
 
 def nothing(experiments, store, keep_weights, report):
-    return [Outcome(experiment, {}, []) for experiment in experiments]
+    return [Outcome(experiment, NOTHING) for experiment in experiments]
 
 
 def stored_at_once(experiments, store, keep_weights, report):
@@ -34,7 +36,7 @@ def stored_at_once(experiments, store, keep_weights, report):
     outcomes = []
     for experiment in experiments:
         run = Store(store).save(replace(template, experiment=experiment))
-        outcomes.append(Outcome(experiment, summarize(run), signature(run.path)))
+        outcomes.append(Outcome(experiment, Cached.of(run)))
     return outcomes
 
 
@@ -81,7 +83,7 @@ def second_worker(folder):
         with local_pool(workers) as pool:
             outcomes = list(Scheduler(cells, Store(folder / str(workers)), pool).run())
         seconds[workers] = time.perf_counter() - began
-        each = np.mean([outcome.summary["seconds"] for outcome in outcomes])
+        each = np.mean([outcome.entry.summary["seconds"] for outcome in outcomes])
         print(f"{workers} worker(s): {seconds[workers]:.1f} s for {len(cells)} of {each:.1f} s")
     print(f"two workers against one: {seconds[1] / seconds[2]:.2f} × (≥ 1.9)")
 
@@ -105,7 +107,7 @@ def machinery(folder):
     store.mkdir()
     with local_pool(2) as pool:
         made = list(Scheduler(cells, Store(store), pool, train=stored_at_once).run())
-    Store(store).summaries({digest(o.experiment): (o.mark, o.summary) for o in made})
+    Store(store).summaries({digest(o.experiment): o.entry for o in made})
     began = time.perf_counter()
     data = sweep(grid, store, workers=1, progress=False)
     seconds = time.perf_counter() - began
@@ -129,7 +131,7 @@ def compilations(folder):
         store.mkdir()
         cells = [cell for _, cell in Grid(base=base, axes=axes).cells()]
         with local_pool(2) as pool:
-            assert all(o.summary for o in Scheduler(cells, Store(store), pool, train=counted).run())
+            assert all(o.entry for o in Scheduler(cells, Store(store), pool, train=counted).run())
         notes = [path.read_text().split() for path in store.glob("compiled-*")]
         loops, misses = zip(*notes, strict=True)
         print(f"{title} cache: training loops a worker {', '.join(loops)} (1); "

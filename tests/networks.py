@@ -27,3 +27,9 @@ def logits_of(network, inputs):
 @jax.jit
 def _logits(network, inputs):
     return network(inputs)
+
+
+def numbers(source, network, examples):
+    """What a source of `network_measures` says of a network, as floats by name."""
+    found = source(network, examples.material, examples.experiment.loss)
+    return {name: float(value) for name, value in found.items()}

@@ -63,6 +63,7 @@ WITH_SHELL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_SHELL, ids=name)
 def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
     """In order, in one folder a page; a block that begins "# NAME" is that file."""

@@ -3,6 +3,7 @@
 import ast
 import re
 import types
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,17 @@ def test_the_house_has_few_rooms_and_floors_and_each_room_its_floor():
     assert len(rooms - {"__pycache__"}) <= 18, sorted(rooms)
     assert len(FLOORS) <= 12
     assert {name[0] for name, _ in modules()} - set(FLOOR) == {"__init__", "__main__"}
+
+
+BENCHMARKS = sorted((SOURCE.parents[1] / "benchmarks").glob("*.py"))
+
+
+@pytest.mark.parametrize("script", BENCHMARKS, ids=lambda script: script.name)
+def test_what_a_benchmark_imports_is_there(script):
+    for node in ast.walk(ast.parse(script.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("grokscope"):
+            names = {alias.name for alias in node.names}
+            assert names <= {*dir(import_module(node.module))}
 
 
 def test_architectures_do_not_import_each_other():

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CALLS = """
 import grokscope as gs
 from grokscope.analysis.label_audit import audit
@@ -51,6 +53,7 @@ for call in (
 """
 
 
+@pytest.mark.slow
 def test_a_wrong_type_gets_one_line(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-c", CALLS], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -56,6 +56,7 @@ def test_the_split_seed_decides_which_are_together():
     assert folds[0] == folds[1] != folds[2]
 
 
+@pytest.mark.slow
 def test_wrong_labels_of_residues_are_found_out_of_sample(coexisting):
     found = audit(coexisting, folds=5, progress=False)
     n = coexisting.data.n_train

@@ -126,6 +126,7 @@ def own():
     return train(experiment.replace(width=16, train_fraction=0.5), progress=False)
 
 
+@pytest.mark.slow
 def test_without_the_truth_nothing_is_called_wrong(own, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     found = audit(own, progress=False)
@@ -178,6 +179,7 @@ def test_runs_that_cannot_be_audited_are_refused(coexisting):
         audit(without_weights(coexisting))
 
 
+@pytest.mark.slow
 def test_the_command_lists_draws_and_prints_json(coexisting, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = Store(tmp_path).save(coexisting).path

@@ -48,6 +48,7 @@ def test_train_prints_phase_accuracies_and_path(here, capsys):
     assert any(phase in out for phase in ("confusion", "memorization", "coexistence"))
 
 
+@pytest.mark.slow
 def test_no_number_is_cut_on_any_terminal(here, capsys, monkeypatch):
     name = train(capsys)["digest"]
     monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
@@ -111,6 +112,7 @@ def test_toml_file_with_options_on_top(here, capsys):
     assert summary["experiment"] == experiment.replace(steps=5).model_dump()
 
 
+@pytest.mark.slow
 def test_show_and_prune_draw_pictures(here, capsys):
     name = train(capsys)["digest"][:8]
     assert call("show", name, "--neurons", "1,2", "--out", "a/show.svg") == 0
@@ -228,6 +230,7 @@ words = st.one_of(
 names = st.sampled_from(sorted(p.name.replace("_", "-") for p in setting_options()))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(names, words, max_size=4), st.booleans())
 def test_random_settings_never_give_a_traceback(capsys, options, joined):

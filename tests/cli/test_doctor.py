@@ -19,6 +19,7 @@ def call(capsys, *arguments):
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="cores cannot be chosen")
 def test_on_one_core_it_says_so_and_leaves_nothing_behind(tmp_path):
     core = min(os.sched_getaffinity(0))
@@ -43,6 +44,7 @@ def test_on_one_core_it_says_so_and_leaves_nothing_behind(tmp_path):
     assert not ran.stderr
 
 
+@pytest.mark.slow
 def test_a_variable_that_keeps_jax_from_starting_is_told_once(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-m", "grokscope", "doctor"], cwd=tmp_path, capture_output=True, text=True,

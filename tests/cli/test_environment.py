@@ -22,6 +22,7 @@ weight_decay = [0, 1]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [SMALL, ["sweep", "grid.toml"]], ids=["train", "sweep"])
 @pytest.mark.parametrize(
     ("name", "value"),

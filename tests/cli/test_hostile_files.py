@@ -136,6 +136,7 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 def test_no_command_that_looks_at_a_document_runs_its_code(hostile, capsys):
     shutil.copy("sweep.nc", "figure3a.nc")
     run = next(Path("runs").glob("*.nc"))

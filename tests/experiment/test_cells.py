@@ -73,6 +73,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "cache" / "grokscope" / "cells"
 
 
+@pytest.mark.slow
 def test_functions_and_networks_of_the_script_that_runs(tmp_path, cache):
     (tmp_path / "script.py").write_text(SCRIPT + USE)
     ran = subprocess.run(
@@ -84,6 +85,7 @@ def test_functions_and_networks_of_the_script_that_runs(tmp_path, cache):
     assert "SHIFT = 2" in sources[1] or "SHIFT = 2" in sources[0]
 
 
+@pytest.mark.slow
 def test_functions_and_networks_of_a_notebook_s_cells(tmp_path):
     cells = [nbformat.v4.new_code_cell(source) for source in (SCRIPT, USE)]
     notebook = nbformat.v4.new_notebook(cells=cells)

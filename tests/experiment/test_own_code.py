@@ -367,6 +367,7 @@ def test_runs_and_sweeps_of_data_without_a_hash_open_as_they_did(module, tmp_pat
     assert Grid.from_toml(grid.to_toml()).digests == (grokscope.digest(old),)
 
 
+@pytest.mark.slow
 def test_every_kind_sweeps_in_other_processes(module):
     base = BASE.replace(
         operation=f"{module}:squares", corruption=f"{module}:shifted", model=f"{module}:Sum",
@@ -378,6 +379,7 @@ def test_every_kind_sweeps_in_other_processes(module):
     assert digest(again) == digest(base)
 
 
+@pytest.mark.slow
 def test_a_run_opens_without_its_code_and_trains_only_with_it(module, tmp_path):
     experiment = BASE.replace(operation=f"{module}:squares")
     path = train(experiment, "runs", progress=False).path

@@ -109,6 +109,7 @@ WORDS = {"optimizer": ["adam", "sgd", "adamw"], "corruption_fraction": [0, 0.1, 
 """Between words lies nothing, so that no gap is filled."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "shape"), [(1, AXES), (3, AXES), (1, WORDS)])
 def test_its_phases_are_the_package_s_for_any_thresholds(open_page, tmp_path, seeds, shape):
     data = sweep(seeds, shape=shape)
@@ -152,6 +153,7 @@ def center(tab, column, row, panel=0):
     )
 
 
+@pytest.mark.slow
 def test_hover_click_pin_compare_and_share(open_page, trained, tmp_path):
     store, grid = trained
     source = open_source(store)
@@ -186,6 +188,7 @@ def test_hover_click_pin_compare_and_share(open_page, trained, tmp_path):
     assert tab.evaluate("state.pins") == [1, 5]
 
 
+@pytest.mark.slow
 def test_a_tap_pins_and_the_next_one_unpins(open_page, tmp_path):
     tab = open_page(written(tmp_path, sweep(1, missing=0)), has_touch=True)
     for n_pinned in (1, 0, 1):
@@ -253,6 +256,7 @@ def test_colours_follow_the_reader_s_scheme(open_page, tmp_path, scheme):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
 def test_nothing_keeps_out_who_cannot_see_or_point(open_page, kept, tmp_path, scheme, width):
@@ -314,6 +318,7 @@ def serve():
         server.server_close()
 
 
+@pytest.mark.slow
 def test_a_served_page_follows_a_sweep_that_runs(open_page, serve, tmp_path):
     base = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
     axes = {"train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
@@ -327,6 +332,7 @@ def test_a_served_page_follows_a_sweep_that_runs(open_page, serve, tmp_path):
     until(tab, f"{LINES}('curves') === 3")
 
 
+@pytest.mark.slow
 def test_a_pinned_cell_whose_weights_were_kept_is_seen_over_time(open_page, tmp_path):
     base = Experiment(
         steps=20, measure_every=10, modulus=11, width=12, keep_weights="log:4",
@@ -356,6 +362,7 @@ def test_a_pinned_cell_whose_weights_were_kept_is_seen_over_time(open_page, tmp_
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_where_no_grid_is_named_the_page_grows_with_its_store(open_page, serve, tmp_path):
     base = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
     axes = {"train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
@@ -402,6 +409,7 @@ def test_the_store_stays_as_it_is_whatever_is_in_it(trained, tmp_path):
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_cells_read_at_once_do_not_end_the_process(trained):
     source = open_source(trained[0])
     with ThreadPoolExecutor(8) as pool:
@@ -517,6 +525,7 @@ def test_it_serves_its_store_and_nothing_else(serve, trained):
     assert status("overview", "localhost:80")[0] == 200
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page_or_serves_until_it_is_told(trained, tmp_path, monkeypatch):
     store, _ = trained
     monkeypatch.chdir(tmp_path)
@@ -551,6 +560,7 @@ def test_no_pin_has_the_colour_of_a_phase(open_page, tmp_path):
     assert not pins & set(PHASE_COLORS.values())
 
 
+@pytest.mark.slow
 def test_a_first_look_shows_two_cells_of_different_phases(open_page, trained, tmp_path):
     source = open_source(trained[0])
     cells = {cell: details(source.run(cell)) for cell in range(8)}
@@ -565,6 +575,7 @@ def test_a_first_look_shows_two_cells_of_different_phases(open_page, trained, tm
     assert again.locator("#pins button").count() == 0, "as the reader left it"
 
 
+@pytest.mark.slow
 def test_another_sweep_on_the_same_port_is_not_taken_for_the_first(open_page, trained, tmp_path):
     source, axes = open_source(trained[0]), {"weight_decay": [0, 5], "train_fraction": [0.5, 0.7]}
     other = Grid(
@@ -616,6 +627,7 @@ def test_cells_can_be_coloured_by_what_the_sweep_has_a_number_of():
     assert len({row["label"] for row in shown["measures"]}) == len(names)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_a_measure_chosen_by_keyboard_colours_the_cells(open_page, tmp_path, width, scheme):
     data = measured_sweep()
@@ -690,6 +702,7 @@ def test_a_cell_of_a_wide_network_stays_small():
     assert len(json.dumps(shown)) < 300_000
 
 
+@pytest.mark.slow
 def test_neurons_and_wrong_labels_are_drawn_of_cells_with_weights(open_page, kept, tmp_path):
     cells = {0: details(kept.run(0)), 1: details(without_weights(kept.run(1)))}
     tab = open_page(written(tmp_path, kept.dataset(), cells) + "#pins=0.1")

@@ -21,6 +21,7 @@ from grokscope.sweeps.diagram import as_dataset
 BASE = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("side", "gap"), [(8, 0.5), (200, 0)])
 def test_colours_of_many_small_cells_are_not_mixed_with_what_lies_between(
     open_page, tmp_path, side, gap

@@ -16,14 +16,14 @@ from grokscope.measures.attribution import (
     attribution_summaries,
     half_of,
 )
+from grokscope.measures.examples import Examples
 from grokscope.measures.pruning import pruning_curve
-from grokscope.measures.scores import Examples
 from grokscope.models.network import Network
 from grokscope.models.two_layer import TwoLayer
 from grokscope.runs.pruning import prune
 from grokscope.runs.run import Run
 from grokscope.runs.train import train
-from networks import logits_of, random_network
+from networks import logits_of, numbers, random_network
 from reference import weights64
 
 NOISY = Experiment(corruption_fraction=0.4).replace(modulus=7, width=12)
@@ -145,7 +145,7 @@ def test_summaries_are_of_the_last_layer_and_correlate_with_ipr_by_ranks():
             ipr += (power**2).sum(axis=1) / power.sum(axis=1) ** 2 / 3
     live = np.arange(12) != 3
     ranks = [np.argsort(np.argsort(values[live])) for values in (ipr, memorizing)]
-    found = attribution_summaries(network, Examples(data, 12), experiment)
+    found = numbers(attribution_summaries, network, Examples(data, experiment))
     assert found["memorizing_half"] == half_of(memorizing)
     assert found["memorizing_by_ipr"] == pytest.approx(np.corrcoef(ranks)[0, 1])
 
@@ -160,11 +160,11 @@ def test_summaries_are_of_the_last_layer_and_correlate_with_ipr_by_ranks():
 )
 def test_which_summaries_a_network_has(name, names):
     experiment, network, data, _ = made(name)
-    examples = Examples(data, experiment.model.widest)
-    found = attribution_summaries(network, examples, experiment)
+    examples = Examples(data, experiment)
+    found = numbers(attribution_summaries, network, examples)
     assert {name for name in found if name.startswith("memorizing")} == names
     assert bool(found) == bool(names)
-    assert attribution_summaries(Network(), examples, experiment) == {}
+    assert numbers(attribution_summaries, Network(), examples) == {}
 
 
 @pytest.fixture(scope="module")

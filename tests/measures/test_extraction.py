@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from grokscope.data.dataset import complete, make_dataset
 from grokscope.data.groups import group_of
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.extraction import EXTRACTED, Waves, extracted, extraction_scores
-from grokscope.measures.scores import Examples, measured_layers
+from grokscope.measures.examples import Examples
+from grokscope.measures.extraction import Waves, extracted, extraction_scores
+from grokscope.measures.scores import measured_layers
 from grokscope.measures.vote import vote_logits
 from grokscope.models.analytic import analytic_network
 from grokscope.models.network import named_arrays, with_arrays
-from networks import random_network
+from networks import numbers, random_network
 from reference import accuracy, weights64
 
 P = 7
@@ -220,23 +221,26 @@ def logits_of(network, data):
     return (U.T[data.inputs[:, 0]] + V.T[data.inputs[:, 1]]) ** 2 @ W.T
 
 
+NAMES = "test_accuracy", "corrupted_accuracy", "corrected_accuracy"
+
+
 @pytest.mark.parametrize("name", ["relu", "multiplication", "tied"])
 def test_scores_are_those_of_the_network_of_one_frequency(name):
     experiment = experiment_of(name)
     network, data = random_network(experiment), make_dataset(experiment)
-    examples = Examples(data, experiment.model.widest)
+    examples = Examples(data, experiment)
     single = extracted(network, group_of(experiment.task, None).shift_order)
     predicted = np.asarray(single(jnp.asarray(data.inputs))).argmax(axis=1)
     is_right, test, wrong = predicted == data.given_labels, ~data.is_train, data.is_corrupted
     expected = is_right[test], is_right[wrong], (predicted == data.true_labels)[wrong]
-    found = extraction_scores(network, examples, experiment)
+    found = numbers(extraction_scores, network, examples)
     assert found == {
         f"extracted_{name}": pytest.approx(values.mean())
-        for name, values in zip(EXTRACTED, expected, strict=True)
+        for name, values in zip(NAMES, expected, strict=True)
     }
 
 
 def test_a_network_without_vectors_has_no_extraction():
     experiment = complete(Experiment(task="plain_data:features", model="image_mlp", width=8))
-    examples = Examples(make_dataset(experiment), 8)
-    assert extraction_scores(random_network(experiment), examples, experiment) == {}
+    examples = Examples(make_dataset(experiment), experiment)
+    assert numbers(extraction_scores, random_network(experiment), examples) == {}

@@ -7,11 +7,11 @@ import pytest
 from grokscope.data.dataset import complete, make_dataset
 from grokscope.data.groups import group_of
 from grokscope.experiment.experiment import Experiment
+from grokscope.measures.examples import Examples
 from grokscope.measures.logits import KEY_POWER, losses_of, rule_of, rule_scores, scores_of
-from grokscope.measures.scores import Examples
 from grokscope.models.analytic import analytic_network, logit_terms
 from grokscope.models.two_layer import TwoLayer
-from networks import logits_of, random_network
+from networks import logits_of, numbers, random_network
 from plain import cross_entropy, mse
 
 NOISY = Experiment(corruption_fraction=0.3)
@@ -94,9 +94,9 @@ def test_both_parts_are_projections_on_waves_of_two_frequencies(operation, p, sc
     angle = 2 * np.pi * (place[inputs].sum(axis=1)[:, None] - place) / len(order)
     noise = np.random.default_rng(1).normal(size=(p * p, p))
     logits = (noise + scale * np.cos(angle)).astype(np.float32)
-    rule = rule_of(logits, sums_in(order, inputs))
+    rule = rule_of(jnp.asarray(logits), sums_in(order, inputs), len(order))
     key = key_of(logits, inputs, order)
-    assert rule.key_frequencies.tolist() == key
+    assert np.flatnonzero(rule.is_key).tolist() == sorted(key)
     restricted, excluded = by_definition(logits, inputs, order, key)
     np.testing.assert_allclose(rule.restricted, restricted, atol=1e-5)
     np.testing.assert_allclose(rule.excluded, excluded, atol=1e-5)
@@ -111,7 +111,7 @@ def test_pairs_with_a_zero_stay_as_they_are_in_multiplication():
         group_of(NOISY.replace(operation="multiplication", modulus=7).task, None).shift_order,
     )
     logits = np.random.default_rng(0).normal(size=(49, 7)).astype(np.float32)
-    rule = rule_of(logits, sums_in(order, inputs))
+    rule = rule_of(jnp.asarray(logits), sums_in(order, inputs), len(order))
     has_zero = (inputs == 0).any(axis=1)
     np.testing.assert_array_equal(rule.restricted[has_zero], logits[has_zero])
     np.testing.assert_array_equal(rule.excluded[has_zero], logits[has_zero])
@@ -128,9 +128,9 @@ def test_of_the_analytic_network_it_is_three_of_nine_terms(p, width, monkeypatch
     network, inputs = analytic_network(p, width), all_pairs(p)
     terms = logit_terms(inputs, p, width)
     logits = logits_of(network, inputs)
-    monkeypatch.setattr("grokscope.measures.logits.KEY_POWER", 1 - 1e-9)  # all that it has
-    rule = rule_of(logits, inputs.sum(axis=1) % p)
-    assert sorted(rule.key_frequencies.tolist()) == list(range(1, (p + 1) // 2))
+    monkeypatch.setattr("grokscope.measures.logits.KEY_POWER", 1 - 1e-5)  # all that it has
+    rule = rule_of(jnp.asarray(logits), inputs.sum(axis=1) % p, p)
+    assert np.flatnonzero(rule.is_key).tolist() == list(range(1, (p + 1) // 2))
     expected = terms["m+n-q"] + terms["m+n+q"] + terms["-q"]
     np.testing.assert_allclose(rule.restricted, expected, atol=1e-5)
     # Of the three, -q is the mean over all pairs, which restricted logits keep; excluded ones too.
@@ -152,15 +152,15 @@ def network_of(frequencies, p, width, seed=0):
 def test_key_frequencies_of_a_network_made_of_some_are_these(frequencies):
     p = 11
     network, inputs = network_of(frequencies, p, 40), all_pairs(p)
-    rule = rule_of(logits_of(network, inputs), inputs.sum(axis=1) % p)
-    assert sorted(rule.key_frequencies.tolist()) == frequencies
+    rule = rule_of(jnp.asarray(logits_of(network, inputs)), inputs.sum(axis=1) % p, p)
+    assert np.flatnonzero(rule.is_key).tolist() == frequencies
 
 
 @pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
 def test_losses_are_means_over_their_examples(loss):
     experiment = NOISY.replace(modulus=7, width=12, loss=loss)
     data, network = make_dataset(experiment), random_network(experiment)
-    found = rule_scores(network, Examples(data, 12), experiment)
+    found = numbers(rule_scores, network, Examples(data, experiment))
     logits = logits_of(network, data.inputs)
     key = key_of(logits, data.inputs, np.arange(7))
     restricted, excluded = by_definition(logits, data.inputs, np.arange(7), key)
@@ -184,15 +184,15 @@ def test_losses_are_means_over_their_examples(loss):
 
 def test_without_wrong_labels_their_losses_are_missing_and_without_residues_all_are():
     experiment = Experiment().replace(modulus=7, width=12)
-    found = rule_scores(
-        random_network(experiment), Examples(make_dataset(experiment), 12), experiment
+    found = numbers(
+        rule_scores, random_network(experiment), Examples(make_dataset(experiment), experiment)
     )
     missing = {name for name, value in found.items() if np.isnan(value)}
     assert missing == {name for name in found if "corrected" in name or "corrupted" in name}
     assert len(missing) == 3
     others = complete(Experiment(task="plain_data:features", model="image_mlp", width=8))
-    examples = Examples(make_dataset(others), 8)
-    assert rule_scores(random_network(others), examples, others) == {}
+    examples = Examples(make_dataset(others), others)
+    assert numbers(rule_scores, random_network(others), examples) == {}
 
 
 def test_scores_of_logits_are_those_of_the_network():
@@ -200,7 +200,7 @@ def test_scores_of_logits_are_those_of_the_network():
     data, network = make_dataset(experiment), random_network(experiment)
     logits = logits_of(network, data.inputs)
     ours = scores_of(logits, data, "cross_entropy")
-    assert ours == pytest.approx(Examples(data, 12).scores(network, "cross_entropy"), rel=1e-5)
+    assert ours == pytest.approx(Examples(data, experiment).scores(network), rel=1e-5)
     alone = [cross_entropy(logits[[i]], data.given_labels[[i]]) for i in range(len(logits))]
     np.testing.assert_allclose(
         losses_of(logits, data.given_labels, "cross_entropy"), alone, rtol=1e-4, atol=1e-6

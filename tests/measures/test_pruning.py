@@ -52,6 +52,7 @@ def test_curve_equals_masked_networks(activation, loss):
     )
 
 
+@pytest.mark.slow
 def test_curve_equals_masked_networks_at_the_papers_size():
     run = train(Experiment(corruption_fraction=0.35, steps=200, measure_every=200), progress=False)
     data, model = run.data, run.network

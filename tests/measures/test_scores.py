@@ -4,9 +4,10 @@ import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, measure, measure_together
+from grokscope.measures.examples import Examples
 from grokscope.measures.spectrum import ipr_over, mean_ipr, neuron_ipr
 from grokscope.measures.table import scores as table_scores
+from grokscope.measures.together import measure, measure_together
 from grokscope.models.network import named_arrays, vector_matrices, with_arrays
 from grokscope.models.two_layer import TwoLayer
 from grokscope.training.members import stacked
@@ -22,7 +23,7 @@ def test_scores_equal_evaluating_each_subset(activation, loss):
     )
     data = make_dataset(experiment)
     model = TwoLayer.init(jax.random.key(3), 23, 23, width=300, activation=activation)
-    scores = Examples(data, 300).scores(model, loss)
+    scores = Examples(data, experiment).scores(model)
     expected = dense_scores(*weights64(model), data, activation, loss)
     assert set(scores) == set(table_scores())
     for name, value in expected.items():
@@ -30,9 +31,9 @@ def test_scores_equal_evaluating_each_subset(activation, loss):
 
 
 def test_empty_subsets_are_missing_and_not_zero():
-    data = make_dataset(Experiment().replace(modulus=7))
+    experiment = Experiment(modulus=7, width=9)
     model = TwoLayer.init(jax.random.key(0), 7, 7, width=9)
-    scores = Examples(data, 9).scores(model, "mse")
+    scores = Examples(make_dataset(experiment), experiment).scores(model)
     assert np.isnan(scores["corrupted_accuracy"])
     assert np.isnan(scores["corrected_accuracy"])
     assert scores["uncorrupted_accuracy"] == scores["train_accuracy"]
@@ -41,7 +42,7 @@ def test_empty_subsets_are_missing_and_not_zero():
 def test_norms_and_ipr_by_definition():
     experiment = Experiment().replace(modulus=11, width=5, operation="multiplication")
     model = TwoLayer.init(jax.random.key(0), 11, 11, experiment.model.width)
-    measured = measure(model, Examples(make_dataset(experiment), 5), experiment)
+    measured = measure(model, Examples(make_dataset(experiment), experiment))
     powers_of_two = [1, 2, 4, 8, 5, 10, 9, 7, 3, 6]  # 2 is the smallest primitive root of 11
     for index, matrix in enumerate((model.U, model.V, model.W)):
         matrix = np.asarray(matrix, np.float64)
@@ -64,14 +65,14 @@ def test_networks_measured_together_are_as_each_on_the_host(how, values):
     cells = [base.replace(seed=seed, loss="cross_entropy") for seed in range(3)]
     models = [init_model(cell) for cell in cells]
     models[0] = with_arrays(models[0], {"U": np.asarray(models[0].U) * (np.arange(20) > 3)})
-    examples = [Examples(make_dataset(cell), 20) for cell in cells]
-    wanted = {place: (examples[place], cells[place]) for place in (0, 2)}
+    examples = [Examples(make_dataset(cell), cell) for cell in cells]
+    wanted = {place: examples[place] for place in (0, 2)}
     tiles = stacked([some.tiles for some in examples], how)
     found = measure_together(stacked(models, how), tiles, wanted, how)
     assert [*found] == [0, 2]
     for place, measured in found.items():
         some, arrays = examples[place], named_arrays(models[place])
-        expected = some.scores(models[place], "cross_entropy")
+        expected = some.scores(models[place])
         assert measured.scores == pytest.approx(expected, rel=1e-6, nan_ok=True)
         norms = [np.linalg.norm(array) for array in arrays.values()]
         np.testing.assert_allclose(measured.norm, norms, rtol=1e-5)

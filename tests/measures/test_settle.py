@@ -1,5 +1,7 @@
 """The settle rule: what it stops, what it must not stop, and that stopping is all it does."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 
@@ -108,7 +110,8 @@ def test_members_of_an_ensemble_stop_one_by_one_and_others_follow(both, how, mos
     members = [SMALL.replace(settle=True, settle_after=2000), SMALL.replace(settle=True),
                SMALL.replace(settle=True, seed=1), SMALL]  # fmt: skip
     ended, done = [], []
-    for place, run in train_each(members, done.append, size=2, how=how):
+    together = train_each(members, done.append, size=2, how=how)
+    for place, run in chain.from_iterable(together):
         ended.append((place, run))
     assert ended[0][0] == 1
     assert len(ended) == 4

@@ -7,10 +7,10 @@ import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples
+from grokscope.measures.examples import Examples
 from grokscope.measures.symmetricity import gradient_symmetricity, symmetricities
 from grokscope.models.network import with_arrays
-from networks import logits_of, random_network
+from networks import logits_of, numbers, random_network
 from plain import transformer
 from reference import weights64
 
@@ -95,17 +95,21 @@ def test_of_a_transformer_it_is_by_the_two_embeddings_alone(tied, depth):
 def test_without_pairs_it_is_missing_and_of_images_there_is_none():
     network, data = random_network(TINY), make_dataset(TINY)
     assert np.isnan(gradient_symmetricity(network, data.inputs[:0], P))
-    found = symmetricities(network, Examples(data, 12), TINY)
+    found = numbers(symmetricities, network, Examples(data, TINY))
     wrong = data.inputs[data.is_corrupted]
-    assert found == {
-        "gradient_symmetricity": gradient_symmetricity(network, data.inputs, P),
-        "corrupted_symmetricity": gradient_symmetricity(network, wrong, P),
-    }
+    assert found == pytest.approx(
+        {
+            "gradient_symmetricity": gradient_symmetricity(network, data.inputs, P),
+            "corrupted_symmetricity": gradient_symmetricity(network, wrong, P),
+        },
+        rel=1e-5,
+    )
     assert found["gradient_symmetricity"] != found["corrupted_symmetricity"]
     clean = make_dataset(TINY.replace(corruption_fraction=0))
-    assert np.isnan(symmetricities(network, Examples(clean, 12), TINY)["corrupted_symmetricity"])
+    found = numbers(symmetricities, network, Examples(clean, TINY))
+    assert np.isnan(found["corrupted_symmetricity"])
     images = random_network(Experiment(task="mnist", model="image_mlp", width=8))
-    assert symmetricities(images, Examples(data, 12), TINY) == {}
+    assert numbers(symmetricities, images, Examples(data, TINY)) == {}
 
 
 @pytest.mark.parametrize("model", ["two_layer", "deep_mlp"])

@@ -9,9 +9,9 @@ import pytest
 from grokscope.data.dataset import complete, make_dataset
 from grokscope.data.groups import group_of
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples
+from grokscope.measures.examples import Examples
 from grokscope.measures.vote import FORMS, vote_logits, vote_scores
-from networks import random_network
+from networks import numbers, random_network
 
 NOISY = Experiment(corruption_fraction=0.3, train_fraction=0.7)
 
@@ -113,10 +113,12 @@ def test_scores_are_those_of_the_logits():
     data = make_dataset(experiment)
     predicted = by_definition(data, np.arange(7)).argmax(axis=1)
     is_true = predicted == data.true_labels
-    found = vote_scores(random_network(experiment), Examples(data, 8), experiment)
+    found = numbers(vote_scores, random_network(experiment), Examples(data, experiment))
     assert found == {
         "vote_test_accuracy": pytest.approx(is_true[~data.is_train].mean()),
         "vote_corrected_accuracy": pytest.approx(is_true[data.is_corrupted].mean()),
     }
     others = complete(Experiment(task="plain_data:features", model="image_mlp"))
-    assert vote_scores(random_network(others), Examples(make_dataset(others), 8), others) == {}
+    assert (
+        numbers(vote_scores, random_network(others), Examples(make_dataset(others), others)) == {}
+    )

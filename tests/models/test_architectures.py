@@ -173,6 +173,7 @@ def test_dropout_drops_what_is_stated_with_the_stated_probability(name):
         assert len(sites) == 2 * depth + (0 if name == "as before" else depth + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tied", "three blocks, LayerNorm", "as before"])
 def test_gradients_under_dropout_are_those_of_a_network_that_shares_nothing(name):
     """What is shared has its gradient taken apart; in one piece it is the same."""
@@ -219,6 +220,7 @@ def test_initial_variances():
     assert net["blocks_0_contract"].var() == pytest.approx(1 / 512, rel=0.08)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["BatchNorm", "three blocks, LayerNorm"])
 def test_an_ensemble_equals_a_loop(name):
     cells = [

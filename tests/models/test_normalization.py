@@ -108,6 +108,7 @@ def test_layers_equal_pytorch_over_twenty_batches(normalization):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", AXIS)
 def test_a_stored_network_is_the_trained_one(normalization, tmp_path):
     experiment = small(normalization=normalization, batch_size=32, weight_decay=2)

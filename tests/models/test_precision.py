@@ -40,6 +40,7 @@ def leaves(network):
     return [np.asarray(leaf) for leaf in jax.tree.leaves(network)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_ten_steps_of_float64_are_those_of_float32_to_rounding(kind):
     """The same weights, batches and masks: 8e-5 of the largest weight was seen, of Adam, which
@@ -174,6 +175,7 @@ for precision in ("float32", "float64"):
 """
 
 
+@pytest.mark.slow
 def test_the_same_bits_whatever_jax_is_set_to(tmp_path):
     outputs = []
     for switch in ("0", "1"):

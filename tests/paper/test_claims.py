@@ -170,6 +170,7 @@ def test_families_share_their_networks_and_holm_counts_them_once():
     assert "1 one seed (1 families)" in counts
 
 
+@pytest.mark.slow
 def test_sweeps_without_a_finished_run_decide_nothing(tmp_path):
     empty = {name: collect(load_grid(name).every(8), tmp_path) for name in GRIDS}
     for name, claim in SWEPT.items():
@@ -220,6 +221,7 @@ def of(name, run):
     return claim.measure(Seed(dict.fromkeys(claim.experiments, run), {}))
 
 
+@pytest.mark.slow
 def test_statistics_tell_coexistence_from_memorization(runs):
     """On networks of known phases: what the claims are about is there, or is not."""
     both, memory = runs["run"], runs["memory"]
@@ -292,6 +294,7 @@ def made_small(tmp_path, axes, **options):
     return sweep(grid, tmp_path, workers=1, progress=False)
 
 
+@pytest.mark.slow
 def test_statistics_of_sweeps_by_counting(tmp_path):
     axes = {
         "weight_decay": [0, 5, 20],
@@ -310,6 +313,7 @@ def test_statistics_of_sweeps_by_counting(tmp_path):
     assert ALL["multiplication"].measure(Seed({}, {"figure3a": data, "figure31": data})) == 1
 
 
+@pytest.mark.slow
 def test_diagrams_of_different_grids_are_compared_where_both_have_cells(tmp_path):
     decays = {"weight_decay": [0, 5]}
     fine = {"train_fraction": [0.3, 0.5, 0.7], "corruption_fraction": [0, 0.1, 0.3]}
@@ -321,6 +325,7 @@ def test_diagrams_of_different_grids_are_compared_where_both_have_cells(tmp_path
     assert ALL["multiplication"].measure(both) == 1
 
 
+@pytest.mark.slow
 def test_a_sweep_of_several_seeds_has_a_value_for_each(tmp_path):
     axes = {"train_fraction": [0.3, 0.7], "corruption_fraction": [0, 0.3]}
     three, two = (made_small(tmp_path, axes, seeds=seeds) for seeds in ([0, 1, 2], [1, 2, 5]))
@@ -400,6 +405,7 @@ def test_unknown_claims_are_refused_with_the_known_ones():
         chosen(["x"])
 
 
+@pytest.mark.slow
 def test_a_sweep_of_before_a_default_changed_is_named_so(tmp_path, monkeypatch):
     import grokscope.paper.statements as package
 

@@ -36,6 +36,7 @@ def figure_1(decay, seed, steps, store):
     return train(experiment.replace(weight_decay=decay, seed=seed), store, progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", FIGURE_1)
 def test_phases_of_figure_1_in_a_quarter_of_the_steps(decay, store):
     run = figure_1(decay, 0, 500, store)
@@ -124,6 +125,7 @@ def test_every_figure_of_the_paper_is_there():
     assert [*figures()] == [*range(1, 33), "forgetting", "notebook"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", DIAGRAMS)
 def test_every_diagram_draws_from_real_runs_and_states_its_settings(
     number, store, tmp_path, monkeypatch
@@ -157,6 +159,7 @@ def test_every_diagram_draws_from_real_runs_and_states_its_settings(
         assert setting in words, setting
 
 
+@pytest.mark.slow
 def test_figure_12_has_every_coordinate_of_every_network_and_names_what_all_share(store, tmp_path):
     figure = load(12)
     (grid,) = figure.grids_at("quick").values()
@@ -174,6 +177,7 @@ def test_figure_12_has_every_coordinate_of_every_network_and_names_what_all_shar
         figure.plot([data.isel(depth=0, drop=True)], note="")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "words"),
     [(12, "tied embedding initialised as N(0, 1)"), (13, "dropout of sublayers alone")],
@@ -191,6 +195,7 @@ def test_sweeps_of_transformers_of_before_say_so(number, words, store, tmp_path)
         assert ("tied embedding" in shown or "of sublayers" in shown) == there
 
 
+@pytest.mark.slow
 def test_histograms_say_at_which_steps_their_networks_settled(store, tmp_path):
     (grid,) = load(13).grids_at("quick").values()
     base = grid.base.replace(width=24, steps=0, modulus=31)
@@ -248,6 +253,7 @@ def test_quick_diagrams_are_cells_of_the_papers():
     assert figure.grids_at(seed=1)["figure3a"].root_seeds == (1,)
 
 
+@pytest.mark.slow
 def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(store, tmp_path):
     figure = load(32)
     (grid,) = figure.grids_at().values()

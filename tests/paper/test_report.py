@@ -35,6 +35,7 @@ def test_strings_are_text_and_every_picture_has_words():
     assert "1 supported (1 families)" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [1200, 760, 390])
 def test_no_verdict_lies_beside_the_page(width, browser, tmp_path):
     units = {"high": Interval(0.0588, 0.00397, 0.114), "low": Interval(-23.1, -123.4, 123.4)}

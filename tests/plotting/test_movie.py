@@ -67,6 +67,7 @@ def test_a_frame_is_what_a_full_drawing_would_be(run):
     assert (np.abs(quick - whole).max(axis=-1) > 100).mean() < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -66,6 +66,7 @@ def png(figure):
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_every_picture_is_a_figure_and_changes_nothing_else(run, sweep):
     before, backend = dict(mpl.rcParams), mpl.get_backend()
     for name, figure in pictures_of(run, sweep).items():
@@ -76,6 +77,7 @@ def test_every_picture_is_a_figure_and_changes_nothing_else(run, sweep):
     assert plt.get_fignums() == []
 
 
+@pytest.mark.slow
 def test_the_command_line_and_savefig_write_the_same_bytes(run, tmp_path):
     for ending in ("png", "svg"):
         style.save(plot_run(run), tmp_path / f"one.{ending}")
@@ -111,6 +113,7 @@ figure
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["pass", "import matplotlib.pyplot as plt"])
 def test_a_notebook_shows_a_picture_once(first):
     """Whether pyplot, whose backend shows figures of its own, was imported or not."""

@@ -200,6 +200,7 @@ def test_a_damaged_checkpoint_is_told_and_not_used(tmp_path):
     assert same(run, trained(small(measure_every=5)))
 
 
+@pytest.mark.slow
 def test_a_kill_loses_at_most_what_came_after_the_last_checkpoint(tmp_path):
     script = (
         "import sys, os, signal, grokscope as gs\n"

@@ -122,6 +122,7 @@ def mine(network, bias=False):
     return module
 
 
+@pytest.mark.slow
 def test_a_module_of_one_s_own_is_pruned_by_calling_it(coexisting, same):
     module = mine(coexisting.network)
     run = gs.from_torch(module, coexisting.experiment, layers=LAYERS)
@@ -142,6 +143,7 @@ def test_a_module_of_one_s_own_is_pruned_by_calling_it(coexisting, same):
     assert run.plot() is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bias", [False, True])
 def test_units_of_a_module_that_add_to_its_logits_are_attributed(bias, coexisting):
     """A bias is the same for every unit; what pruning adds up is what calling the module gives."""
@@ -175,6 +177,7 @@ def squares(arrays, pairs):
     return h @ arrays["w"].T
 
 
+@pytest.mark.slow
 def test_any_function_gives_logits(coexisting, same):
     arrays = named_arrays(coexisting.network)
     weights = {name.lower(): array.astype(np.float64).tolist() for name, array in arrays.items()}

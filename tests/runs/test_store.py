@@ -409,6 +409,7 @@ def test_a_copied_store_is_not_read_again(tmp_path, run, monkeypatch):
         assert copy.summaries() == {}  # of other content, and so read
 
 
+@pytest.mark.slow
 def test_runs_that_were_read_are_not_kept(tmp_path, run, monkeypatch):
     store = Store(tmp_path)
     for seed in range(6):

@@ -169,6 +169,7 @@ def test_every_kind_is_read_back_here():
     assert list(READ) == list(TRACKERS)
 
 
+@pytest.mark.slow
 @every_kind
 def test_a_run_is_tracked_whole_and_silently(kind, tmp_path, capfd):
     run = train(SMALL, progress=False, log=f"{kind}:{tmp_path / 'logs'}")
@@ -178,6 +179,7 @@ def test_a_run_is_tracked_whole_and_silently(kind, tmp_path, capfd):
     require_equal(kind, found[NAME], run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "workers"), [("csv", 1), ("tensorboard", 1), ("wandb", 2), ("mlflow", 2)]
 )
@@ -199,6 +201,7 @@ def test_a_sweep_tracks_each_cell_where_it_is_trained(kind, workers, tmp_path, m
         require_equal(kind, found[digest(cell)[:12]], run)
 
 
+@pytest.mark.slow
 @every_kind
 def test_a_run_that_diverges_or_settles_says_so(kind, tmp_path):
     diverging = SMALL.replace(optimizer="sgd", learning_rate=1e6)
@@ -358,6 +361,7 @@ train(Experiment(steps=2, modulus=7, width=8), progress=False, log=sys.argv[1])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["wandb", "mlflow"])
 def test_nothing_reaches_the_network(kind, tmp_path):
     """Neither from Python, nor the server that Weights & Biases' own process would talk to."""
@@ -381,6 +385,7 @@ def test_nothing_reaches_the_network(kind, tmp_path):
     assert len(READ[kind](tmp_path / "logs")) == 1
 
 
+@pytest.mark.slow
 def test_help_loads_no_tracker(tmp_path):
     packages = {name for row in TRACKERS.values() for name in row.packages}
     code = (

@@ -57,6 +57,7 @@ def same_bits(a, b):
     return a.dataset.drop_attrs().identical(b.dataset.drop_attrs())
 
 
+@pytest.mark.slow
 def test_killed_and_restarted_equals_uninterrupted(whole, tmp_path):
     process = start(*OPTIONS, cwd=tmp_path, before=KILLED_WHILE_WRITING)
     path = Store(tmp_path / "runs").path_of(EXPERIMENT)
@@ -69,6 +70,7 @@ def test_killed_and_restarted_equals_uninterrupted(whole, tmp_path):
     assert same_bits(open_run(path), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_by_a_signal_leaves_one_line_and_no_file(tmp_path, number):
     process = start(*OPTIONS, "--steps", "100000000", cwd=tmp_path)
@@ -83,6 +85,7 @@ def test_interrupted_by_a_signal_leaves_one_line_and_no_file(tmp_path, number):
     assert list((tmp_path / "runs").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_pool_equals_one_process_and_trains_only_what_is_missing(whole, tmp_path):
     experiments = [EXPERIMENT, EXPERIMENT.replace(seed=1), EXPERIMENT]
     runs = train_missing(experiments, tmp_path, workers=2, progress=False)
@@ -98,6 +101,7 @@ def test_pool_equals_one_process_and_trains_only_what_is_missing(whole, tmp_path
     assert len(after) == len(before) + 1 == 3
 
 
+@pytest.mark.slow
 def test_a_pool_ends_with_its_parent(tmp_path):
     """Kill -9 of the parent: its workers stop too, and nothing half-written stays as a run."""
     script = tmp_path / "parent.py"
@@ -131,6 +135,7 @@ def test_a_pool_ends_with_its_parent(tmp_path):
     assert list((tmp_path / "runs").glob("*.nc")) == []
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_run_done_again(tmp_path):
     (tmp_path / "map.toml").write_text(
         Grid(base=EXPERIMENT.replace(steps=800), axes={"weight_decay": [0, 5]}, seeds=2).to_toml()
@@ -162,6 +167,7 @@ def test_schedule_is_the_step_coordinate(whole):
     assert np.isfinite(whole.dataset.norm).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_disk", ["100k"], indirect=True)
 def test_a_full_disk_gives_one_line_and_keeps_the_store_whole(tmp_path, small_disk):
     process = start(*OPTIONS, cwd=tmp_path)

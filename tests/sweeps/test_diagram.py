@@ -215,6 +215,7 @@ MIXED = Grid(
 )
 
 
+@pytest.mark.slow
 def test_an_archive_gives_every_run_back_bit_for_bit(store, tmp_path):
     path = tmp_path / "sweep.nc"
     export(archive(MIXED, store), path)
@@ -249,6 +250,7 @@ def test_a_diagram_goes_by_names_and_not_by_the_order_of_dimensions(store):
         phase_diagram(data, confidence=2.0)
 
 
+@pytest.mark.slow
 def test_networks_of_several_kinds_and_widths_are_archived_together(tmp_path):
     base = BASE.replace(width=12)
     grid = Grid(base=base, axes={"model": ["two_layer", "transformer"], "steps": [20, 40]})

@@ -55,6 +55,7 @@ assert (done.status == 1).all()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [PLACES, SWEEP], ids=["places", "sweep"])
 def test_each_training_process_computes_on_an_accelerator_of_its_own(script, tmp_path):
     stores = [str(tmp_path / "together"), str(tmp_path / "alone")]
@@ -69,6 +70,7 @@ def test_there_is_a_process_for_each_accelerator_or_else_for_each_core(monkeypat
     assert executors.n_accelerators() == default_processes() == 3
 
 
+@pytest.mark.slow
 def test_a_process_that_another_starts_computes_where_it_does(tmp_path):
     """What the command line asks for wins over a variable, in processes that it starts too."""
     (tmp_path / "grid.toml").write_text(

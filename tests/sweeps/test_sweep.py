@@ -144,6 +144,7 @@ def test_a_request_for_weights_trains_that_cell_again_and_no_other(whole, tmp_pa
     assert written(store) == after
 
 
+@pytest.mark.slow
 def test_new_values_and_seeds_run_only_what_is_new(whole, tmp_path):
     store = shutil.copytree(whole[0], tmp_path / "copy")
     before = written(store)
@@ -164,6 +165,7 @@ def test_limit_trains_so_many_and_the_rest_is_missing(tmp_path):
     assert np.isnan(data.test_accuracy.values).sum() == 7
 
 
+@pytest.mark.slow
 def test_refined_equals_whole_where_trained(tmp_path):
     grid = Grid(base=BASE, axes={"weight_decay": np.linspace(0, 40, 5),
                                  "corruption_fraction": np.linspace(0, 0.8, 5)})  # fmt: skip
@@ -324,6 +326,7 @@ def test_numbers_below_one_are_refused(tmp_path, wrong):
         run(store=tmp_path, **wrong)
 
 
+@pytest.mark.slow
 def test_the_cache_is_never_trusted_over_the_store(whole, tmp_path):
     store = shutil.copytree(whole[0], tmp_path / "copy")
     (store / SUMMARIES).unlink()
@@ -340,12 +343,14 @@ def test_the_cache_is_never_trusted_over_the_store(whole, tmp_path):
 # Executors
 
 
+@pytest.mark.slow
 def test_a_local_pool_gives_the_same_bits(whole, tmp_path):
     data = run(store=tmp_path, workers=2)
     assert same(data, whole[1])
     assert same_runs(tmp_path, whole[0])
 
 
+@pytest.mark.slow
 def test_any_executor_of_the_standard_library_gives_the_same_bits(whole, tmp_path):
     with ProcessPoolExecutor(2, get_context("spawn")) as processes:
         assert same(run(store=tmp_path / "processes", executor=processes), whole[1])
@@ -391,6 +396,7 @@ def deadly(experiments, store, keep_weights, report):
     return nothing(experiments, store, keep_weights, report)
 
 
+@pytest.mark.slow
 def test_a_cell_that_kills_its_process_fails_alone(tmp_path):
     cells = [cell for _, cell in GRID.cells() if cell.seeds.seed == 0]
     with local_pool(2) as workers:
@@ -504,6 +510,7 @@ def test_a_pool_that_is_given_up_prints_nothing(tmp_path, caplog):
     assert not caplog.records
 
 
+@pytest.mark.slow
 def test_a_script_needs_no_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
@@ -533,6 +540,7 @@ def cluster():
         yield started
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_gives_the_whole_dataset(cluster, whole, tmp_path):
     store = tmp_path / "dask"
 
@@ -561,6 +569,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_is_told_in_one_line(tmp_path):
     """Its processes have another current folder; still the runs come into the sweep's own."""
     pytest.importorskip("distributed")
@@ -587,6 +596,7 @@ def test_runs_that_land_in_another_store_are_told(tmp_path):
         scheduler.train_all(Scheduler([BASE], Store(tmp_path), workers, train=nothing))
 
 
+@pytest.mark.slow
 def test_an_unreachable_scheduler_is_refused_in_one_line(monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("grokscope.sweeps.executors.CONNECT_SECONDS", 1)
@@ -605,6 +615,7 @@ def test_an_unreachable_scheduler_is_refused_in_one_line(monkeypatch):
 # Time limits
 
 
+@pytest.mark.slow
 def test_a_time_limit_gives_up_what_runs_here_and_the_rest_goes_on_later(whole, tmp_path):
     long = Grid(base=BASE.replace(steps=10**6, measure_every=1000), axes={"weight_decay": [0, 5]})
     began = time.monotonic()
@@ -616,6 +627,7 @@ def test_a_time_limit_gives_up_what_runs_here_and_the_rest_goes_on_later(whole, 
     assert same(run(store=tmp_path, time_limit=600), whole[1])
 
 
+@pytest.mark.slow
 def test_a_time_limit_ends_the_processes_of_a_pool(tmp_path):
     long = Grid(base=BASE.replace(steps=10**8, measure_every=10**7), axes={"weight_decay": [0, 5]})
     began = time.monotonic()
@@ -680,6 +692,7 @@ def children_of(pid):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_pool_that_is_interrupted_as_it_starts_says_one_line(number, tmp_path):
     """As by Ctrl-C in a terminal, which every process gets."""
@@ -733,6 +746,7 @@ def test_killed_at_twenty_random_moments_the_sweep_ends_as_if_undisturbed(tmp_pa
     assert same_runs(store, undisturbed / "runs")
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_share_the_work(tmp_path):
     first, second = start_script(tmp_path, seeds=2), start_script(tmp_path, seeds=2)
     assert first.wait() == second.wait() == 0
@@ -742,6 +756,7 @@ def test_two_sweeps_at_once_share_the_work(tmp_path):
         open_run(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("small_disk", ["400k"], indirect=True)
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_full_disk_stops_the_sweep_and_it_goes_on_when_there_is_room(small_disk, workers):
@@ -799,6 +814,7 @@ def running(pids):
     return [s for s in states if s.exists() and s.read_text().rpartition(")")[2].split()[0] != "Z"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGKILL])
 def test_no_training_process_outlives_its_sweep(tmp_path, told):

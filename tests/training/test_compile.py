@@ -117,6 +117,7 @@ assert configure(device="cpu") == configure(device="auto")
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [IMPORTS, DEFAULTS, CHOSEN, STARTED, ABSENT, ON_CPU])
 def test_only_the_first_compilation_changes_the_process(script, tmp_path):
     home = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "MPLCONFIGDIR": str(tmp_path.parent)}
@@ -152,6 +153,7 @@ def test_a_compiled_function_follows_what_is_configured(monkeypatch):
     assert traced == [3, 3], "once for each set of options"
 
 
+@pytest.mark.slow
 def test_a_shape_too_many_makes_room_by_forgetting_what_was_compiled(monkeypatch):
     monkeypatch.setattr(compiling, "_shapes", set())
     traced = []

@@ -9,13 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
-from scipy import stats
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.experiment.experiment import Experiment
+from grokscope.measures.material import Material, comes_before
 from grokscope.measures.nested import TILE
-from grokscope.measures.scores import Examples, layer_ipr
+from grokscope.measures.scores import ipr_of
 from grokscope.models.network import Network, arrays_of, with_offset
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
@@ -65,7 +64,7 @@ def _attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     """The same of a layer whose units are known to add to the logits."""
     labels = dataset.given_labels, dataset.true_labels
     arrays = dataset.inputs, *labels, dataset.is_wrong, dataset.is_train
-    return Attribution(*map(np.asarray, _means(network, *map(jnp.asarray, arrays), layer)))
+    return Attribution(*map(np.asarray, _compiled_means(network, *map(jnp.asarray, arrays), layer)))
 
 
 @in_own_precision
@@ -155,45 +154,58 @@ def _features_differ(
 
 
 def attribution_summaries(
-    network: Network, examples: Examples, experiment: Experiment
-) -> dict[str, float]:
+    network: Network, material: Material, loss: str
+) -> dict[str, Float[Array, ""]]:
     """How concentrated memorising is, and on which neurons, by the measures' names.
 
-    Of the last layer whose units add to the logits; none without one, or if the user's `features`
-    are not those of the logits.
+    Of the last layer whose units add to the logits; none without one. NaN if the `features` of a
+    user's network are not those of its logits.
     """
     layer = layer_of_terms(network)
-    if layer is None or not features_fit(network, examples.dataset, layer):
+    if layer is None:
         return {}
-    held = _attribution(network, examples.dataset, layer)
-    found = {"memorizing_half": half_of(held.memorizing)}
-    group = examples.dataset.group
-    if network.layers[layer].vectors and group is not None:
-        ipr = layer_ipr(network, layer, group)
-        found["memorizing_by_ipr"] = rank_correlation(ipr, held.memorizing)
-        found["steadiness_by_ipr"] = rank_correlation(ipr, held.steadiness)
-    return found
+    inputs, units = material.inputs, network.layers[layer]
+    features = jax.eval_shape(lambda some: network.features(some), inputs)
+    if features.shape != (len(inputs), units.outgoing_of(network).shape[1]):
+        return {}
+    labels, chosen = (material.given, material.true), (material.is_wrong, material.is_train)
+    memorizing, _, steadiness = _means(network, inputs, *labels, *chosen, layer)
+    found = {"memorizing_half": half_of(memorizing)}
+    if units.vectors and material.waves is not None:
+        ipr = ipr_of(network, units, material.waves)
+        both = jnp.stack([memorizing, steadiness])
+        correlations = jax.lax.map(partial(rank_correlation, ipr), both)
+        found |= zip(("memorizing_by_ipr", "steadiness_by_ipr"), correlations, strict=True)
+    are_wrong = _features_differ(network, inputs[:TILE], units.outgoing)
+    return {name: jnp.where(are_wrong, jnp.nan, value) for name, value in found.items()}
 
 
-def rank_correlation(a: Float[np.ndarray, "unit"], b: Float[np.ndarray, "unit"]) -> float:
+def rank_correlation(
+    a: Float[Array | np.ndarray, "unit"], b: Float[Array | np.ndarray, "unit"]
+) -> Float[Array, ""]:
     """Spearman's ρ over the units that have both numbers; NaN if these do not vary."""
-    both = np.isfinite(a) & np.isfinite(b)
-    ranks = stats.rankdata([a[both], b[both]], axis=1)
-    with np.errstate(invalid="ignore"):
-        return float(np.corrcoef(ranks)[0, 1]) if both.sum() > 1 else float("nan")
+    both = jnp.isfinite(a) & jnp.isfinite(b)
+
+    def ranks(values: Array) -> Array:
+        """The place of each among all; of equal ones, the mean of theirs. Less its mean."""
+        lower, equal = values < values[:, None], values == values[:, None]
+        found = (jnp.where(both, lower, 0) + jnp.where(both, equal, 0) / 2).sum(axis=1)
+        return jnp.where(both, found - jnp.where(both, found, 0).sum() / both.sum(), 0)
+
+    x, y = ranks(jnp.asarray(a)), ranks(jnp.asarray(b))
+    return x @ y / jnp.sqrt((x @ x) * (y @ y))
 
 
-def half_of(memorizing: Float[np.ndarray, "unit"]) -> float:
+def half_of(memorizing: Float[Array | np.ndarray, "unit"]) -> Float[Array, ""]:
     """The smallest share of units that adds half of all that units add; NaN if they add nothing.
 
-    >>> half_of(np.array([5.0, 3.0, 1.0, 1.0, -2.0]))
+    >>> round(half_of(np.array([5.0, 3.0, 1.0, 1.0, -2.0])).item(), 6)
     0.2
     """
-    added = np.sort(np.maximum(memorizing, 0))[::-1]
+    added = jnp.maximum(jnp.asarray(memorizing), 0)
     total = added.sum()
-    if not total > 0:
-        return float("nan")
-    return float((np.cumsum(added) >= total / 2).argmax() + 1) / len(memorizing)
+    more = jnp.where(comes_before(added), added, 0).sum(axis=1)  # what those that add more add
+    return jnp.where(total > 0, (more < total / 2).mean(), jnp.nan)
 
 
 @compiled()
@@ -204,7 +216,6 @@ def _features(
     return network.features(inputs)
 
 
-@compiled("layer")
 def _means(
     network: Network,
     inputs: Shaped[Array, "example *feature"],
@@ -230,3 +241,6 @@ def _means(
         mean(over_others, ~is_train),
         in_mean / spread,
     )
+
+
+_compiled_means = compiled("layer")(_means)

@@ -6,13 +6,17 @@ reduction supplies the order of the residues, and so does `vote`, which has no n
 
 from __future__ import annotations
 
-import numpy as np
-from jaxtyping import Complex, Float, Int
+from collections.abc import Mapping
 
-from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, measured_layers
-from grokscope.measures.spectrum import shares_of
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Int, Shaped
+
+from grokscope.measures.material import Material, comes_before, logits_of, means
+from grokscope.measures.scores import first_largest, measured_layers
 from grokscope.models.network import Network, arrays_of, with_arrays
+from grokscope.models.precision import in_own_precision
 
 ALMOST_NOTHING = 1e-6
 """What the share of the constant counts. In ReLU networks without weight decay it is the largest of
@@ -20,7 +24,7 @@ nearly every unit, which would be left with no wave; so it is ranked last, but o
 nothing else."""
 
 
-class Waves:
+class Waves(eqx.Module):
     """The vectors of a network's units as sums of waves over the residues.
 
     A unit's frequencies are ranked by the share of power that each has, summed over the unit's
@@ -36,26 +40,31 @@ class Waves:
         n_frequencies: ⌊n/2⌋ + 1 of n residues.
     """
 
-    def __init__(self, network: Network, order: Int[np.ndarray, "residue"]) -> None:
-        self.network, self.order = network, order
-        self.n_frequencies = len(order) // 2 + 1
+    network: Network
+    order: Shaped[Array | np.ndarray, "residue"]
+    ranks: dict[str, Int[Array, "freq unit"]]
+    _waves: dict[str, Complex[Array, "freq unit"]]
+
+    @in_own_precision
+    def __init__(self, network: Network, order: Shaped[Array | np.ndarray, "residue"]) -> None:
+        self.network, self.order, self.ranks, self._waves = network, order, {}, {}
         arrays = arrays_of(network)
-        self._matrices: dict[str, Float[np.ndarray, "row unit"]] = {}
-        self._waves: dict[str, Complex[np.ndarray, "freq unit"]] = {}
-        self.ranks: dict[str, Int[np.ndarray, "freq unit"]] = {}
         for title, layer in measured_layers(network).items():
             for name in layer.vectors:
-                self._matrices[name] = np.asarray(arrays[name])
-                self._waves[name] = np.fft.rfft(self._matrices[name][order], axis=0)
-            total = np.sum([shares_of(self._waves[name]) for name in layer.vectors], axis=0)
-            total[0] *= ALMOST_NOTHING
-            strongest = np.argsort(-total, axis=0, kind="stable")
-            self.ranks[title] = np.argsort(strongest, axis=0)
+                self._waves[name] = jnp.fft.rfft(arrays[name][order], axis=0)
+            shares = jnp.stack([_shares(self._waves[name]) for name in layer.vectors]).sum(axis=0)
+            self.ranks[title] = comes_before(shares.at[0].multiply(ALMOST_NOTHING)).sum(axis=1)
+
+    @property
+    def n_frequencies(self) -> int:
+        """How many frequencies there are."""
+        return len(self.order) // 2 + 1
 
     def strongest(self, frequencies: int) -> Network:
         """The network whose units keep their strongest frequencies, and nothing else."""
         return self._kept(frequencies, self._waves)
 
+    @in_own_precision
     def with_random_phases(self, frequencies: int, seed: int) -> Network:
         """The same with each wave moved by a random angle: what frequencies alone are good for.
 
@@ -71,19 +80,28 @@ class Waves:
             moved[name] = waves * np.exp(1j * angles)
         return self._kept(frequencies, moved)
 
-    def _kept(self, frequencies: int, waves: dict[str, np.ndarray]) -> Network:
+    @in_own_precision
+    def _kept(self, frequencies: int, waves: Mapping[str, Complex[Array, "freq unit"]]) -> Network:
         """The network made of the strongest of some waves."""
-        made = {}
+        arrays, made = arrays_of(self.network), {}
         for title, layer in measured_layers(self.network).items():
+            is_kept = self.ranks[title] < frequencies
             for name in layer.vectors:
-                matrix = self._matrices[name].copy()
-                kept = waves[name] * (self.ranks[title] < frequencies)
-                matrix[self.order] = np.fft.irfft(kept, len(self.order), axis=0)
-                made[name] = matrix
+                kept = jnp.where(is_kept, waves[name], 0)
+                vectors = jnp.fft.irfft(kept, len(self.order), axis=0)
+                made[name] = arrays[name].at[self.order].set(vectors.astype(arrays[name].dtype))
         return with_arrays(self.network, made)
 
 
-def extracted(network: Network, order: Int[np.ndarray, "residue"], frequencies: int = 1) -> Network:
+def _shares(waves: Complex[Array, "freq unit"]) -> Float[Array, "freq unit"]:
+    """The share of a vector's power that each frequency has; 0 for a vector of zeros."""
+    power = jnp.real(waves) ** 2 + jnp.imag(waves) ** 2
+    return power / jnp.maximum(power.sum(axis=0), 1e-30)
+
+
+def extracted(
+    network: Network, order: Shaped[Array | np.ndarray, "residue"], frequencies: int = 1
+) -> Network:
     """The network whose units keep their strongest frequencies, and nothing else.
 
     Args:
@@ -99,16 +117,19 @@ def extracted(network: Network, order: Int[np.ndarray, "residue"], frequencies: 
     return Waves(network, order).strongest(frequencies)
 
 
-EXTRACTED = ("test_accuracy", "corrupted_accuracy", "corrected_accuracy")
-
-
 def extraction_scores(
-    network: Network, examples: Examples, experiment: Experiment
-) -> dict[str, float]:
+    network: Network, material: Material, loss: str
+) -> dict[str, Float[Array, ""]]:
     """Accuracies of the network whose units keep their strongest frequency, by measures' names."""
-    order = examples.dataset.shift_order
-    if not measured_layers(network) or order is None:
+    if not measured_layers(network) or material.order is None:
         return {}
-    single = extracted(network, order)
-    scores = examples.scores(single, experiment.loss)
-    return {f"extracted_{name}": scores[name] for name in EXTRACTED}
+    single = extracted(network, material.order)
+    answers = first_largest(logits_of(single, material), axis=1)
+    is_given, is_true = answers == material.given, answers == material.true
+    return means(
+        {
+            "extracted_test_accuracy": (is_given, material.is_test),
+            "extracted_corrupted_accuracy": (is_given, material.is_corrupted),
+            "extracted_corrected_accuracy": (is_true, material.is_corrupted),
+        }
+    )

@@ -7,16 +7,15 @@ another rule that is a shift of tokens, the waves in its value take their place.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from grokscope.data.corruption import second_labels
 from grokscope.data.dataset import Dataset
-from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, score_means, score_values
+from grokscope.measures.material import Material, comes_before, logits_of, means
+from grokscope.measures.scores import first_largest, score_means, score_values
 from grokscope.measures.spectrum import places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
@@ -31,18 +30,23 @@ class Rule(NamedTuple):
     """What of some logits is a function of m + n, or of another rule's value.
 
     Attributes:
-        key_frequencies: the fewest frequencies whose waves in m + n have `KEY_POWER` of the power
-            of all of these, the strongest first.
+        is_key: whether a frequency is one of the fewest whose waves in m + n have `KEY_POWER` of
+            the power of all of these; the constant is none.
         restricted: logits of the constant and the key waves alone.
         excluded: logits without the key waves.
     """
 
-    key_frequencies: Int[np.ndarray, "key"]
-    restricted: Float[np.ndarray, "example label"]
-    excluded: Float[np.ndarray, "example label"]
+    is_key: Bool[Array, "freq"]
+    restricted: Float[Array, "example label"]
+    excluded: Float[Array, "example label"]
 
 
-def rule_of(logits: Float[np.ndarray, "example label"], values: Int[np.ndarray, "example"]) -> Rule:
+@in_own_precision
+def rule_of(
+    logits: Float[Array, "example label"],
+    values: Shaped[Array | np.ndarray, "example"],
+    n: int,
+) -> Rule:
     """Split logits into what follows the rule and the rest.
 
     The waves in m + n of a function of all pairs are the waves of its mean over the pairs of each
@@ -53,28 +57,23 @@ def rule_of(logits: Float[np.ndarray, "example label"], values: Int[np.ndarray, 
         logits: of all rows of the table, in any order.
         values: (m + n) mod p, or what the rule has in its place, in the order in which it is a
             shift; -1 of rows that have none, whose logits stay as they are.
+        n: how many values there are.
 
     >>> pairs = np.stack(np.divmod(np.arange(25), 5), axis=1)
-    >>> rule = rule_of(np.eye(5)[pairs.sum(axis=1) % 5], pairs.sum(axis=1) % 5)
-    >>> sorted(rule.key_frequencies.tolist()), rule.restricted.argmax(axis=1)[7].item()
+    >>> rule = rule_of(jnp.eye(5)[pairs.sum(axis=1) % 5], pairs.sum(axis=1) % 5, 5)
+    >>> np.flatnonzero(rule.is_key).tolist(), rule.restricted.argmax(axis=1)[7].item()
     ([1, 2], 3)
     """
-    is_known = values >= 0
-    values = values[is_known]
-    n = int(values.max()) + 1
-    known = logits[is_known]
-    by_value = known[np.argsort(values, kind="stable")].reshape(n, len(known) // n, -1)
-    waves = np.fft.rfft(by_value.mean(axis=1, dtype=np.float64), axis=0)  # [freq, label]
-    power = (np.abs(waves) ** 2).sum(axis=1)[1:]
-    strongest = np.argsort(-power, kind="stable")
-    enough = np.cumsum(power[strongest]) >= KEY_POWER * power.sum()
-    key = strongest[: int(enough.argmax()) + 1] + 1
-    is_key = np.isin(np.arange(len(waves)), key)
-    of_key = np.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[values]
-    restricted, excluded = logits.copy(), logits.copy()
-    restricted[is_known] = known.mean(axis=0) + of_key
-    excluded[is_known] = known - of_key
-    return Rule(key, restricted, excluded)
+    is_value = jnp.arange(n)[:, None] == values
+    mean = is_value.astype(logits.dtype) @ logits / is_value.sum(axis=1, keepdims=True)
+    waves = jnp.fft.rfft(mean, axis=0)  # [freq, label]
+    power = (jnp.abs(waves) ** 2).sum(axis=1)[1:]
+    stronger = jnp.where(comes_before(power), power, 0).sum(axis=1)
+    is_key = jnp.append(False, stronger < KEY_POWER * power.sum())
+    of_key = jnp.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[values]
+    is_known = jnp.asarray(values >= 0)[:, None]
+    restricted = jnp.where(is_known, mean.mean(axis=0) + of_key, logits)
+    return Rule(is_key, restricted, jnp.where(is_known, logits - of_key, logits))
 
 
 def rule_values(dataset: Dataset) -> Int[np.ndarray, "example"] | None:
@@ -96,44 +95,34 @@ def rule_values(dataset: Dataset) -> Int[np.ndarray, "example"] | None:
     return np.where(is_known, values, -1) if is_even else None
 
 
-@in_own_precision
-def rule_scores(network: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
+def rule_scores(network: Network, material: Material, loss: str) -> dict[str, Float[Array, ""]]:
     """Restricted and excluded losses, by the measures' names; none without `rule_values`."""
-    dataset, loss = examples.dataset, experiment.loss
-    values = rule_values(dataset)
-    if values is None:
+    if material.values is None or material.order is None:
         return {}
-    rule = rule_of(logits_of_all(network, examples), values)
-    restricted, excluded = (losses_of(part, dataset.given_labels, loss) for part in rule[1:])
-    test, train, wrong = ~dataset.is_train, dataset.is_train, dataset.is_corrupted
-    is_right = rule.restricted.argmax(axis=1) == dataset.true_labels
-    return {
-        "key_frequencies": float(len(rule.key_frequencies)),
-        "restricted_test_loss": float(restricted[test].mean()),
-        "restricted_test_accuracy": float(is_right[test].mean()),
-        "restricted_corrected_accuracy": _mean(is_right[wrong]),
-        "restricted_corrupted_loss": _mean(restricted[wrong]),
-        "excluded_train_loss": float(excluded[train].mean()),
-        "excluded_corrupted_loss": _mean(excluded[wrong]),
-    }
+    rule = rule_of(logits_of(network, material), material.values, len(material.order))
+    restricted, excluded = (loss_of(loss)(part, material.given) for part in rule[1:])
+    is_right = first_largest(rule.restricted, axis=1) == material.true
+    wrong = material.is_corrupted
+    return {"key_frequencies": rule.is_key.sum().astype(restricted.dtype)} | means(
+        {
+            "restricted_test_loss": (restricted, material.is_test),
+            "restricted_test_accuracy": (is_right, material.is_test),
+            "restricted_corrected_accuracy": (is_right, wrong),
+            "restricted_corrupted_loss": (restricted, wrong),
+            "excluded_train_loss": (excluded, material.is_train),
+            "excluded_corrupted_loss": (excluded, wrong),
+        }
+    )
 
 
 def second_rule_scores(
-    network: Network, examples: Examples, experiment: Experiment
-) -> dict[str, float]:
+    network: Network, material: Material, loss: str
+) -> dict[str, Float[Array, ""]]:
     """How often test examples are answered by the second rule; none without one."""
-    dataset = examples.dataset
-    if experiment.corruption != "second_rule":
+    if material.second is None:
         return {}
-    test = ~dataset.is_train
-    answers = logits_of_all(network, examples)[test].argmax(axis=1)
-    second = second_labels(experiment, dataset.inputs[test])
-    return {"second_rule_accuracy": float((answers == second).mean())}
-
-
-def _mean(values: np.ndarray) -> float:
-    """The mean; NaN of nothing."""
-    return float(values.mean()) if len(values) else float("nan")
+    answers = first_largest(logits_of(network, material), axis=1)
+    return means({"second_rule_accuracy": (answers == material.second, material.is_test)})
 
 
 def losses_of(
@@ -151,12 +140,3 @@ def scores_of(
     losses = losses_of(logits, given, loss)
     answers = Answers(logits, logits.argmax(axis=1), losses, given, true)
     return score_means({value: np.asarray(value(answers)) for value in score_values()}, dataset)
-
-
-def logits_of_all(network: Network, examples: Examples) -> Float[np.ndarray, "example label"]:
-    """A network's logits of all examples of a dataset, in its order."""
-    return examples.values(network, "mse", (_logits,))[0]
-
-
-def _logits(answers: Answers) -> Float[Any, "example label"]:
-    return answers.logits

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +21,7 @@ from grokscope.measures.scores import measured_layers
 from grokscope.measures.table import scores
 from grokscope.models.network import Network
 from grokscope.training.losses import LOSSES
+from grokscope.training.members import How
 
 QUANTILES = (0.025, 0.5, 0.975)
 """Of the curves of random orders: the ends of their central 95 %, and their median."""
@@ -57,14 +60,14 @@ def pruning_curve(
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
-    layer, width = _require_prunable(model, dataset, loss, layer)
+    layer, width = require_prunable(model, dataset, loss, layer)
     order = np.asarray(order)
     if order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(width)):
         raise ConfigError(
             f"`order` must name each of the {width} neurons once, got {order.size} entries. "
             "Use `pruning_order`."
         )
-    return _curves(model, dataset, loss, order[None, ::-1], stride, layer).isel(order=0)
+    return curves_of([model], [dataset], loss, order[None, None], stride, layer)[0].isel(order=0)
 
 
 def random_curves(
@@ -100,12 +103,13 @@ def random_curves(
     >>> dict(random_curves(model, data, "mse", n_orders=5, stride=4).sizes)
     {'order': 5, 'pruned': 4}
     """
-    layer, width = _require_prunable(model, dataset, loss, layer)
+    layer, width = require_prunable(model, dataset, loss, layer)
     if n_orders < 1:
         raise ConfigError(f"`n_orders` must be at least 1, got {n_orders}. Use 50.")
     rng = np.random.default_rng(seed)
     kept = rng.permuted(np.tile(np.arange(width), (n_orders, 1)), axis=1)
-    return _curves(model, dataset, loss, kept, stride, layer).assign_attrs(seed=seed)
+    orders = kept[None, :, ::-1]
+    return curves_of([model], [dataset], loss, orders, stride, layer)[0].assign_attrs(seed=seed)
 
 
 def band_of(curves: xr.Dataset) -> xr.Dataset:
@@ -123,29 +127,48 @@ def band_of(curves: xr.Dataset) -> xr.Dataset:
     return band.assign_attrs(orders=curves.sizes["order"])
 
 
-def _curves(
-    model: Network,
-    dataset: Dataset,
+def curves_of(
+    networks: Sequence[Network],
+    datasets: Sequence[Dataset],
     loss: str,
-    kept: Int[np.ndarray, "order neuron"],
+    orders: Int[np.ndarray, "network order neuron"],
     stride: int,
     layer: str,
-) -> xr.Dataset:
-    """The curve of each order, whose last neuron is removed first."""
-    width, rows = kept.shape[1], scores()
+    how: How | None = None,
+) -> list[xr.Dataset]:
+    """The pruning curves of networks of one shape, on an accelerator in one compiled call.
+
+    Args:
+        networks: which can be pruned, as `pruning_curve` asks.
+        datasets: what each is scored on.
+        loss: as the networks were trained.
+        orders: of each network, the neuron that is removed first comes first.
+        stride: neurons between two counts.
+        layer: whose neurons.
+        how: how they are computed; by default as is best on this machine's device.
+
+    Returns:
+        Of each network, the scores over `order` and `pruned`.
+    """
+    width, rows = orders.shape[-1], scores()
     stride = min(stride, width)
-    found = nested_means(model, kept[0, :0], kept, dataset, loss, stride, layer, rows)
+    added, none = orders[..., ::-1], [orders[0, 0, :0]] * len(networks)
+    found = nested_means(networks, datasets, none, added, loss, stride, layer, rows, how)
     counts = np.minimum(np.arange(-(-width // stride) + 1) * stride, width)
-    return xr.Dataset(
-        {
-            name: (("order", "pruned"), found[name], {"description": row.description})
-            for name, row in rows.items()
-        },
-        {"pruned": ("pruned", width - counts[::-1], {"description": "neurons removed"})},
-    )
+    pruned = "pruned", width - counts[::-1], {"description": "neurons removed"}
+    return [
+        xr.Dataset(
+            {
+                name: (("order", "pruned"), found[name][place], {"description": row.description})
+                for name, row in rows.items()
+            },
+            {"pruned": pruned},
+        )
+        for place in range(len(networks))
+    ]
 
 
-def _require_prunable(
+def require_prunable(
     model: Network, dataset: Dataset, loss: str, layer: str | None
 ) -> tuple[str, int]:
     """Refuse what cannot be pruned and scored; the layer's name, and the number of its neurons."""
@@ -229,15 +252,42 @@ def fewest_neurons(
     >>> fewest < neurons_required(coarse)
     True
     """
-    at_most = neurons_required(curve, generalizes)
+    return fewest_of([model], [dataset], [order], [curve], layer_named(model, layer), generalizes)[
+        0
+    ]
+
+
+def fewest_of(
+    networks: Sequence[Network],
+    datasets: Sequence[Dataset],
+    orders: Sequence[Int[np.ndarray, "neuron"]],
+    curves: Sequence[xr.Dataset],
+    layer: str,
+    generalizes: float = 0.9,
+    how: How | None = None,
+) -> list[int | None]:
+    """`fewest_neurons` of each of some networks of one shape, by an order and a curve of its own.
+
+    On an accelerator they are found in one compiled call.
+    """
+    found = [neurons_required(curve, generalizes) for curve in curves]
+    at_most = {place: count for place, count in enumerate(found) if count}
     if not at_most:
-        return at_most
-    counts = int(curve.pruned[-1]) - curve.pruned.values
-    fewer = int(counts[counts < at_most].max())
-    kept = order[::-1]
-    layer = layer_named(model, layer)
+        return found
+    stride = int(curves[0].pruned[-1] - curves[0].pruned[-2])
+    kept = [orders[place][::-1] for place in at_most]
+    begins = [count - stride for count in at_most.values()]
+    bases = [some[:begin] for some, begin in zip(kept, begins, strict=True)]
+    added = np.array(
+        [[some[begin : begin + stride]] for some, begin in zip(kept, begins, strict=True)]
+    )
     rows = {"accuracy": scores()["test_accuracy"]}  # of any loss the same
-    added = kept[None, fewer:at_most]
-    found = nested_means(model, kept[:fewer], added, dataset, "mse", 1, layer, rows)
-    enough = found["accuracy"][0, ::-1] >= generalizes  # from `fewer` neurons up
-    return fewer + int(np.argmax(enough))
+    chosen = [networks[place] for place in at_most], [datasets[place] for place in at_most]
+    means = nested_means(*chosen, bases, added, "mse", 1, layer, rows, how)["accuracy"]
+    for place, begin, accuracy in zip(at_most, begins, means[:, 0, ::-1], strict=True):
+        counts = int(curves[place].pruned[-1]) - curves[place].pruned.values
+        enough = accuracy >= generalizes  # from `begin` neurons up
+        enough[: counts[counts < at_most[place]].max() + 1 - begin] = False  # as the curve says,
+        enough[-1] = True  # whose rounding may be another
+        found[place] = begin + int(np.argmax(enough))
+    return found

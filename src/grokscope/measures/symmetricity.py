@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples
+from grokscope.data.dataset import Dataset
+from grokscope.measures.material import Draws, Material
 from grokscope.models.network import Network, arrays_of
 from grokscope.training.compile import compiled
 
@@ -40,20 +42,30 @@ def gradient_symmetricity(
     Returns:
         NaN if there are no pairs, or all gradients are 0. Triples of which one is 0 are left out.
     """
-    if not len(pairs):
-        return float("nan")
-    rng = np.random.default_rng(seed)
-    drawn = pairs[rng.integers(len(pairs), size=triples)]
-    cosines = np.asarray(_cosines(network, drawn, rng.integers(n_labels, size=triples)))
-    known = cosines[~np.isnan(cosines)]
-    return float(known.mean()) if len(known) else float("nan")
+    draws = _drawn([pairs], n_labels, triples, seed)
+    return float(_compiled_mean_cosine(network, Draws(*(array[0] for array in draws))))
 
 
-@compiled()
-def _cosines(
-    network: Network, pairs: Int[Array, "triple 2"], labels: Int[Array, "triple"]
-) -> Float[Array, "triple"]:
-    """The cosine of each triple."""
+def _drawn(sets: Sequence[Int[np.ndarray, "_ 2"]], n_labels: int, triples: int, seed: int) -> Draws:
+    """Draws of each of some sets of pairs; zeros of an empty one."""
+    pairs = np.zeros((len(sets), triples, 2), np.int32)
+    labels = np.zeros((len(sets), triples), np.int32)
+    for place, some in enumerate(sets):
+        rng = np.random.default_rng(seed)
+        if len(some):
+            pairs[place] = some[rng.integers(len(some), size=triples)]
+            labels[place] = rng.integers(n_labels, size=triples)
+    return Draws(pairs, labels, np.array([len(some) > 0 for some in sets]))
+
+
+def draws_of(dataset: Dataset) -> Draws:
+    """Draws of all pairs of a dataset, and of the corrupted ones."""
+    pairs = dataset.inputs
+    return _drawn([pairs, pairs[dataset.is_corrupted]], dataset.n_labels, TRIPLES, 0)
+
+
+def _mean_cosine(network: Network, draws: Draws) -> Float[Array, ""]:
+    """The mean over the triples of a draw that have a cosine."""
     tables = [arrays_of(network)[name] for name in network.operands]
     is_shared = network.operands[0] == network.operands[1]
 
@@ -65,18 +77,17 @@ def _cosines(
         first, second = gradients
         return first @ second / (jnp.linalg.norm(first) * jnp.linalg.norm(second))
 
-    return jax.lax.map(lambda triple: cosine(*triple), (pairs, labels), batch_size=100)
+    cosines = jax.lax.map(lambda triple: cosine(*triple), draws[:2], batch_size=100)
+    is_there = ~jnp.isnan(cosines) & draws.exist
+    return jnp.where(is_there, cosines, 0).sum() / is_there.sum()
 
 
-def symmetricities(
-    network: Network, examples: Examples, experiment: Experiment
-) -> dict[str, float]:
-    """Symmetricity over all pairs and over corrupted ones; none without `operands`."""
-    if len(network.operands) != 2:
+_compiled_mean_cosine = compiled()(_mean_cosine)
+
+
+def symmetricities(network: Network, material: Material, loss: str) -> dict[str, Float[Array, ""]]:
+    """Symmetricity over all pairs and over corrupted ones; none without two `operands`."""
+    if material.draws is None or len(network.operands) != 2:
         return {}
-    pairs, is_corrupted = examples.dataset.inputs, examples.dataset.is_corrupted
-    n_labels = experiment.n_labels
-    return {
-        "gradient_symmetricity": gradient_symmetricity(network, pairs, n_labels),
-        "corrupted_symmetricity": gradient_symmetricity(network, pairs[is_corrupted], n_labels),
-    }
+    every, corrupted = jax.lax.map(lambda draws: _mean_cosine(network, draws), material.draws)
+    return {"gradient_symmetricity": every, "corrupted_symmetricity": corrupted}

@@ -6,7 +6,7 @@ from `MEASURES`. Nothing here imports JAX.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -145,9 +145,9 @@ class UnitMeasure(Measure):
     value: Callable[[Float[np.ndarray, "*step neuron"]], Num[np.ndarray, "*step"]]
 
 
-Source = Callable[[Any, Any, Any], Mapping[str, float]]
-"""Numbers by name, of a network, its `scores.Examples` and its experiment; fewer where they have
-no meaning."""
+Source = Callable[[Any, Any, str], Mapping[str, Any]]
+"""Numbers by name, of a network, its `material.Material` and its loss; fewer where they have no
+meaning. It is compiled, and so must not branch on what the arrays hold."""
 
 
 @dataclass(frozen=True)
@@ -210,9 +210,9 @@ def _uncorrupted(dataset: Dataset) -> Bool[np.ndarray, "example"]:
 def _source(module: str, function: str) -> Source:
     """A source in another file, which imports JAX and is imported when something is measured."""
 
-    def measured(network: Any, examples: Any, experiment: Any) -> Mapping[str, float]:
+    def measured(network: Any, material: Any, loss: str) -> Mapping[str, Any]:
         found = getattr(import_module(f"grokscope.measures.{module}"), function)
-        return found(network, examples, experiment)
+        return found(network, material, loss)
 
     return measured
 
@@ -338,27 +338,6 @@ def unit_measures() -> dict[str, UnitMeasure]:
 def network_measures() -> dict[str, NetworkMeasure]:
     """The rows that come from the whole network and its examples."""
     return {name: row for name, row in MEASURES.items() if isinstance(row, NetworkMeasure)}
-
-
-def of_network(
-    network: object, examples: object, experiment: object, names: Collection[str]
-) -> dict[str, float]:
-    """Some of `network_measures`, by name; those that have no meaning for the network are left out.
-
-    Args:
-        network: a `models.Network`.
-        examples: its `scores.Examples`.
-        experiment: its `Experiment`.
-        names: which.
-    """
-    rows = network_measures()
-    sources = dict.fromkeys(rows[name].source for name in names)
-    found = {
-        name: value
-        for source in sources
-        for name, value in source(network, examples, experiment).items()
-    }
-    return {name: found[name] for name in names if name in found}
 
 
 RUN_NAMES = (

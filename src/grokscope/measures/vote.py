@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.experiment.experiment import Experiment
-from grokscope.measures.logits import scores_of
-from grokscope.measures.scores import Examples
+from grokscope.measures.material import Material, means
+from grokscope.measures.scores import first_largest
 from grokscope.measures.spectrum import places_in
 from grokscope.models.network import Network
 
@@ -27,19 +28,27 @@ def vote_logits(
     `FORMS` a, b. The projection of L on all of these, for every f from 1, is returned. No weights
     enter, but the order of the residues does, which leaves few rules to choose from.
 
-    For every a, b it is a function of (q + a m + b n) mod p: how many training examples have each
-    value of it, less the mean. So it takes one pass over the examples.
-
     Args:
         dataset: of pairs of residues.
         order: the residues in the order in which the operation is a shift. Examples and labels of
             a residue that is left out have no vote: their logits are 0.
     """
+    spectra = vote_spectra(dataset, order)
+    return np.asarray(_logits(spectra, dataset.inputs, order, dataset.n_labels))
+
+
+def vote_spectra(
+    dataset: Dataset, order: Int[np.ndarray, "residue"]
+) -> Float[np.ndarray, "form residue"]:
+    """For each of the `FORMS`, the vote as a function of (q + a m + b n) mod p.
+
+    It is how many training examples have each value of that, less the mean. So it takes one pass
+    over the examples.
+    """
     n = len(order)
     places = places_in(order, dataset.n_labels)
     pairs, given = places[dataset.inputs], places[dataset.given_labels]
-    is_known = (pairs >= 0).all(axis=1)
-    votes = is_known & (given >= 0) & dataset.is_train
+    votes = (pairs >= 0).all(axis=1) & (given >= 0) & dataset.is_train
     (m, n_), q = pairs[votes].T, given[votes]
 
     frequency = np.arange(n // 2 + 1)
@@ -52,16 +61,30 @@ def vote_logits(
             if seen.setdefault((a * f % n, b * f % n, f), index) != index:
                 wave[f] = 0
         spectra[index] = np.fft.irfft(wave, n) / n**2
+    return spectra.astype(np.float32)
 
-    logits = np.zeros((len(pairs), dataset.n_labels), np.float32)
-    labels = np.arange(n)
-    m, n_ = pairs[is_known].T
-    found = np.zeros((len(m), n), np.float32)
-    for (a, b), values in zip(FORMS, spectra.astype(np.float32), strict=True):
+
+def _logits(
+    spectra: Shaped[Array | np.ndarray, "form residue"],
+    inputs: Shaped[Array | np.ndarray, "example 2"],
+    order: Shaped[Array | np.ndarray, "residue"],
+    n_labels: int,
+) -> Float[Array, "example label"]:
+    """The vote of each example, from its spectra."""
+    n = len(order)
+    labels = jnp.arange(n)
+    pairs = jnp.full(n_labels, -1).at[order].set(labels)[inputs]
+    m, n_ = pairs.T
+
+    def add_form(found: Array, form: tuple[Array, Array]) -> tuple[Array, None]:
+        (a, b), values = form
         table = values[(labels + labels[:, None]) % n]  # [a m + b n, q]
-        found += table[(a * m + b * n_) % n]
-    logits[np.ix_(is_known, order)] = found
-    return logits
+        return found + table[(a * m + b * n_) % n], None
+
+    none, forms = jnp.zeros((len(pairs), n), jnp.float32), jnp.array(FORMS)
+    found, _ = jax.lax.scan(add_form, none, (forms, jnp.asarray(spectra)))
+    is_known = (pairs >= 0).all(axis=1, keepdims=True)
+    return jnp.zeros((len(pairs), n_labels)).at[:, order].set(jnp.where(is_known, found, 0))
 
 
 def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
@@ -72,11 +95,17 @@ def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
     return order
 
 
-def vote_scores(network: Network, examples: Examples, experiment: Experiment) -> dict[str, float]:
+def vote_scores(network: Network, material: Material, loss: str) -> dict[str, Float[Array, ""]]:
     """Accuracies of the vote, by the measures' names; none without pairs of a cyclic group."""
-    order = vote_order(examples.dataset)
-    if order is None:
+    if material.votes is None or material.order is None:
         return {}
-    logits = vote_logits(examples.dataset, order)
-    scores = scores_of(logits, examples.dataset, experiment.loss)
-    return {f"vote_{name}": scores[name] for name in ("test_accuracy", "corrected_accuracy")}
+    n_labels = jax.eval_shape(network, material.inputs[:1]).shape[1]
+    answers = first_largest(
+        _logits(material.votes, material.inputs, material.order, n_labels), axis=1
+    )
+    return means(
+        {
+            "vote_test_accuracy": (answers == material.given, material.is_test),
+            "vote_corrected_accuracy": (answers == material.true, material.is_corrupted),
+        }
+    )

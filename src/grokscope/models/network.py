@@ -93,7 +93,7 @@ class Layer(NamedTuple):
         return has_features and self.outgoing == network.readout
 
     @in_own_precision
-    def pruned(self, network: Network, kept: Bool[np.ndarray, "unit"]) -> Network:
+    def pruned(self, network: Network, kept: Bool[Array | np.ndarray, "unit"]) -> Network:
         """The network with only the units that are `kept`; the others send nothing onwards."""
         return with_arrays(network, {self.outgoing: self.outgoing_of(network) * kept})
 

@@ -15,7 +15,7 @@ from jaxtyping import PyTree
 from grokscope.data.dataset import Dataset
 from grokscope.errors import StoreError
 from grokscope.experiment.experiment import SCHEMA, Experiment
-from grokscope.measures.scores import Measurement
+from grokscope.measures.together import Measurement
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.record import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -12,10 +12,11 @@ from jaxtyping import Float
 
 from grokscope.data.dataset import Dataset
 from grokscope.measures.orders import ENDS, pruning_order
-from grokscope.measures.pruning import fewest_neurons, layer_named, pruning_curve
+from grokscope.measures.pruning import curves_of, fewest_of, layer_named, require_prunable
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.record import COMPACT, LABELS, WHOLE, described
 from grokscope.runs.run import Run
+from grokscope.training.members import How
 
 EXAMPLES = 4
 """Wrongly labelled training examples whose logits a compact run has."""
@@ -77,16 +78,33 @@ def without_weights(run: Run) -> Run:
     norm layer also each neuron's γ and the norm of its outgoing weights. All but the curves have
     half precision, three digits, so that many runs together compress well.
     """
-    if not run.has_weights:
-        return run
-    network = run.network
+    return all_without_weights([run])[0] if run.has_weights else run
+
+
+def all_without_weights(runs: Sequence[Run], how: How | None = None) -> list[Run]:
+    """`without_weights` of runs that have them, all of one `ensemble_key`.
+
+    Args:
+        runs: what to store.
+        how: how their pruning curves are computed; by default as is best on this machine's device.
+    """
+    networks, datasets = [run.network for run in runs], [run.data for run in runs]
+    curves = [{} for _ in runs]
+    if runs[0].layer_iprs:
+        curves = _curves(runs, networks, datasets, how)
+    return [*map(_without_weights, runs, networks, datasets, curves)]
+
+
+def _without_weights(
+    run: Run, network: Network, examples: Dataset, curves: Mapping[str, xr.DataArray]
+) -> Run:
+    """A run with its pruning curves in place of its weights."""
     exists = np.float32(1 if run.failed_at is None else np.nan)
-    examples = run.data
     left_out = {*named_arrays(network), *LABELS, "residue", "ipr", "vectors", "layer"}
     dataset = run.dataset.drop_vars(left_out & set(run.dataset.variables))
-    if run.layer_iprs:
-        _add_layers(dataset, run, network)
-        _add_curves(dataset, run, network, examples, exists)
+    _add_layers(dataset, run, network)
+    for name, curve in curves.items():
+        dataset[name] = (curve.astype(np.float32) * exists).assign_attrs(curve.attrs)
     wrong = np.flatnonzero(examples.is_wrong)[:EXAMPLES]
     logits = _half(np.asarray(network(jnp.asarray(examples.inputs[wrong])))) * exists
     dataset["logits"] = ("example", "label"), logits, described("of the first corrupted examples")
@@ -113,32 +131,48 @@ def _add_layers(dataset: xr.Dataset, run: Run, network: Network) -> None:
             dataset[f"output_norm{suffix}"] = "neuron", norms, attrs
 
 
-def _add_curves(
-    dataset: xr.Dataset, run: Run, network: Network, examples: Dataset, exists: np.float32
-) -> None:
+def _curves(
+    runs: Sequence[Run], networks: Sequence[Network], datasets: Sequence[Dataset], how: How | None
+) -> list[dict[str, xr.DataArray]]:
     """Both pruning curves of the last layer with an IPR, and the fewest neurons that generalise."""
-    layer = layer_named(network, None)
-    ipr = run.layer_ipr(layer)
-    stride = -(-len(ipr) // COUNTS)
-    orders = [pruning_order(ipr, first) for first in ENDS]
-    loss = run.experiment.loss
-    curves = [pruning_curve(network, examples, order, loss, stride, layer) for order in orders]
-    for name, curve in side_by_side(curves, ENDS).items():
-        attrs = described(f"under pruning: {curve.attrs['description']}")
-        dataset[f"{PRUNED}{name}"] = (curve.astype(np.float32) * exists).assign_attrs(attrs)
-    fewest = [
-        fewest_neurons(network, examples, order, curve, layer=layer)
-        for order, curve in zip(orders, curves, strict=True)
-    ]
-    required = exists * np.array([np.nan if n is None else n for n in fewest], np.float32)
-    attrs = described("fewest neurons left that generalise; missing if none do")
-    dataset["neurons_required"] = "first", required, attrs
+    layer, loss = layer_named(networks[0], None), runs[0].experiment.loss
+    for network, dataset in zip(networks, datasets, strict=True):
+        require_prunable(network, dataset, loss, layer)
+    iprs = [run.layer_ipr(layer) for run in runs]
+    orders = np.array([[pruning_order(ipr, first) for first in ENDS] for ipr in iprs])
+    stride = -(-orders.shape[-1] // COUNTS)
+    curves = curves_of(networks, datasets, loss, orders, stride, layer, how)
+    each = [curve.isel(order=place) for curve in curves for place in range(len(ENDS))]
+    fewest = fewest_of(
+        [network for network in networks for _ in ENDS],
+        [dataset for dataset in datasets for _ in ENDS],
+        [*orders.reshape(len(each), -1)], each, layer, how=how,
+    )  # fmt: skip
+    required = np.array([np.nan if n is None else n for n in fewest]).reshape(-1, len(ENDS))
+    return [_named(curve, of_run) for curve, of_run in zip(curves, required, strict=True)]
+
+
+def _named(curves: xr.Dataset, required: Float[np.ndarray, "first"]) -> dict[str, xr.DataArray]:
+    """Curves from both ends and the fewest neurons, by the names that they have in a run."""
+    curves = curves.rename(order="first").assign_coords(first=_ends(ENDS))
+    words = "fewest neurons left that generalise; missing if none do"
+    fewest = xr.DataArray(required, {"first": curves["first"]}, "first", attrs=described(words))
+    return {
+        PRUNED + str(name): curve.assign_attrs(
+            described(f"under pruning: {curve.attrs['description']}")
+        )
+        for name, curve in curves.items()
+    } | {"neurons_required": fewest}
 
 
 def side_by_side(curves: Sequence[xr.Dataset], first: Sequence[str]) -> xr.Dataset:
     """Curves along the dimension `first`."""
-    axis = xr.Variable("first", list(first), {"description": "which IPR is removed first"})
-    return xr.concat(curves, dim=axis, combine_attrs="override")
+    return xr.concat(curves, dim=_ends(first), combine_attrs="override")
+
+
+def _ends(first: Sequence[str]) -> xr.Variable:
+    """The dimension `first`."""
+    return xr.Variable("first", list(first), {"description": "which IPR is removed first"})
 
 
 def _half(values: np.ndarray) -> np.ndarray:

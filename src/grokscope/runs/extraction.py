@@ -9,9 +9,10 @@ import xarray as xr
 from jaxtyping import Int
 
 from grokscope.errors import ConfigError, require_kind
+from grokscope.measures.examples import Examples
 from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
-from grokscope.measures.scores import Examples, measured_layers
+from grokscope.measures.scores import measured_layers
 from grokscope.measures.table import scores
 from grokscope.measures.vote import vote_logits, vote_order
 from grokscope.models.network import Network
@@ -99,7 +100,7 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
     """
     network, order = _extractable(run, None)
     loss, dataset = run.experiment.loss, run.data
-    examples = Examples(dataset, run.experiment.model.widest)
+    examples = Examples(dataset, run.experiment)
     waves = {kind: Waves(*pair) for kind, pair in _controls(run, order, seed).items()}
     waves["network"] = Waves(network, order)
     alone = ["random_phases"] if vote_order(dataset) is None else ["vote", "random_phases"]
@@ -113,8 +114,8 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
         if kind == "vote":
             return vote
         if kind == "random_phases":
-            return examples.scores(waves["network"].with_random_phases(count, seed), loss)
-        return examples.scores(waves[kind].strongest(count), loss)
+            return examples.scores(waves["network"].with_random_phases(count, seed))
+        return examples.scores(waves[kind].strongest(count))
 
     found = [[scores_at(kind, count) for count in some] for kind in kinds]
     return xr.Dataset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -11,10 +11,12 @@ import numpy as np
 from grokscope.data.dataset import make_dataset, require_repeatable
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.checks import require_logits
-from grokscope.measures.scores import Examples, Measurement, embedding_ipr, matrices
+from grokscope.measures.examples import Examples
+from grokscope.measures.scores import matrices
 from grokscope.measures.settle import has_settled
 from grokscope.measures.spectrum import mean_ipr
 from grokscope.measures.table import unit_measures
+from grokscope.measures.together import Measurement, embedding_ipr
 from grokscope.models.network import Network, arrays_of, named_arrays
 from grokscope.runs.checkpoint import Checkpoint
 from grokscope.runs.record import as_dataset
@@ -56,7 +58,7 @@ class Member:
     @cached_property
     def examples(self) -> Examples:
         """Its data as tiles on the device."""
-        return Examples(self.dataset, self.experiment.model.widest)
+        return Examples(self.dataset, self.experiment)
 
     @cached_property
     def _shapes(self) -> Network:
@@ -141,13 +143,18 @@ class Member:
         of_units = {name: row.value(ipr).item() for name, row in unit_measures().items()}
         return last.scores | {f"norm_{n}": norm for n, norm in norms} | of_units | last.asked
 
-    def finished(self, state: State) -> Run:
-        """The run."""
+    def finished(self, network: Network, at_end: Mapping[str, float]) -> Run:
+        """The run.
+
+        Args:
+            network: as it is at the end.
+            at_end: of `measured_at_end`; nothing if it diverged.
+        """
         ends = {"failed_at": self.failed_at, "settled_at": self.settled_at}
+        measured = [*self.measured.values()]
         dataset = as_dataset(
-            self.experiment, self.examples, [*self.measured.values()], state.model, ends,
-            self.seconds, self.kept,
-        )  # fmt: skip
+            self.examples, measured, network, at_end, ends, self.seconds, self.kept
+        )
         return Run(self.experiment, dataset)
 
     def _has_settled(self) -> bool:

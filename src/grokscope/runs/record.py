@@ -20,8 +20,10 @@ from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode, packages_of
 from grokscope.experiment.tasks import Counted
-from grokscope.measures.scores import Examples, Measurement, embedding_ipr, matrices
-from grokscope.measures.table import network_measures, of_network, scores, unit_measures
+from grokscope.measures.examples import Examples
+from grokscope.measures.scores import matrices
+from grokscope.measures.table import network_measures, scores, unit_measures
+from grokscope.measures.together import Measurement, embedding_ipr, of_networks
 from grokscope.models.network import Network, named_arrays, vector_matrices
 from grokscope.models.precision import matrix_products
 from grokscope.training.compile import compilation
@@ -44,43 +46,55 @@ def described(description: str) -> dict[str, str]:
     return {"units": "1", "description": description}
 
 
+def measured_at_end(
+    networks: Sequence[Network], examples: Sequence[Examples]
+) -> list[dict[str, float]]:
+    """What is measured of finished networks, but for what was measured at every step.
+
+    Args:
+        networks: of one shape.
+        examples: of each; all of one `ensemble_key`.
+    """
+    if not examples:
+        return []
+    asked = examples[0].experiment.measures or ()
+    return of_networks(networks, examples, [n for n in network_measures() if n not in asked])
+
+
 def as_dataset(
-    experiment: Experiment,
     examples: Examples,
     measured: Sequence[Measurement],
     network: Network,
-    ends: Mapping[str, int | None],
-    seconds: float,
+    at_end: Mapping[str, float],
+    ends: Mapping[str, int | None] | None = None,
+    seconds: float = 0.0,
     kept: Kept | None = None,
 ) -> xr.Dataset:
     """All measurements and the final weights, with units and descriptions.
 
     Args:
-        experiment: what was trained.
         examples: what it was trained and tested on.
         measured: at the scheduled steps, as far as it came.
         network: as it is at the end.
+        at_end: of `measured_at_end`; nothing of a network that diverged.
         ends: `failed_at` and `settled_at`, each a step or None.
         seconds: what it took.
         kept: the network's arrays at the experiment's `kept_steps`, as far as it came.
     """
+    experiment = examples.experiment
     attrs = provenance(experiment) | {"seconds": seconds, "kind": WHOLE}
-    attrs |= {name: step for name, step in ends.items() if step is not None}
+    attrs |= {name: step for name, step in (ends or {}).items() if step is not None}
     labels: dict[str, Variable] = {}
     if experiment.has_own_data:
         attrs["data_sha256"] = examples.dataset.sha256
         labels = _labels(examples.dataset)
         if isinstance(experiment.task, Counted) and experiment.task.has_tokens:
             labels |= _tokens(examples.dataset)
-    dataset = history(experiment, measured, network)
-    at_end: dict[str, Variable] = {}
-    if "failed_at" not in attrs:
-        rows = network_measures()
-        names = [name for name in rows if name not in dataset]
-        found = of_network(network, examples, experiment, names)
-        at_end = {name: ((), value, rows[name].attrs) for name, value in found.items()}
+    rows = network_measures()
+    found: dict[str, Variable] = {n: ((), value, rows[n].attrs) for n, value in at_end.items()}
     weights = _weights(measured, network) | kept_weights(kept or {}, measured, network)
-    return dataset.assign(at_end | weights | labels).assign_attrs(attrs)
+    dataset = history(experiment, measured, network)
+    return dataset.assign(found | weights | labels).assign_attrs(attrs)
 
 
 def provenance(experiment: Experiment) -> dict[str, str]:

@@ -11,11 +11,12 @@ import xarray as xr
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
-from grokscope.measures.scores import Examples, measure
-from grokscope.measures.table import network_measures, of_network
+from grokscope.measures.examples import Examples
+from grokscope.measures.table import network_measures
+from grokscope.measures.together import measure, of_networks
 from grokscope.models.network import Network, with_arrays
 from grokscope.models.precision import in_own_precision
-from grokscope.runs.record import Kept, as_dataset, kept_arrays
+from grokscope.runs.record import Kept, as_dataset, kept_arrays, measured_at_end
 from grokscope.runs.run import Run, require_finished, require_trained_here
 from grokscope.runs.start import state_at
 from grokscope.runs.store import Store
@@ -120,8 +121,7 @@ def _require_kept(run: Run) -> Kept:
     return kept
 
 
-@in_own_precision
-def _measured(run: Run, names: Sequence[str]) -> list[Mapping[str, float]]:
+def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
     """Some of `network_measures` at each kept step."""
     known = network_measures()
     for name in names:
@@ -129,10 +129,9 @@ def _measured(run: Run, names: Sequence[str]) -> list[Mapping[str, float]]:
             raise ConfigError(
                 f"`of` must name measures, got {name!r}. Use some of {', '.join(known)}."
             )
-    examples = Examples(run.data, run.experiment.model.widest)
-    return [
-        of_network(network, examples, run.experiment, names) for _, network in kept_networks(run)
-    ]
+    networks = [network for _, network in kept_networks(run)]
+    examples = Examples(run.data, run.experiment)
+    return of_networks(networks, [examples] * len(networks), names)
 
 
 def _as_dataset(answer: Answer) -> xr.Dataset:
@@ -174,6 +173,6 @@ def with_network(run: Run, network: Network, words: str, step: int | None = None
 def measured_once(experiment: Experiment, network: Network, data: Dataset) -> xr.Dataset:
     """What a run's dataset holds of a network, measured at the experiment's first step alone."""
     experiment = experiment.replace(measures=None, keep_weights=None, kept_dtype=None)
-    examples = Examples(data, experiment.model.widest)
-    measured = [measure(network, examples, experiment)]
-    return as_dataset(experiment, examples, measured, network, {}, 0.0)
+    examples = Examples(data, experiment)
+    (at_end,) = measured_at_end([network], [examples])
+    return as_dataset(examples, [measure(network, examples)], network, at_end)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from grokscope.data.dataset import complete
@@ -14,17 +15,20 @@ from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
 from grokscope.measures.checks import require_measurable
-from grokscope.measures.scores import Tiles, measure_together
+from grokscope.measures.scores import Tiles
+from grokscope.measures.together import measure_together
 from grokscope.progress import progress_bar
 from grokscope.runs.files import require_writable
 from grokscope.runs.member import Member
+from grokscope.runs.record import measured_at_end
 from grokscope.runs.run import Run
 from grokscope.runs.start import started
 from grokscope.runs.store import Store
 from grokscope.runs.trackers import OwnLog, checked_target, tracking
-from grokscope.training.compile import require_environment
+from grokscope.training.compile import make_room, require_environment
 from grokscope.training.cost import kept_bytes, require_memory
-from grokscope.training.ensemble import Ensemble, best_how
+from grokscope.training.ensemble import Ensemble, best_how, ensemble_key
+from grokscope.training.loop import State
 from grokscope.training.members import How, stacked, with_member
 from grokscope.training.networks import model_shapes
 
@@ -90,7 +94,7 @@ def train(
         progress_bar("training", experiment.steps, progress) as advance,
         tracking(log, [experiment]) as tracked,
     ):
-        ((_, run),) = train_each([experiment], advance, tracked.log, store, checkpoint_every)
+        (((_, run),),) = train_each([experiment], advance, tracked.log, store, checkpoint_every)
         run = run if store is None else store.save(run)
         tracked.end(run)
     return run
@@ -120,7 +124,7 @@ def train_ensemble(experiments: Sequence[Experiment], size: int | None = None) -
     Raises:
         ConfigError: if the experiments do not share one static shape.
     """
-    runs = dict(train_each(experiments, size=size))
+    runs = dict(chain.from_iterable(train_each(experiments, size=size)))
     return [runs[place] for place in sorted(runs)]
 
 
@@ -132,8 +136,8 @@ def train_each(
     checkpoint_every: int | None = None,
     size: int | None = None,
     how: How | None = None,
-) -> Iterator[tuple[int, Run]]:
-    """Train experiments of one static shape together, and give each run as it ends.
+) -> Iterator[list[tuple[int, Run]]]:
+    """Train experiments of one static shape together, and give runs as they end.
 
     Args:
         experiments: as of `train_ensemble`.
@@ -146,7 +150,7 @@ def train_each(
         how: how they are computed; by default as is best for their number and this device.
 
     Yields:
-        The run's place among the experiments, and the run.
+        The runs that end at one step of the ensemble, each with its place among the experiments.
 
     Raises:
         ConfigError: if the experiments do not share one static shape.
@@ -154,12 +158,11 @@ def train_each(
     if not experiments:
         return
     require_environment()
+    make_room(ensemble_key(experiments[0]))
     waiting = deque(enumerate(experiments))
     active = [_member(*waiting.popleft()) for _ in experiments[:size]]
     how, checkpoints = how or best_how(len(active)), store if checkpoint_every else None
-    states = [member.begin(checkpoints, checkpoint_every) for member in active]
-    for member in active:
-        _report_begun(member, advance, log)
+    states = [_begun(member, checkpoints, checkpoint_every, advance, log) for member in active]
     datasets, steps = [member.dataset for member in active], [member.step for member in active]
     ensemble = Ensemble([m.experiment for m in active], datasets, states, steps, how)
     tiles = stacked([member.examples.tiles for member in active], how)
@@ -174,16 +177,30 @@ def train_each(
             if checkpoints is not None and _is_checkpoint(member, checkpoint_every):
                 state = ensemble.state(place)
                 checkpoints.save_checkpoint(member.experiment, member.checkpoint(state))
-            if not member.has_ended:
-                continue
-            advance(member.experiment.steps - member.step)
-            yield member.place, member.finished(ensemble.state(place))
+            if member.has_ended:
+                advance(member.experiment.steps - member.step)
+        ended = {place: active[place] for place in going if active[place].has_ended}
+        if ended:
+            yield _finished(ended, ensemble)
+        for place in ended:
             if waiting:
                 active[place] = new = _member(*waiting.popleft())
-                state = new.begin(None, None)
+                state = _begun(new, None, None, advance, log)
                 ensemble.replace(place, new.experiment, new.dataset, state, new.step)
                 tiles = with_member(tiles, place, new.examples.tiles, how)
-                _report_begun(new, advance, log)
+
+
+def _finished(ended: Mapping[int, Member], ensemble: Ensemble) -> list[tuple[int, Run]]:
+    """The runs of members that have ended, which are measured together."""
+    networks = {place: ensemble.state(place).model for place in ended}
+    sound = [place for place, member in ended.items() if member.failed_at is None]
+    examples = [ended[place].examples for place in sound]
+    measured = measured_at_end([networks[place] for place in sound], examples)
+    at_end = dict(zip(sound, measured, strict=True))
+    return [
+        (member.place, member.finished(networks[place], at_end.get(place, {})))
+        for place, member in ended.items()
+    ]
 
 
 def _member(place: int, experiment: Experiment) -> Member:
@@ -198,11 +215,21 @@ def _member(place: int, experiment: Experiment) -> Member:
     return Member(experiment, place)
 
 
-def _report_begun(member: Member, advance: Callable[[int], None], log: Log) -> None:
-    """Say how far a network has come when it begins, and what was measured before a checkpoint."""
+def _begun(
+    member: Member,
+    checkpoints: Store | None,
+    every: int | None,
+    advance: Callable[[int], None],
+    log: Log,
+) -> State | None:
+    """The state that a network starts from. How far it has come already, and what was measured
+    before a checkpoint, is reported.
+    """
+    state = member.begin(checkpoints, every)
     advance(member.step)
     for step in member.measured:
         log(member.experiment, step, member.logged(step))
+    return state
 
 
 def _look(
@@ -214,7 +241,7 @@ def _look(
         active[place].step, active[place].failed_at = ensemble.steps[place], failed[place]
     sound = [place for place in going if failed[place] is None]
     due = {place: active[place] for place in sound if active[place].is_measured_here}
-    wanted = {place: (member.examples, member.experiment) for place, member in due.items()}
+    wanted = {place: member.examples for place, member in due.items()}
     found = measure_together(ensemble.models, tiles, wanted, ensemble.how) if due else {}
     for place in sound:
         member = active[place]

@@ -11,14 +11,14 @@ from typing import NamedTuple
 from grokscope.errors import ConfigError, WorkerError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
-from grokscope.runs.compact import without_weights
+from grokscope.runs.compact import all_without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached
 from grokscope.runs.trackers import tracking
 from grokscope.runs.train import Log, train_each
 from grokscope.sweeps.executors import Report
-from grokscope.training.compile import make_room, require_environment
+from grokscope.training.compile import require_environment
 from grokscope.training.cost import work
 from grokscope.training.ensemble import ensemble_key, ensemble_size
 
@@ -75,8 +75,7 @@ def train_cells(
         done += part
         report(done)
 
-    for shape, same_shape in groupby(experiments, ensemble_key):
-        make_room(shape)
+    for _, same_shape in groupby(experiments, ensemble_key):
         members = list(same_shape)
         size = ensemble_size(members[0])
         at_once = 1 if size == 1 else len(members)
@@ -134,12 +133,13 @@ def _each_ended(
     left = dict(enumerate(cells))
     per_step = work(cells[0]) / max(cells[0].steps, 1) if cells else 0.0
     try:
-        for place, run in train_each(
-            cells, lambda steps: advance(steps * per_step), log, size=size
-        ):
-            ended = run if keep_weights or _keeps(run) else without_weights(run)
-            del left[place]
-            yield ended
+        for ended in train_each(cells, lambda steps: advance(steps * per_step), log, size=size):
+            places, runs = zip(*ended, strict=True)
+            if not (keep_weights or _keeps(runs[0])):
+                runs = all_without_weights(runs)
+            for place, run in zip(places, runs, strict=True):
+                del left[place]
+                yield run
     except WorkerError:
         raise
     except (Exception, SystemExit) as error:

@@ -1,0 +1,76 @@
+"""What a network is measured on."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Shaped
+
+from grokscope.data.corruption import second_labels
+from grokscope.data.dataset import Dataset
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.logits import rule_values
+from grokscope.measures.material import Material
+from grokscope.measures.scores import Tiles, evaluate, score_means, score_subsets, score_values
+from grokscope.measures.spectrum import Waves
+from grokscope.measures.symmetricity import draws_of
+from grokscope.measures.table import Value
+from grokscope.measures.vote import vote_order, vote_spectra
+from grokscope.models.network import Network
+from grokscope.training.cost import tile_size, tiled
+
+
+class Examples:
+    """A dataset as tiles on the device; made once for a run.
+
+    Args:
+        dataset: the examples.
+        experiment: of the networks that they are for.
+    """
+
+    def __init__(self, dataset: Dataset, experiment: Experiment) -> None:
+        self.dataset, self.experiment = dataset, experiment
+        subsets = np.stack([subset(dataset) for subset in score_subsets()], axis=1)
+        arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, subsets
+        size = tile_size(len(dataset.inputs), experiment.model.widest)
+        self.tiles = Tiles(*(jnp.asarray(tiled(array, size)) for array in arrays))
+        self.waves = None if dataset.group is None else Waves.of(dataset.group)
+        self.counts = subsets.sum(axis=0)
+
+    @cached_property
+    def material(self) -> Material:
+        """What measures of a whole network are made from."""
+        data, experiment = self.dataset, self.experiment
+        voting = vote_order(data)
+        is_of_pairs = experiment.task.has_tokens and data.inputs.shape[1] == 2
+        has_second = experiment.corruption == "second_rule"
+        made = Material(
+            tiles=self.tiles,
+            is_train=data.is_train,
+            is_corrupted=data.is_corrupted,
+            is_wrong=data.is_wrong,
+            waves=None,
+            order=data.shift_order,
+            values=rule_values(data),
+            votes=None if voting is None else vote_spectra(data, voting),
+            draws=draws_of(data) if is_of_pairs else None,
+            second=second_labels(experiment, data.inputs) if has_second else None,
+        )
+        return jax.tree.map(jnp.asarray, made)._replace(waves=self.waves)  # in float64
+
+    def scores(self, model: Network) -> dict[str, float]:
+        """All of `table.scores`."""
+        wanted = score_values()
+        values = self.values(model, wanted)
+        return score_means(dict(zip(wanted, values, strict=True)), self.dataset)
+
+    def values(
+        self, model: Network, wanted: tuple[Value, ...]
+    ) -> list[Shaped[np.ndarray, "example *label"]]:
+        """What is wanted of each example, as a network in evaluation answers it."""
+        found = evaluate(model, *self.tiles[:3], self.experiment.loss, wanted)
+        n = len(self.dataset.inputs)
+        return [np.asarray(tiles).reshape(-1, *tiles.shape[2:])[:n] for tiles in found]
