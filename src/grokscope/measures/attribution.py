@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measures.material import Material, comes_before
+from grokscope.measures.material import Material, comes_before, namespace, on_host
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import ipr_of
 from grokscope.models.network import Network, arrays_of, with_offset
@@ -64,7 +63,7 @@ def _attribution(network: Network, dataset: Dataset, layer: str) -> Attribution:
     """The same of a layer whose units are known to add to the logits."""
     labels = dataset.given_labels, dataset.true_labels
     arrays = dataset.inputs, *labels, dataset.is_wrong, dataset.is_train
-    return Attribution(*map(np.asarray, _compiled_means(network, *map(jnp.asarray, arrays), layer)))
+    return Attribution(*map(np.asarray, _means(network, *map(jnp.asarray, arrays), layer)))
 
 
 @in_own_precision
@@ -142,9 +141,9 @@ def features_fit(network: Network, dataset: Dataset, layer: str) -> bool:
     )
 
 
-@partial(jax.jit, static_argnames="readout")
+@compiled("readout")
 def _features_differ(
-    network: Network, inputs: Shaped[Array, "example *feature"], readout: str
+    network: Network, inputs: Shaped[Any, "example *feature"], readout: str
 ) -> Bool[Array, ""]:
     """Whether the logits are not `features` times what reads them out, and the offset."""
     logits = network(inputs).T
@@ -155,7 +154,7 @@ def _features_differ(
 
 def attribution_summaries(
     network: Network, material: Material, loss: str
-) -> dict[str, Float[Array, ""]]:
+) -> dict[str, Num[Any, ""]]:
     """How concentrated memorising is, and on which neurons, by the measures' names.
 
     Of the last layer whose units add to the logits; none without one. NaN if the `features` of a
@@ -169,43 +168,44 @@ def attribution_summaries(
     if features.shape != (len(inputs), units.outgoing_of(network).shape[1]):
         return {}
     labels, chosen = (material.given, material.true), (material.is_wrong, material.is_train)
-    memorizing, _, steadiness = _means(network, inputs, *labels, *chosen, layer)
+    means = on_host(_means(network, inputs, *labels, *chosen, layer))
+    memorizing, _, steadiness = means
     found = {"memorizing_half": half_of(memorizing)}
     if units.vectors and material.waves is not None:
-        ipr = ipr_of(network, units, material.waves)
-        both = jnp.stack([memorizing, steadiness])
-        correlations = jax.lax.map(partial(rank_correlation, ipr), both)
-        found |= zip(("memorizing_by_ipr", "steadiness_by_ipr"), correlations, strict=True)
-    are_wrong = _features_differ(network, inputs[:TILE], units.outgoing)
-    return {name: jnp.where(are_wrong, jnp.nan, value) for name, value in found.items()}
+        ipr = ipr_of(units, on_host(arrays_of(network)), material.waves)
+        found["memorizing_by_ipr"] = rank_correlation(ipr, memorizing)
+        found["steadiness_by_ipr"] = rank_correlation(ipr, steadiness)
+    are_wrong = on_host(_features_differ(network, inputs[:TILE], units.outgoing))
+    xp = namespace(memorizing)
+    return {name: xp.where(are_wrong, xp.nan, value) for name, value in found.items()}
 
 
-def rank_correlation(
-    a: Float[Array | np.ndarray, "unit"], b: Float[Array | np.ndarray, "unit"]
-) -> Float[Array, ""]:
+def rank_correlation(a: Float[Any, "unit"], b: Float[Any, "unit"]) -> Float[Any, ""]:
     """Spearman's ρ over the units that have both numbers; NaN if these do not vary."""
-    both = jnp.isfinite(a) & jnp.isfinite(b)
+    xp = namespace(a)
+    both = xp.isfinite(a) & xp.isfinite(b)
 
-    def ranks(values: Array) -> Array:
+    def ranks(values: Any) -> Any:
         """The place of each among all; of equal ones, the mean of theirs. Less its mean."""
         lower, equal = values < values[:, None], values == values[:, None]
-        found = (jnp.where(both, lower, 0) + jnp.where(both, equal, 0) / 2).sum(axis=1)
-        return jnp.where(both, found - jnp.where(both, found, 0).sum() / both.sum(), 0)
+        found = (both * (lower + 0.5 * equal)).sum(axis=1)
+        return xp.where(both, found - (both * found).sum() / both.sum(), 0)
 
-    x, y = ranks(jnp.asarray(a)), ranks(jnp.asarray(b))
-    return x @ y / jnp.sqrt((x @ x) * (y @ y))
+    x, y = ranks(a), ranks(b)
+    return x @ y / xp.sqrt((x @ x) * (y @ y))
 
 
-def half_of(memorizing: Float[Array | np.ndarray, "unit"]) -> Float[Array, ""]:
+def half_of(memorizing: Float[Any, "unit"]) -> Float[Any, ""]:
     """The smallest share of units that adds half of all that units add; NaN if they add nothing.
 
     >>> round(half_of(np.array([5.0, 3.0, 1.0, 1.0, -2.0])).item(), 6)
     0.2
     """
-    added = jnp.maximum(jnp.asarray(memorizing), 0)
+    xp = namespace(memorizing)
+    added = xp.maximum(memorizing, 0)
     total = added.sum()
-    more = jnp.where(comes_before(added), added, 0).sum(axis=1)  # what those that add more add
-    return jnp.where(total > 0, (more < total / 2).mean(), jnp.nan)
+    more = xp.where(comes_before(added), added, 0).sum(axis=1)  # what those that add more add
+    return xp.where(total > 0, (more < total / 2).mean(), xp.nan)
 
 
 @compiled()
@@ -216,13 +216,14 @@ def _features(
     return network.features(inputs)
 
 
+@compiled("layer")
 def _means(
     network: Network,
-    inputs: Shaped[Array, "example *feature"],
-    given: Int[Array, "example"],
-    true: Int[Array, "example"],
-    is_wrong: Bool[Array, "example"],
-    is_train: Bool[Array, "example"],
+    inputs: Shaped[Any, "example *feature"],
+    given: Int[Any, "example"],
+    true: Int[Any, "example"],
+    is_wrong: Bool[Any, "example"],
+    is_train: Bool[Any, "example"],
     layer: str,
 ) -> tuple[Float[Array, "unit"], ...]:
     """The numbers of `Attribution`."""
@@ -241,6 +242,3 @@ def _means(
         mean(over_others, ~is_train),
         in_mean / spread,
     )
-
-
-_compiled_means = compiled("layer")(_means)

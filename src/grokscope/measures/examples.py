@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
@@ -13,13 +12,14 @@ from grokscope.data.corruption import second_labels
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.logits import rule_values
-from grokscope.measures.material import Material
+from grokscope.measures.material import Material, on_host
 from grokscope.measures.scores import Tiles, evaluate, score_means, score_subsets, score_values
 from grokscope.measures.spectrum import Waves
 from grokscope.measures.symmetricity import draws_of
 from grokscope.measures.table import Value
 from grokscope.measures.vote import vote_order, vote_spectra
 from grokscope.models.network import Network
+from grokscope.training.compile import on_accelerator
 from grokscope.training.cost import tile_size, tiled
 
 
@@ -47,19 +47,18 @@ class Examples:
         voting = vote_order(data)
         is_of_pairs = experiment.task.has_tokens and data.inputs.shape[1] == 2
         has_second = experiment.corruption == "second_rule"
-        made = Material(
-            tiles=self.tiles,
+        return Material(
+            tiles=self.tiles if on_accelerator() else on_host(self.tiles),
             is_train=data.is_train,
             is_corrupted=data.is_corrupted,
             is_wrong=data.is_wrong,
-            waves=None,
+            waves=self.waves,
             order=data.shift_order,
             values=rule_values(data),
             votes=None if voting is None else vote_spectra(data, voting),
             draws=draws_of(data) if is_of_pairs else None,
             second=second_labels(experiment, data.inputs) if has_second else None,
         )
-        return jax.tree.map(jnp.asarray, made)._replace(waves=self.waves)  # in float64
 
     def scores(self, model: Network) -> dict[str, float]:
         """All of `table.scores`."""

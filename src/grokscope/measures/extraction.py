@@ -7,14 +7,24 @@ reduction supplies the order of the residues, and so does `vote`, which has no n
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Shaped
+from jaxtyping import Complex, Int, Num, Shaped
 
-from grokscope.measures.material import Material, comes_before, logits_of, means
-from grokscope.measures.scores import first_largest, measured_layers
+from grokscope.measures.material import (
+    Material,
+    answers_of,
+    comes_before,
+    logits_of,
+    means,
+    namespace,
+    on_host,
+    places_of,
+)
+from grokscope.measures.scores import measured_layers
+from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, arrays_of, with_arrays
 from grokscope.models.precision import in_own_precision
 
@@ -41,19 +51,21 @@ class Waves(eqx.Module):
     """
 
     network: Network
-    order: Shaped[Array | np.ndarray, "residue"]
-    ranks: dict[str, Int[Array, "freq unit"]]
-    _waves: dict[str, Complex[Array, "freq unit"]]
+    order: Shaped[Any, "residue"]
+    ranks: dict[str, Int[Any, "freq unit"]]
+    _waves: dict[str, Complex[Any, "freq unit"]]
 
     @in_own_precision
-    def __init__(self, network: Network, order: Shaped[Array | np.ndarray, "residue"]) -> None:
+    def __init__(self, network: Network, order: Shaped[Any, "residue"]) -> None:
         self.network, self.order, self.ranks, self._waves = network, order, {}, {}
-        arrays = arrays_of(network)
+        arrays = on_host(arrays_of(network))
         for title, layer in measured_layers(network).items():
+            xp = namespace(arrays[layer.vectors[0]])
             for name in layer.vectors:
-                self._waves[name] = jnp.fft.rfft(arrays[name][order], axis=0)
-            shares = jnp.stack([_shares(self._waves[name]) for name in layer.vectors]).sum(axis=0)
-            self.ranks[title] = comes_before(shares.at[0].multiply(ALMOST_NOTHING)).sum(axis=1)
+                self._waves[name] = xp.fft.rfft(arrays[name][order], axis=0)
+            shares = xp.stack([shares_of(self._waves[name]) for name in layer.vectors]).sum(axis=0)
+            shares = xp.concatenate([shares[:1] * ALMOST_NOTHING, shares[1:]])
+            self.ranks[title] = comes_before(shares).sum(axis=1)
 
     @property
     def n_frequencies(self) -> int:
@@ -81,27 +93,20 @@ class Waves(eqx.Module):
         return self._kept(frequencies, moved)
 
     @in_own_precision
-    def _kept(self, frequencies: int, waves: Mapping[str, Complex[Array, "freq unit"]]) -> Network:
+    def _kept(self, frequencies: int, waves: Mapping[str, Complex[Any, "freq unit"]]) -> Network:
         """The network made of the strongest of some waves."""
-        arrays, made = arrays_of(self.network), {}
+        arrays, made = on_host(arrays_of(self.network)), {}
         for title, layer in measured_layers(self.network).items():
             is_kept = self.ranks[title] < frequencies
+            xp = namespace(is_kept)
             for name in layer.vectors:
-                kept = jnp.where(is_kept, waves[name], 0)
-                vectors = jnp.fft.irfft(kept, len(self.order), axis=0)
-                made[name] = arrays[name].at[self.order].set(vectors.astype(arrays[name].dtype))
+                vectors = xp.fft.irfft(waves[name] * is_kept, len(self.order), axis=0)
+                is_known, place = places_of(self.order, len(arrays[name]))
+                made[name] = xp.where(is_known[:, None], vectors[place], arrays[name])
         return with_arrays(self.network, made)
 
 
-def _shares(waves: Complex[Array, "freq unit"]) -> Float[Array, "freq unit"]:
-    """The share of a vector's power that each frequency has; 0 for a vector of zeros."""
-    power = jnp.real(waves) ** 2 + jnp.imag(waves) ** 2
-    return power / jnp.maximum(power.sum(axis=0), 1e-30)
-
-
-def extracted(
-    network: Network, order: Shaped[Array | np.ndarray, "residue"], frequencies: int = 1
-) -> Network:
+def extracted(network: Network, order: Shaped[Any, "residue"], frequencies: int = 1) -> Network:
     """The network whose units keep their strongest frequencies, and nothing else.
 
     Args:
@@ -117,14 +122,12 @@ def extracted(
     return Waves(network, order).strongest(frequencies)
 
 
-def extraction_scores(
-    network: Network, material: Material, loss: str
-) -> dict[str, Float[Array, ""]]:
+def extraction_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
     """Accuracies of the network whose units keep their strongest frequency, by measures' names."""
     if not measured_layers(network) or material.order is None:
         return {}
     single = extracted(network, material.order)
-    answers = first_largest(logits_of(single, material), axis=1)
+    answers = answers_of(logits_of(single, material))
     is_given, is_true = answers == material.given, answers == material.true
     return means(
         {

@@ -7,19 +7,27 @@ another rule that is a shift of tokens, the waves in its value take their place.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.material import Material, comes_before, logits_of, means
-from grokscope.measures.scores import first_largest, score_means, score_values
+from grokscope.measures.material import (
+    Material,
+    answers_of,
+    comes_before,
+    logits_of,
+    means,
+    namespace,
+    on_host,
+)
+from grokscope.measures.scores import score_means, score_values
 from grokscope.measures.spectrum import places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
-from grokscope.models.precision import in_own_precision
+from grokscope.training.compile import compiled
 from grokscope.training.losses import loss_of
 
 KEY_POWER = 0.95
@@ -36,17 +44,12 @@ class Rule(NamedTuple):
         excluded: logits without the key waves.
     """
 
-    is_key: Bool[Array, "freq"]
-    restricted: Float[Array, "example label"]
-    excluded: Float[Array, "example label"]
+    is_key: Bool[Any, "freq"]
+    restricted: Float[Any, "example label"]
+    excluded: Float[Any, "example label"]
 
 
-@in_own_precision
-def rule_of(
-    logits: Float[Array, "example label"],
-    values: Shaped[Array | np.ndarray, "example"],
-    n: int,
-) -> Rule:
+def rule_of(logits: Float[Any, "example label"], values: Shaped[Any, "example"], n: int) -> Rule:
     """Split logits into what follows the rule and the rest.
 
     The waves in m + n of a function of all pairs are the waves of its mean over the pairs of each
@@ -60,20 +63,21 @@ def rule_of(
         n: how many values there are.
 
     >>> pairs = np.stack(np.divmod(np.arange(25), 5), axis=1)
-    >>> rule = rule_of(jnp.eye(5)[pairs.sum(axis=1) % 5], pairs.sum(axis=1) % 5, 5)
+    >>> rule = rule_of(np.eye(5)[pairs.sum(axis=1) % 5], pairs.sum(axis=1) % 5, 5)
     >>> np.flatnonzero(rule.is_key).tolist(), rule.restricted.argmax(axis=1)[7].item()
     ([1, 2], 3)
     """
-    is_value = jnp.arange(n)[:, None] == values
+    xp = namespace(logits)
+    is_value = np.arange(n)[:, None] == values
     mean = is_value.astype(logits.dtype) @ logits / is_value.sum(axis=1, keepdims=True)
-    waves = jnp.fft.rfft(mean, axis=0)  # [freq, label]
-    power = (jnp.abs(waves) ** 2).sum(axis=1)[1:]
-    stronger = jnp.where(comes_before(power), power, 0).sum(axis=1)
-    is_key = jnp.append(False, stronger < KEY_POWER * power.sum())
-    of_key = jnp.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[values]
-    is_known = jnp.asarray(values >= 0)[:, None]
-    restricted = jnp.where(is_known, mean.mean(axis=0) + of_key, logits)
-    return Rule(is_key, restricted, jnp.where(is_known, logits - of_key, logits))
+    waves = xp.fft.rfft(mean, axis=0)  # [freq, label]
+    power = (abs(waves) ** 2).sum(axis=1)[1:]
+    stronger = xp.where(comes_before(power), power, 0).sum(axis=1)
+    is_key = xp.concatenate([np.zeros(1, bool), stronger < KEY_POWER * power.sum()])
+    of_key = xp.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[values]
+    is_known = (values >= 0)[:, None]
+    restricted = xp.where(is_known, mean.mean(axis=0) + of_key, logits)
+    return Rule(is_key, restricted, xp.where(is_known, logits - of_key, logits))
 
 
 def rule_values(dataset: Dataset) -> Int[np.ndarray, "example"] | None:
@@ -95,15 +99,15 @@ def rule_values(dataset: Dataset) -> Int[np.ndarray, "example"] | None:
     return np.where(is_known, values, -1) if is_even else None
 
 
-def rule_scores(network: Network, material: Material, loss: str) -> dict[str, Float[Array, ""]]:
+def rule_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
     """Restricted and excluded losses, by the measures' names; none without `rule_values`."""
     if material.values is None or material.order is None:
         return {}
     rule = rule_of(logits_of(network, material), material.values, len(material.order))
-    restricted, excluded = (loss_of(loss)(part, material.given) for part in rule[1:])
-    is_right = first_largest(rule.restricted, axis=1) == material.true
+    restricted, excluded = (on_host(_losses(part, material.given, loss)) for part in rule[1:])
+    is_right = answers_of(rule.restricted) == material.true
     wrong = material.is_corrupted
-    return {"key_frequencies": rule.is_key.sum().astype(restricted.dtype)} | means(
+    return {"key_frequencies": rule.is_key.sum()} | means(
         {
             "restricted_test_loss": (restricted, material.is_test),
             "restricted_test_accuracy": (is_right, material.is_test),
@@ -115,13 +119,11 @@ def rule_scores(network: Network, material: Material, loss: str) -> dict[str, Fl
     )
 
 
-def second_rule_scores(
-    network: Network, material: Material, loss: str
-) -> dict[str, Float[Array, ""]]:
+def second_rule_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
     """How often test examples are answered by the second rule; none without one."""
     if material.second is None:
         return {}
-    answers = first_largest(logits_of(network, material), axis=1)
+    answers = answers_of(logits_of(network, material))
     return means({"second_rule_accuracy": (answers == material.second, material.is_test)})
 
 
@@ -129,7 +131,15 @@ def losses_of(
     logits: Float[np.ndarray, "example label"], labels: Int[np.ndarray, "example"], loss: str
 ) -> Float[np.ndarray, "example"]:
     """Each example's loss against its label."""
-    return np.asarray(loss_of(loss)(jnp.asarray(logits), jnp.asarray(labels)))
+    return np.asarray(_losses(jnp.asarray(logits), jnp.asarray(labels), loss))
+
+
+@compiled("loss")
+def _losses(
+    logits: Float[Any, "example label"], labels: Int[Any, "example"], loss: str
+) -> Float[Array, "example"]:
+    """`losses_of` on the device."""
+    return loss_of(loss)(logits, labels)
 
 
 def scores_of(

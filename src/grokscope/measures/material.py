@@ -1,17 +1,22 @@
-"""What measures of a whole network are made from, besides the network: arrays on the device."""
+"""What measures of a whole network are made from, besides the network."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from grokscope.measures.scores import Tiles
+from grokscope.measures.scores import Tiles, first_largest
 from grokscope.measures.spectrum import Waves
 from grokscope.models.network import Network
+from grokscope.training.compile import compiled, is_traced
+
+T = TypeVar("T")
 
 
 class Draws(NamedTuple):
@@ -72,38 +77,74 @@ class Material(NamedTuple):
         return tiles.reshape(-1, *tiles.shape[2:])[: len(self.is_train)]
 
 
-def logits_of(network: Network, material: Material) -> Float[Array, "example label"]:
-    """A network's logits of all examples, inside of what is compiled."""
+def namespace(array: Shaped[Any, "*of"]) -> ModuleType:
+    """NumPy or jax.numpy, whichever an array is of.
+
+    Measures of a whole network are compiled into one program for an accelerator; on a CPU only what
+    evaluates the network is, and the rest is NumPy's, which need not be compiled for each shape.
+    """
+    return jnp if isinstance(array, jax.Array) else np
+
+
+def on_host(arrays: T) -> T:
+    """Arrays as NumPy's, unless they stand for those of a program that is being compiled."""
+    return arrays if is_traced(arrays) else jax.tree.map(np.asarray, arrays)
+
+
+def logits_of(network: Network, material: Material) -> Float[Any, "example label"]:
+    """A network's logits of all examples."""
+    return material.untiled(on_host(_logits(network, material.tiles.inputs)))
+
+
+@compiled()
+def _logits(
+    network: Network, inputs: Shaped[Any, "tile row *feature"]
+) -> Float[Array, "tile row label"]:
+    """A network's logits of tiles."""
     shared = network.shared()
     known = () if shared is None else (shared,)
-    tiles = jax.lax.map(lambda inputs: network(inputs, *known), material.tiles.inputs)
-    return material.untiled(tiles)
+    return jax.lax.map(lambda tile: network(tile, *known), inputs)
+
+
+def answers_of(logits: Float[Any, "example label"]) -> Int[Any, "example"]:
+    """The label of the largest logit; the smallest of equal ones."""
+    return logits.argmax(axis=1) if namespace(logits) is np else first_largest(logits, axis=1)
 
 
 def means(
-    numbers: Mapping[str, tuple[Shaped[Array, "example"], Bool[Array, "example"]]],
-) -> dict[str, Float[Array, ""]]:
+    numbers: Mapping[str, tuple[Shaped[Any, "example"], Bool[Any, "example"]]],
+) -> dict[str, Float[Any, ""]]:
     """Means by name, each of some numbers over some examples; NaN over none.
 
-    All are taken at once, which compiles five times as fast as one by one.
-
-    >>> odd, every = jnp.array([True, False, True]), jnp.ones(3, bool)
-    >>> found = means({"odd": (odd, every), "none": (odd, ~every)})
+    >>> odd, every = np.array([True, False, True]), np.ones(3, bool)
+    >>> with np.errstate(invalid="ignore"):
+    ...     found = means({"odd": (odd, every), "none": (odd, ~every)})
     >>> {name: round(mean.item(), 2) for name, mean in found.items()}
     {'odd': 0.67, 'none': nan}
     """
-    values, chosen = (jnp.stack([*some]) for some in zip(*numbers.values(), strict=True))
-    found = jnp.where(chosen, values, 0).sum(axis=1) / chosen.sum(axis=1)
+    xp = namespace(next(iter(numbers.values()))[0])
+    values, chosen = (xp.stack([*some]) for some in zip(*numbers.values(), strict=True))
+    found = xp.where(chosen, values, 0).sum(axis=1) / chosen.sum(axis=1)
     return dict(zip(numbers, found, strict=True))
 
 
-def comes_before(values: Float[Array, "n *of"]) -> Bool[Array, "n n *of"]:
+def comes_before(values: Float[Any, "n *of"]) -> Bool[Any, "n n *of"]:
     """Whether [i, j] the j-th value comes before the i-th, from the largest down; of equal ones the
-    first does. It compiles faster than sorting.
+    first does.
 
-    >>> comes_before(jnp.array([2.0, 3.0, 2.0])).sum(axis=1).tolist()
+    >>> comes_before(np.array([2.0, 3.0, 2.0])).sum(axis=1).tolist()
     [1, 0, 2]
     """
-    places = jnp.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    places = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
     is_equal = (values == values[:, None]) & (places < places[:, None])
     return (values > values[:, None]) | is_equal
+
+
+def places_of(order: Shaped[Any, "residue"], n: int) -> tuple[Bool[Any, "n"], Int[Any, "n"]]:
+    """Whether each of n tokens is in an order of residues, and its place there.
+
+    >>> [found.tolist() for found in places_of(np.array([1, 3]), 4)]
+    [[False, True, False, True], [0, 0, 0, 1]]
+    """
+    is_at = np.arange(n)[:, None] == order
+    return is_at.any(axis=1), is_at.argmax(axis=1)

@@ -14,7 +14,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.data.groups import Group
 from grokscope.measures.spectrum import DEAD_NORM, Waves, ipr_over, neuron_ipr
 from grokscope.measures.table import Answers, Subset, Value, scores
-from grokscope.models.network import Layer, Network, arrays_of, named_arrays
+from grokscope.models.network import Layer, Network, named_arrays
 from grokscope.training.compile import compiled
 from grokscope.training.losses import loss_of
 
@@ -24,10 +24,10 @@ A = TypeVar("A", bound=Any)  # of NumPy, of JAX, or a shape
 class Tiles(NamedTuple):
     """Examples as tiles on the device, of one dataset or stacked."""
 
-    inputs: Shaped[Array, "*member tile example *feature"]
-    given: Int[Array, "*member tile example"]
-    true: Int[Array, "*member tile example"]
-    subsets: Bool[Array, "*member tile example subset"]  # of all scores, each once; no padding
+    inputs: Shaped[Any, "*member tile example *feature"]
+    given: Int[Any, "*member tile example"]
+    true: Int[Any, "*member tile example"]
+    subsets: Bool[Any, "*member tile example subset"]  # of all scores, each once; no padding
 
 
 def score_subsets() -> tuple[Subset, ...]:
@@ -114,20 +114,21 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
-def vectors_ipr(vectors: Float[Array, "token unit"], waves: Waves) -> Float[Array, "unit"]:
-    """`ipr_over` on a device, in the precision of the vectors; NaN for a dead one."""
+def vectors_ipr(vectors: Float[Any, "token unit"], waves: Waves) -> Float[Any, "unit"]:
+    """`ipr_over` as products of matrices, in the precision of the vectors; NaN for a dead one."""
+    xp = jnp if isinstance(vectors, jax.Array) else np
     of_group = vectors[waves.elements]
-    norm = jnp.linalg.norm(of_group, axis=0)
+    norm = xp.linalg.norm(of_group, axis=0)
     is_alive = norm > DEAD_NORM
-    values, shares = (jnp.asarray(array, vectors.dtype) for array in waves[1:])
-    power = shares @ (values.T @ (of_group / jnp.where(is_alive, norm, 1.0))) ** 2
-    return jnp.where(is_alive, (power**2).sum(axis=0) / power.sum(axis=0) ** 2, jnp.nan)
+    values, shares = (xp.asarray(array, vectors.dtype) for array in waves[1:])
+    power = shares @ (values.T @ (of_group / xp.where(is_alive, norm, 1.0))) ** 2
+    return xp.where(is_alive, (power**2).sum(axis=0) / power.sum(axis=0) ** 2, xp.nan)
 
 
-def ipr_of(network: Network, layer: Layer, waves: Waves) -> Float[Array, "unit"]:
-    """`layer_ipr` on a device."""
-    arrays = arrays_of(network)
-    return jnp.stack([vectors_ipr(arrays[name], waves) for name in layer.vectors]).mean(axis=0)
+def ipr_of(layer: Layer, arrays: Mapping[str, Any], waves: Waves) -> Float[Any, "unit"]:
+    """`layer_ipr` of arrays of NumPy or of JAX."""
+    iprs = [vectors_ipr(arrays[name], waves) for name in layer.vectors]
+    return sum(iprs[1:], start=iprs[0]) / len(iprs)
 
 
 def layer_ipr(network: Network, layer: str, group: Group) -> Float[np.ndarray, "unit"]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Complex, Float, Int
@@ -59,18 +59,18 @@ def power_share(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray
     return shares_of(np.fft.rfft(vectors, axis=0))
 
 
-def shares_of(waves: Complex[np.ndarray, "freq *unit"]) -> Float[np.ndarray, "freq *unit"]:
+def shares_of(waves: Complex[Any, "freq *unit"]) -> Float[Any, "freq *unit"]:
     """`power_share` of vectors whose real Fourier transform is there already."""
     return _share(_power(waves))
 
 
-def _share(power: Float[np.ndarray, "component *unit"]) -> Float[np.ndarray, "component *unit"]:
+def _share(power: Float[Any, "component *unit"]) -> Float[Any, "component *unit"]:
     """What each component has of the sum; 0 of nothing."""
-    return power / np.maximum(power.sum(axis=0), 1e-30)
+    return power / power.sum(axis=0).clip(1e-30)
 
 
-def _power(waves: Complex[np.ndarray, "freq *unit"]) -> Float[np.ndarray, "freq *unit"]:
-    return np.real(waves) ** 2 + np.imag(waves) ** 2
+def _power(waves: Complex[Any, "freq *unit"]) -> Float[Any, "freq *unit"]:
+    return waves.real**2 + waves.imag**2
 
 
 def ipr(vectors: Float[np.ndarray, "residue *unit"]) -> Float[np.ndarray, "*unit"]:

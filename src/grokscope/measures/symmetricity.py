@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.material import Draws, Material
+from grokscope.measures.material import Draws, Material, on_host
 from grokscope.models.network import Network, arrays_of
 from grokscope.training.compile import compiled
 
@@ -42,8 +43,7 @@ def gradient_symmetricity(
     Returns:
         NaN if there are no pairs, or all gradients are 0. Triples of which one is 0 are left out.
     """
-    draws = _drawn([pairs], n_labels, triples, seed)
-    return float(_compiled_mean_cosine(network, Draws(*(array[0] for array in draws))))
+    return float(_mean_cosines(network, _drawn([pairs], n_labels, triples, seed))[0])
 
 
 def _drawn(sets: Sequence[Int[np.ndarray, "_ 2"]], n_labels: int, triples: int, seed: int) -> Draws:
@@ -64,8 +64,9 @@ def draws_of(dataset: Dataset) -> Draws:
     return _drawn([pairs, pairs[dataset.is_corrupted]], dataset.n_labels, TRIPLES, 0)
 
 
-def _mean_cosine(network: Network, draws: Draws) -> Float[Array, ""]:
-    """The mean over the triples of a draw that have a cosine."""
+@compiled()
+def _mean_cosines(network: Network, draws: Draws) -> Float[Array, "of"]:
+    """For each draw the mean over the triples that have a cosine."""
     tables = [arrays_of(network)[name] for name in network.operands]
     is_shared = network.operands[0] == network.operands[1]
 
@@ -77,17 +78,17 @@ def _mean_cosine(network: Network, draws: Draws) -> Float[Array, ""]:
         first, second = gradients
         return first @ second / (jnp.linalg.norm(first) * jnp.linalg.norm(second))
 
-    cosines = jax.lax.map(lambda triple: cosine(*triple), draws[:2], batch_size=100)
-    is_there = ~jnp.isnan(cosines) & draws.exist
-    return jnp.where(is_there, cosines, 0).sum() / is_there.sum()
+    def mean(draw: Draws) -> Array:
+        cosines = jax.lax.map(lambda triple: cosine(*triple), draw[:2], batch_size=100)
+        is_there = ~jnp.isnan(cosines) & draw.exist
+        return jnp.where(is_there, cosines, 0).sum() / is_there.sum()
+
+    return jax.lax.map(mean, draws)
 
 
-_compiled_mean_cosine = compiled()(_mean_cosine)
-
-
-def symmetricities(network: Network, material: Material, loss: str) -> dict[str, Float[Array, ""]]:
+def symmetricities(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
     """Symmetricity over all pairs and over corrupted ones; none without two `operands`."""
     if material.draws is None or len(network.operands) != 2:
         return {}
-    every, corrupted = jax.lax.map(lambda draws: _mean_cosine(network, draws), material.draws)
+    every, corrupted = on_host(_mean_cosines(network, material.draws))
     return {"gradient_symmetricity": every, "corrupted_symmetricity": corrupted}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
@@ -201,27 +202,32 @@ def of_networks(
     sources = tuple(dict.fromkeys(rows[name].source for name in names))
     loss, materials = examples[0].experiment.loss, [some.material for some in examples]
     if how is None and not on_accelerator():
-        each = [*map(partial(_of, loss=loss, sources=sources, how="alone"), networks, materials)]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            each = [*map(partial(_of, loss, sources), networks, materials)]
     else:
         how = how or "at once"
         pairs = [*zip(networks, materials, strict=True)]
         padding = [pairs[-1]] * ((1 << (len(pairs) - 1).bit_length()) - len(pairs))
-        found = _of(*stacked(pairs + padding, how), loss, sources, how)
+        found = _of_stacked(*stacked(pairs + padding, how), loss, sources, how)
         each = [{name: found[name][place] for name in found} for place in range(len(pairs))]
     return [{name: float(one[name]) for name in names if name in one} for one in each]
 
 
 @compiled("loss", "sources", "how")
-def _of(
+def _of_stacked(
     models: Network, materials: Material, loss: str, sources: tuple[Source, ...], how: How
-) -> dict[str, Float[Array, "*member"]]:
-    """What the sources say of each network, by name."""
+) -> dict[str, Num[Array, "member"]]:
+    """What the sources say of each network of an ensemble, by name."""
+    return over_members(partial(_of, loss, sources), how)(models, materials)
 
-    def of_one(model: Network, material: Material) -> dict[str, Array]:
-        return {
-            name: number
-            for source in sources
-            for name, number in source(model, material, loss).items()
-        }
 
-    return over_members(of_one, how)(models, materials)
+@in_own_precision
+def _of(
+    loss: str, sources: tuple[Source, ...], network: Network, material: Material
+) -> dict[str, Num[Any, ""]]:
+    """What the sources say of a network, by name."""
+    return {
+        name: number
+        for source in sources
+        for name, number in source(network, material, loss).items()
+    }

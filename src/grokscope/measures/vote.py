@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Shaped
+from jaxtyping import Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.material import Material, means
-from grokscope.measures.scores import first_largest
+from grokscope.measures.material import Material, answers_of, means, namespace, places_of
 from grokscope.measures.spectrum import places_in
 from grokscope.models.network import Network
 
@@ -33,8 +33,7 @@ def vote_logits(
         order: the residues in the order in which the operation is a shift. Examples and labels of
             a residue that is left out have no vote: their logits are 0.
     """
-    spectra = vote_spectra(dataset, order)
-    return np.asarray(_logits(spectra, dataset.inputs, order, dataset.n_labels))
+    return _logits(vote_spectra(dataset, order), dataset.inputs, order, dataset.n_labels)
 
 
 def vote_spectra(
@@ -65,26 +64,22 @@ def vote_spectra(
 
 
 def _logits(
-    spectra: Shaped[Array | np.ndarray, "form residue"],
-    inputs: Shaped[Array | np.ndarray, "example 2"],
-    order: Shaped[Array | np.ndarray, "residue"],
+    spectra: Shaped[Any, "form residue"],
+    inputs: Shaped[Any, "example 2"],
+    order: Shaped[Any, "residue"],
     n_labels: int,
-) -> Float[Array, "example label"]:
+) -> Float[Any, "example label"]:
     """The vote of each example, from its spectra."""
-    n = len(order)
-    labels = jnp.arange(n)
-    pairs = jnp.full(n_labels, -1).at[order].set(labels)[inputs]
-    m, n_ = pairs.T
-
-    def add_form(found: Array, form: tuple[Array, Array]) -> tuple[Array, None]:
-        (a, b), values = form
+    n, xp = len(order), namespace(spectra)
+    labels = np.arange(n)
+    is_known, place = places_of(order, n_labels)
+    m, n_ = place[inputs].T
+    found = xp.zeros((len(inputs), n), np.float32)
+    for (a, b), values in zip(FORMS, spectra, strict=True):
         table = values[(labels + labels[:, None]) % n]  # [a m + b n, q]
-        return found + table[(a * m + b * n_) % n], None
-
-    none, forms = jnp.zeros((len(pairs), n), jnp.float32), jnp.array(FORMS)
-    found, _ = jax.lax.scan(add_form, none, (forms, jnp.asarray(spectra)))
-    is_known = (pairs >= 0).all(axis=1, keepdims=True)
-    return jnp.zeros((len(pairs), n_labels)).at[:, order].set(jnp.where(is_known, found, 0))
+        found += table[(a * m + b * n_) % n]
+    votes = is_known[inputs].all(axis=1, keepdims=True) & is_known
+    return xp.where(votes, found[:, place], 0)
 
 
 def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
@@ -95,14 +90,12 @@ def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
     return order
 
 
-def vote_scores(network: Network, material: Material, loss: str) -> dict[str, Float[Array, ""]]:
+def vote_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
     """Accuracies of the vote, by the measures' names; none without pairs of a cyclic group."""
     if material.votes is None or material.order is None:
         return {}
     n_labels = jax.eval_shape(network, material.inputs[:1]).shape[1]
-    answers = first_largest(
-        _logits(material.votes, material.inputs, material.order, n_labels), axis=1
-    )
+    answers = answers_of(_logits(material.votes, material.inputs, material.order, n_labels))
     return means(
         {
             "vote_test_accuracy": (answers == material.given, material.is_test),

@@ -19,6 +19,7 @@ import equinox as eqx
 import jax
 import platformdirs
 from jax._src.xla_bridge import backends_are_initialized  # JAX has no public name for it
+from jax.core import Tracer
 from jax.experimental.compilation_cache import compilation_cache
 
 from grokscope.errors import ConfigError
@@ -276,6 +277,8 @@ def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
         @wraps(function)
         @in_own_precision
         def call(network: object, *args: object, **kwargs: object) -> R:
+            if is_traced((network, args)):  # as a part of something larger that is compiled
+                return function(network, *args, **kwargs)
             left_out = NOT_OF_NARROW if _is_narrow(network) else ()
             options = compilation().options.items()
             chosen = tuple(option for option in options if option[0] not in left_out)
@@ -284,6 +287,11 @@ def compiled(*static: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
         return call
 
     return decorate
+
+
+def is_traced(arrays: object) -> bool:
+    """Whether some arrays stand for those of a program that is being compiled."""
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(arrays))
 
 
 def _is_narrow(network: object) -> bool:
