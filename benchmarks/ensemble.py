@@ -11,9 +11,11 @@ from common import report, sgemm_rate, step_seconds
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
+from grokscope.measures.pruning import curves_of
 from grokscope.measures.scores import matrices
 from grokscope.measures.spectrum import ipr_over
-from grokscope.measures.together import measure_together
+from grokscope.measures.table import network_measures
+from grokscope.measures.together import measure_together, of_networks
 from grokscope.models.network import named_arrays, vector_matrices
 from grokscope.training.ensemble import Ensemble
 from grokscope.training.members import member, stacked
@@ -71,3 +73,20 @@ print(f"a network's measurement: in one call {together * 1e3:.1f} ms, on the hos
       f"{host * 1e3:.1f} ms, its product alone {product * 1e3:.1f} ms")  # fmt: skip
 report("measured on the host / in one call", host / together, 5, "above")
 print(f"at most, were the product all: {host / product:.1f}")
+
+few, theirs = networks[:8], examples[:8]
+names = [*network_measures()]
+orders = np.array([[np.arange(base.model.width)] * 2] * 8)
+data = [some.dataset for some in theirs]
+
+
+def at_the_end(how):
+    """All network measures, and two pruning curves, of eight networks."""
+    of_networks(few, theirs, names, how)
+    curves_of(few, data, base.loss, orders, 10, "hidden", how)
+
+
+alone, at_once = step_seconds((lambda: at_the_end(None), 8), (lambda: at_the_end("at once"), 8),
+                              repeats=3)  # fmt: skip
+print(f"what is kept of a finished network: one by one {alone * 1e3:.0f} ms, of eight in one "
+      f"compiled call {at_once * 1e3:.0f} ms; an accelerator takes the latter")  # fmt: skip

@@ -11,6 +11,7 @@ import pytest
 from grokscope.experiment.experiment import Experiment
 from grokscope.runs.train import train
 from grokscope.training import compile as compiling
+from grokscope.training.ensemble import ensemble_key
 
 WATCHED = """
 import json, os, sys
@@ -153,7 +154,6 @@ def test_a_compiled_function_follows_what_is_configured(monkeypatch):
     assert traced == [3, 3], "once for each set of options"
 
 
-@pytest.mark.slow
 def test_a_shape_too_many_makes_room_by_forgetting_what_was_compiled(monkeypatch):
     monkeypatch.setattr(compiling, "_shapes", set())
     traced = []
@@ -171,3 +171,14 @@ def test_a_shape_too_many_makes_room_by_forgetting_what_was_compiled(monkeypatch
     compiling.make_room(compiling.KEPT_SHAPES)
     doubled(jnp.ones(3))
     assert len(traced) == 2, "compiled anew"
+
+
+def test_training_makes_room_for_its_shape(monkeypatch):
+    shapes = []
+    monkeypatch.setattr("grokscope.runs.train.make_room", shapes.append)
+    small = Experiment(steps=1, modulus=5, width=4)
+    cells = [small, small.replace(seed=1), small.replace(width=6)]
+    for cell in cells:
+        train(cell, progress=False)
+    assert shapes == [ensemble_key(cell) for cell in cells]
+    assert shapes[0] == shapes[1] != shapes[2]

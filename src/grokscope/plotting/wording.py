@@ -29,6 +29,7 @@ AXIS_LABELS = {
     "dropout": "dp",
     "batch_size": "batch size",
     "learning_rate": "lr",
+    "start_step": "start step",
 }
 
 LOSSES = {"mse": "MSE", "cross_entropy": "cross-entropy", "stablemax": "StableMax"}

@@ -148,7 +148,8 @@ def _curves(
         [dataset for dataset in datasets for _ in ENDS],
         [*orders.reshape(len(each), -1)], each, layer, how=how,
     )  # fmt: skip
-    required = np.array([np.nan if n is None else n for n in fewest]).reshape(-1, len(ENDS))
+    numbers = np.array([np.nan if n is None else n for n in fewest], np.float32)
+    required = numbers.reshape(-1, len(ENDS))
     return [_named(curve, of_run) for curve, of_run in zip(curves, required, strict=True)]
 
 
