@@ -57,6 +57,13 @@ def measure(model: Network, examples: Examples) -> Measurement:
     return measure_together(model, examples.tiles, {0: examples}, "alone")[0]
 
 
+def scores_on(examples: Examples, network: Network) -> dict[str, float]:
+    """All of `table.scores` of a network."""
+    loss = examples.experiment.loss
+    sums, *_ = _numbers(network, examples.tiles, examples.waves, loss, "alone")
+    return _means(np.asarray(sums), examples.counts)
+
+
 def measure_together(
     models: Network,
     tiles: Tiles,

@@ -14,6 +14,7 @@ from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
 from grokscope.measures.scores import measured_layers
 from grokscope.measures.table import scores
+from grokscope.measures.together import scores_on
 from grokscope.measures.vote import vote_logits, vote_order
 from grokscope.models.network import Network
 from grokscope.models.precision import in_own_precision
@@ -114,8 +115,8 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
         if kind == "vote":
             return vote
         if kind == "random_phases":
-            return examples.scores(waves["network"].with_random_phases(count, seed))
-        return examples.scores(waves[kind].strongest(count))
+            return scores_on(examples, waves["network"].with_random_phases(count, seed))
+        return scores_on(examples, waves[kind].strongest(count))
 
     found = [[scores_at(kind, count) for count in some] for kind in kinds]
     return xr.Dataset(
