@@ -12,7 +12,7 @@ from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
 from grokscope.measures.pruning import curves_of
-from grokscope.measures.scores import matrices
+from grokscope.measures.scores import evaluate, matrices, score_means, score_values
 from grokscope.measures.spectrum import ipr_over
 from grokscope.measures.table import network_measures
 from grokscope.measures.together import measure_together, of_networks
@@ -60,7 +60,10 @@ def on_host():
     for place, some in wanted.items():
         model = member(models, place, "in turn")
         arrays = named_arrays(model)
-        some.scores(model)
+        wanted_of = score_values()
+        values = evaluate(model, *some.tiles[:3], some.experiment.loss, wanted_of)
+        each = [np.asarray(tiles).ravel()[: len(some.dataset.inputs)] for tiles in values]
+        score_means(dict(zip(wanted_of, each, strict=True)), some.dataset)
         [np.linalg.norm(array) for array in matrices(arrays).values()]
         [ipr_over(arrays[name], some.dataset.group) for name in vector_matrices(model)]
 

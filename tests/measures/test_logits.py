@@ -9,6 +9,7 @@ from grokscope.data.groups import group_of
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
 from grokscope.measures.logits import KEY_POWER, losses_of, rule_of, rule_scores, scores_of
+from grokscope.measures.together import scores_on
 from grokscope.models.analytic import analytic_network, logit_terms
 from grokscope.models.two_layer import TwoLayer
 from networks import logits_of, numbers, random_network
@@ -200,7 +201,7 @@ def test_scores_of_logits_are_those_of_the_network():
     data, network = make_dataset(experiment), random_network(experiment)
     logits = logits_of(network, data.inputs)
     ours = scores_of(logits, data, "cross_entropy")
-    assert ours == pytest.approx(Examples(data, experiment).scores(network), rel=1e-5)
+    assert ours == pytest.approx(scores_on(Examples(data, experiment), network), rel=1e-5)
     alone = [cross_entropy(logits[[i]], data.given_labels[[i]]) for i in range(len(logits))]
     np.testing.assert_allclose(
         losses_of(logits, data.given_labels, "cross_entropy"), alone, rtol=1e-4, atol=1e-6

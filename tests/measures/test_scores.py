@@ -1,13 +1,15 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
+from grokscope.measures.logits import scores_of
 from grokscope.measures.spectrum import ipr_over, mean_ipr, neuron_ipr
 from grokscope.measures.table import scores as table_scores
-from grokscope.measures.together import measure, measure_together
+from grokscope.measures.together import measure, measure_together, scores_on
 from grokscope.models.network import named_arrays, vector_matrices, with_arrays
 from grokscope.models.two_layer import TwoLayer
 from grokscope.training.members import stacked
@@ -23,7 +25,7 @@ def test_scores_equal_evaluating_each_subset(activation, loss):
     )
     data = make_dataset(experiment)
     model = TwoLayer.init(jax.random.key(3), 23, 23, width=300, activation=activation)
-    scores = Examples(data, experiment).scores(model)
+    scores = scores_on(Examples(data, experiment), model)
     expected = dense_scores(*weights64(model), data, activation, loss)
     assert set(scores) == set(table_scores())
     for name, value in expected.items():
@@ -33,7 +35,7 @@ def test_scores_equal_evaluating_each_subset(activation, loss):
 def test_empty_subsets_are_missing_and_not_zero():
     experiment = Experiment(modulus=7, width=9)
     model = TwoLayer.init(jax.random.key(0), 7, 7, width=9)
-    scores = Examples(make_dataset(experiment), experiment).scores(model)
+    scores = scores_on(Examples(make_dataset(experiment), experiment), model)
     assert np.isnan(scores["corrupted_accuracy"])
     assert np.isnan(scores["corrected_accuracy"])
     assert scores["uncorrupted_accuracy"] == scores["train_accuracy"]
@@ -72,7 +74,8 @@ def test_networks_measured_together_are_as_each_on_the_host(how, values):
     assert [*found] == [0, 2]
     for place, measured in found.items():
         some, arrays = examples[place], named_arrays(models[place])
-        expected = some.scores(models[place])
+        logits = np.asarray(models[place](jnp.asarray(some.dataset.inputs)))
+        expected = scores_of(logits, some.dataset, "cross_entropy")
         assert measured.scores == pytest.approx(expected, rel=1e-6, nan_ok=True)
         norms = [np.linalg.norm(array) for array in arrays.values()]
         np.testing.assert_allclose(measured.norm, norms, rtol=1e-5)

@@ -14,6 +14,7 @@ from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.losses import CROSS_ENTROPIES, LossName
 from grokscope.measures.examples import Examples
+from grokscope.measures.together import scores_on
 from grokscope.plotting import wording
 from grokscope.runs.pruning import prune
 from grokscope.runs.store import Store
@@ -93,7 +94,9 @@ def test_smoothing_acts_in_training_alone():
     soft = plain.replace(label_smoothing=0.2)
     assert not np.array_equal(last(plain), last(soft))
     run = train(soft, progress=False)
-    scores = Examples(run.data, run.experiment.replace(loss="cross_entropy")).scores(run.network)
+    scores = scores_on(
+        Examples(run.data, run.experiment.replace(loss="cross_entropy")), run.network
+    )
     assert run.final.train_loss.item() == pytest.approx(scores["train_loss"])
     assert "labels smoothed by 0.2" in wording.words_of([soft])
 

@@ -11,9 +11,9 @@ from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measures.material import Material, comes_before, namespace, on_host
+from grokscope.measures.material import Material, comes_before, on_host
 from grokscope.measures.nested import TILE
-from grokscope.measures.scores import ipr_of
+from grokscope.measures.scores import ipr_of, namespace
 from grokscope.models.network import Network, arrays_of, with_offset
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled

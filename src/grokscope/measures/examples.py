@@ -6,19 +6,16 @@ from functools import cached_property
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Shaped
 
 from grokscope.data.corruption import second_labels
 from grokscope.data.dataset import Dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.logits import rule_values
 from grokscope.measures.material import Material, on_host
-from grokscope.measures.scores import Tiles, evaluate, score_means, score_subsets, score_values
+from grokscope.measures.scores import Tiles, score_subsets
 from grokscope.measures.spectrum import Waves
 from grokscope.measures.symmetricity import draws_of
-from grokscope.measures.table import Value
 from grokscope.measures.vote import vote_order, vote_spectra
-from grokscope.models.network import Network
 from grokscope.training.compile import on_accelerator
 from grokscope.training.cost import tile_size, tiled
 
@@ -59,17 +56,3 @@ class Examples:
             draws=draws_of(data) if is_of_pairs else None,
             second=second_labels(experiment, data.inputs) if has_second else None,
         )
-
-    def scores(self, model: Network) -> dict[str, float]:
-        """All of `table.scores`."""
-        wanted = score_values()
-        values = self.values(model, wanted)
-        return score_means(dict(zip(wanted, values, strict=True)), self.dataset)
-
-    def values(
-        self, model: Network, wanted: tuple[Value, ...]
-    ) -> list[Shaped[np.ndarray, "example *label"]]:
-        """What is wanted of each example, as a network in evaluation answers it."""
-        found = evaluate(model, *self.tiles[:3], self.experiment.loss, wanted)
-        n = len(self.dataset.inputs)
-        return [np.asarray(tiles).reshape(-1, *tiles.shape[2:])[:n] for tiles in found]

@@ -19,11 +19,10 @@ from grokscope.measures.material import (
     comes_before,
     logits_of,
     means,
-    namespace,
     on_host,
     places_of,
 )
-from grokscope.measures.scores import measured_layers
+from grokscope.measures.scores import measured_layers, namespace
 from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, arrays_of, with_arrays
 from grokscope.models.precision import in_own_precision

@@ -20,10 +20,9 @@ from grokscope.measures.material import (
     comes_before,
     logits_of,
     means,
-    namespace,
     on_host,
 )
-from grokscope.measures.scores import score_means, score_values
+from grokscope.measures.scores import namespace, score_means, score_values
 from grokscope.measures.spectrum import places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network

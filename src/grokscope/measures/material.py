@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from grokscope.measures.scores import Tiles, first_largest
+from grokscope.measures.scores import Tiles, first_largest, namespace
 from grokscope.measures.spectrum import Waves
 from grokscope.models.network import Network
 from grokscope.training.compile import compiled, is_traced
@@ -75,15 +73,6 @@ class Material(NamedTuple):
     def untiled(self, tiles: Shaped[Any, "tile row *of"]) -> Shaped[Any, "example *of"]:
         """What is known of each example of a tile, in the order of the dataset."""
         return tiles.reshape(-1, *tiles.shape[2:])[: len(self.is_train)]
-
-
-def namespace(array: Shaped[Any, "*of"]) -> ModuleType:
-    """NumPy or jax.numpy, whichever an array is of.
-
-    Measures of a whole network are compiled into one program for an accelerator; on a CPU only what
-    evaluates the network is, and the rest is NumPy's, which need not be compiled for each shape.
-    """
-    return jnp if isinstance(array, jax.Array) else np
 
 
 def on_host(arrays: T) -> T:

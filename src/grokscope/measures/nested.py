@@ -16,7 +16,7 @@ from grokscope.measures.table import Answers, Score, Value
 from grokscope.models.network import Network, with_offset
 from grokscope.training.compile import compiled, on_accelerator
 from grokscope.training.cost import tiled
-from grokscope.training.members import How, over_members, stacked
+from grokscope.training.members import How, filled, over_members, stacked
 
 TILE = 128
 """Examples whose logits are kept in a CPU's cache while neurons are removed (measured)."""
@@ -77,8 +77,7 @@ def nested_means(
         sums = np.stack([np.asarray(_sums(*one, *static, "alone")) for one in work])
     else:
         how = how or "at once"
-        padding = [work[-1]] * ((1 << (len(work) - 1).bit_length()) - len(work))
-        sums = np.asarray(_sums(*stacked(work + padding, how), *static, how))[: len(work)]
+        sums = np.asarray(_sums(*stacked(filled(work), how), *static, how))[: len(work)]
     counts = np.array([mask.sum(axis=0) for mask in masks])[:, None, None, None]
     with np.errstate(invalid="ignore"):
         means = sums[:, :, ::-1].astype(np.float64) / counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, NamedTuple, TypeVar, cast
 
 import jax
@@ -114,9 +115,18 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
+def namespace(array: Shaped[Any, "*of"]) -> ModuleType:
+    """NumPy or jax.numpy, whichever an array is of.
+
+    Measures of a whole network are compiled into one program for an accelerator; on a CPU only what
+    evaluates the network is, and the rest is NumPy's, which need not be compiled for each shape.
+    """
+    return jnp if isinstance(array, jax.Array) else np
+
+
 def vectors_ipr(vectors: Float[Any, "token unit"], waves: Waves) -> Float[Any, "unit"]:
     """`ipr_over` as products of matrices, in the precision of the vectors; NaN for a dead one."""
-    xp = jnp if isinstance(vectors, jax.Array) else np
+    xp = namespace(vectors)
     of_group = vectors[waves.elements]
     norm = xp.linalg.norm(of_group, axis=0)
     is_alive = norm > DEAD_NORM

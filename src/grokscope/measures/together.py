@@ -31,7 +31,7 @@ from grokscope.measures.table import Source, network_measures, scores
 from grokscope.models.network import Network, arrays_of, vector_matrices
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled, on_accelerator
-from grokscope.training.members import How, member, over_members, stacked
+from grokscope.training.members import How, filled, member, over_members, stacked
 
 
 @dataclass(frozen=True)
@@ -213,10 +213,9 @@ def of_networks(
             each = [*map(partial(_of, loss, sources), networks, materials)]
     else:
         how = how or "at once"
-        pairs = [*zip(networks, materials, strict=True)]
-        padding = [pairs[-1]] * ((1 << (len(pairs) - 1).bit_length()) - len(pairs))
-        found = _of_stacked(*stacked(pairs + padding, how), loss, sources, how)
-        each = [{name: found[name][place] for name in found} for place in range(len(pairs))]
+        pairs = filled([*zip(networks, materials, strict=True)])
+        found = _of_stacked(*stacked(pairs, how), loss, sources, how)
+        each = [{name: found[name][place] for name in found} for place in range(len(networks))]
     return [{name: float(one[name]) for name in names if name in one} for one in each]
 
 

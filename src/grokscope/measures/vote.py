@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.material import Material, answers_of, means, namespace, places_of
+from grokscope.measures.material import Material, answers_of, means, places_of
+from grokscope.measures.scores import namespace
 from grokscope.measures.spectrum import places_in
 from grokscope.models.network import Network
 

@@ -33,6 +33,16 @@ def stacked(members: Sequence[T], how: How) -> T:
     return members[0] if how == "alone" else jax.tree.map(lambda *all: jnp.stack(all), *members)
 
 
+def filled(members: Sequence[T]) -> list[T]:
+    """Members, and copies of the last up to a power of two: of few numbers that are compiled for.
+
+    >>> filled("abc")
+    ['a', 'b', 'c', 'c']
+    """
+    missing = (1 << (len(members) - 1).bit_length()) - len(members)
+    return [*members, *[members[-1]] * missing]
+
+
 @in_own_precision
 def member(arrays: T, place: int, how: How) -> T:
     """The arrays of one member."""
