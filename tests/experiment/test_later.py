@@ -55,6 +55,7 @@ def test_canonical_json_gives_the_experiment_back(experiment):
     assert again.model.unrecorded >= {*BEFORE}, "what acts is as before, the rest has no effect"
 
 
+@pytest.mark.slow
 def test_what_changes_nothing_is_another_value_of_the_same_network():
     one, other = (TRANSFORMER.replace(steps=3, modulus=7, width=8, **how) for how in (BEFORE, NEW))
     assert digest(one) == digest(other)
@@ -102,6 +103,7 @@ def test_a_damaged_record_is_refused_as_a_document_is(document):
             read(document)
 
 
+@pytest.mark.slow
 def test_stores_and_exports_of_before_open_with_the_values_of_before(tmp_path, monkeypatch):
     grid = Grid.from_record(OLD_BASE).with_base(steps=2, modulus=7)
     store = Store(tmp_path)

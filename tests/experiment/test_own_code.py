@@ -686,6 +686,7 @@ def test_a_measure_takes_no_name_that_a_run_has(tmp_path, monkeypatch, name):
         train(BASE.replace(measures=f"named:{name}"), progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -234,6 +234,7 @@ def test_an_ensemble_equals_a_loop(name):
             np.testing.assert_allclose(array, other, atol=2e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["BatchNorm", "deeper, lazy, CE", "tied", "Transformer", "features"]
 )
@@ -269,6 +270,7 @@ def getattr_path(model, name):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [n for n, e in NETWORKS.items() if e.task.has_tokens and e.task.name != "parity"]
 )

@@ -43,6 +43,7 @@ def test_phases_of_figure_1_in_a_quarter_of_the_steps(decay, store):
     assert run.phase() == FIGURE_1[decay]
 
 
+@pytest.mark.slow
 def test_pruning_separates_the_rule_from_the_wrong_labels(store):
     run = figure_1(0, 0, 500, store)
     low = prune(run).isel(pruned=325)

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.stats
 import numpy as np
+import scipy.stats
 from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measures.material import Material, comes_before, on_host
+from grokscope.measures.material import Material, on_host
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import ipr_of, namespace
 from grokscope.models.network import Network, arrays_of, with_offset
@@ -168,8 +170,7 @@ def attribution_summaries(
     if features.shape != (len(inputs), units.outgoing_of(network).shape[1]):
         return {}
     labels, chosen = (material.given, material.true), (material.is_wrong, material.is_train)
-    means = on_host(_means(network, inputs, *labels, *chosen, layer))
-    memorizing, _, steadiness = means
+    memorizing, _, steadiness = on_host(_means(network, inputs, *labels, *chosen, layer))
     found = {"memorizing_half": half_of(memorizing)}
     if units.vectors and material.waves is not None:
         ipr = ipr_of(units, on_host(arrays_of(network)), material.waves)
@@ -183,12 +184,14 @@ def attribution_summaries(
 def rank_correlation(a: Float[Any, "unit"], b: Float[Any, "unit"]) -> Float[Any, ""]:
     """Spearman's ρ over the units that have both numbers; NaN if these do not vary."""
     xp = namespace(a)
-    both = xp.isfinite(a) & xp.isfinite(b)
+    both, rankdata = (
+        xp.isfinite(a) & xp.isfinite(b),
+        (scipy if xp is np else jax.scipy).stats.rankdata,
+    )
 
     def ranks(values: Any) -> Any:
-        """The place of each among all; of equal ones, the mean of theirs. Less its mean."""
-        lower, equal = values < values[:, None], values == values[:, None]
-        found = (both * (lower + 0.5 * equal)).sum(axis=1)
+        """The rank of each that has both, less their mean; 0 of the others."""
+        found = rankdata(xp.where(both, values, xp.inf))
         return xp.where(both, found - (both * found).sum() / both.sum(), 0)
 
     x, y = ranks(a), ranks(b)
@@ -202,10 +205,10 @@ def half_of(memorizing: Float[Any, "unit"]) -> Float[Any, ""]:
     0.2
     """
     xp = namespace(memorizing)
-    added = xp.maximum(memorizing, 0)
+    added = xp.sort(xp.maximum(memorizing, 0))[::-1]
     total = added.sum()
-    more = xp.where(comes_before(added), added, 0).sum(axis=1)  # what those that add more add
-    return xp.where(total > 0, (more < total / 2).mean(), xp.nan)
+    fewest = (xp.cumsum(added) >= total / 2).argmax() + 1
+    return xp.where(total > 0, fewest / len(memorizing), xp.nan)
 
 
 @compiled()

@@ -16,7 +16,6 @@ from jaxtyping import Complex, Int, Num, Shaped
 from grokscope.measures.material import (
     Material,
     answers_of,
-    comes_before,
     logits_of,
     means,
     on_host,
@@ -64,7 +63,8 @@ class Waves(eqx.Module):
                 self._waves[name] = xp.fft.rfft(arrays[name][order], axis=0)
             shares = xp.stack([shares_of(self._waves[name]) for name in layer.vectors]).sum(axis=0)
             shares = xp.concatenate([shares[:1] * ALMOST_NOTHING, shares[1:]])
-            self.ranks[title] = comes_before(shares).sum(axis=1)
+            strongest = xp.argsort(-shares, axis=0, stable=True)
+            self.ranks[title] = xp.argsort(strongest, axis=0)
 
     @property
     def n_frequencies(self) -> int:

@@ -17,7 +17,6 @@ from grokscope.data.dataset import Dataset
 from grokscope.measures.material import (
     Material,
     answers_of,
-    comes_before,
     logits_of,
     means,
     on_host,
@@ -71,8 +70,9 @@ def rule_of(logits: Float[Any, "example label"], values: Shaped[Any, "example"],
     mean = is_value.astype(logits.dtype) @ logits / is_value.sum(axis=1, keepdims=True)
     waves = xp.fft.rfft(mean, axis=0)  # [freq, label]
     power = (abs(waves) ** 2).sum(axis=1)[1:]
-    stronger = xp.where(comes_before(power), power, 0).sum(axis=1)
-    is_key = xp.concatenate([np.zeros(1, bool), stronger < KEY_POWER * power.sum()])
+    strongest = xp.argsort(-power, stable=True)
+    n_key = (xp.cumsum(power[strongest]) >= KEY_POWER * power.sum()).argmax() + 1
+    is_key = xp.concatenate([np.zeros(1, bool), xp.argsort(strongest) < n_key])
     of_key = xp.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[values]
     is_known = (values >= 0)[:, None]
     restricted = xp.where(is_known, mean.mean(axis=0) + of_key, logits)

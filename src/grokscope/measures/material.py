@@ -117,18 +117,6 @@ def means(
     return dict(zip(numbers, found, strict=True))
 
 
-def comes_before(values: Float[Any, "n *of"]) -> Bool[Any, "n n *of"]:
-    """Whether [i, j] the j-th value comes before the i-th, from the largest down; of equal ones the
-    first does.
-
-    >>> comes_before(np.array([2.0, 3.0, 2.0])).sum(axis=1).tolist()
-    [1, 0, 2]
-    """
-    places = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
-    is_equal = (values == values[:, None]) & (places < places[:, None])
-    return (values > values[:, None]) | is_equal
-
-
 def places_of(order: Shaped[Any, "residue"], n: int) -> tuple[Bool[Any, "n"], Int[Any, "n"]]:
     """Whether each of n tokens is in an order of residues, and its place there.
 
