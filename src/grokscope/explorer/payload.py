@@ -18,7 +18,7 @@ from grokscope.measures.differences import DIFFERENCES
 from grokscope.measures.spectrum import power_share
 from grokscope.measures.table import MEASURES, Measure, is_reserved
 from grokscope.plotting.palette import DIVERGING, PALE, PHASE_COLORS, SEQUENTIAL
-from grokscope.plotting.wording import AXIS_LABELS, words_of
+from grokscope.plotting.wording import axis_label, words_of
 from grokscope.runs.compact import pruning_curves, without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
@@ -60,7 +60,7 @@ def overview(data: xr.Dataset) -> dict[str, object]:
     dimensions = [
         {
             "name": name,
-            "label": AXIS_LABELS.get(name, name),
+            "label": axis_label(name),
             "meaning": meaning(name),
             "values": [_word(value) for value in data[name].values.tolist()],
         }

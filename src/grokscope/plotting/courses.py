@@ -13,7 +13,7 @@ from grokscope.measures.table import MEASURES
 from grokscope.plotting import style
 from grokscope.plotting.diagram import panel_title
 from grokscope.plotting.panels import CONTROLLED, sweep_print
-from grokscope.plotting.wording import AXIS_LABELS, format_setting
+from grokscope.plotting.wording import axis_label, format_setting
 
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)))
 """Of the lines of a panel, in the order of the axis's values."""
@@ -71,7 +71,7 @@ def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
             axes.set_ylim(-0.03, 1.03)
             style.percent(axes)
     note = "mean over seeds, from the least to the greatest"
-    title = AXIS_LABELS.get(lines, lines.replace("_", " "))
+    title = axis_label(lines)
     handles = grid[0, 0].get_legend_handles_labels()[0]
     widest = max(len(str(handle.get_label())) for handle in handles)
     n_columns = max(2, round(figure.get_figwidth() / (0.55 + 0.075 * widest)))

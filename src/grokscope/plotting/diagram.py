@@ -17,7 +17,7 @@ from grokscope.errors import ConfigError
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLUE, PALE, PHASE_COLORS
 from grokscope.plotting.panels import sweep_print
-from grokscope.plotting.wording import AXIS_LABELS, format_setting
+from grokscope.plotting.wording import axis_label, format_setting
 from grokscope.sweeps.diagram import PHASES, Boundary, ascends, boundaries, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
@@ -47,7 +47,7 @@ def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
     words = []
     for name, index in place.items():
         text = format_setting(diagram[name].values[index].item())
-        words.append(f"{AXIS_LABELS.get(name, name)} = {text}")
+        words.append(f"{axis_label(name)} = {text}")
     return ", ".join(words)
 
 
@@ -127,7 +127,7 @@ def _mesh(
     x, y = edges(panel[columns].values), edges(panel[rows].values)
     drawn = axes.pcolormesh(x, y, cells, rasterized=True, vmin=0, vmax=1)
     axes.grid(False)
-    axes.set_xlabel(AXIS_LABELS.get(columns, columns))
+    axes.set_xlabel(axis_label(columns))
     for name, axis in ((rows, axes.yaxis), (columns, axes.xaxis)):
         values = panel[name].values
         if is_scale(values):
@@ -219,7 +219,7 @@ def _phase_row(row: np.ndarray, diagram: xr.Dataset, found: list[Boundary], pref
         phase_panel(axes, diagram, place, found)
         axes.set_title(panel_title(diagram, place))
     name = str(diagram.phase.dims[-2])
-    row[0].set_ylabel(prefix + AXIS_LABELS.get(name, name))
+    row[0].set_ylabel(prefix + axis_label(name))
 
 
 def _accuracy_row(
@@ -232,7 +232,7 @@ def _accuracy_row(
         mesh = _mesh(axes, panel, rows, columns, panel.values)
         axes.set_facecolor("#eeeeee")
         axes.set_title(panel_title(diagram, place))
-    row[0].set_ylabel(f"{label}\n{AXIS_LABELS.get(rows, rows)}")
+    row[0].set_ylabel(f"{label}\n{axis_label(rows)}")
     assert mesh is not None
     bar = figure.colorbar(mesh, ax=list(row), fraction=0.02, pad=0.01)
     style.percent(bar.ax)

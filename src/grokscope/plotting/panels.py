@@ -14,7 +14,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLACK, BLUE, GREEN, GREY, LINES, ORANGE, RED
 from grokscope.plotting.wording import (
-    AXIS_LABELS,
+    axis_label,
     format_setting,
     format_time,
     order_title,
@@ -169,7 +169,7 @@ def _shared_settings(sweeps: Sequence[xr.Dataset]) -> list[str]:
     for grid in grids:
         for name in (name for names in grid.dimensions.values() for name in names[1:]):
             values = ", ".join(format_setting(value) for value in grid.axes[name])
-            words.append(f"{AXIS_LABELS.get(name, name.replace('_', ' '))} {values}")
+            words.append(f"{axis_label(name)} {values}")
     return words
 
 

@@ -29,7 +29,6 @@ AXIS_LABELS = {
     "dropout": "dp",
     "batch_size": "batch size",
     "learning_rate": "lr",
-    "start_step": "start step",
 }
 
 LOSSES = {"mse": "MSE", "cross_entropy": "cross-entropy", "stablemax": "StableMax"}
@@ -40,6 +39,15 @@ EARLIER = {
     "dropout_sites": "dropout of sublayers alone",
 }
 """How a Transformer differs from today's defaults where a setting is as before it was added."""
+
+
+def axis_label(name: str) -> str:
+    """What the axis of a setting is called.
+
+    >>> axis_label("train_fraction"), axis_label("prune_by")
+    ('train fraction α', 'prune by')
+    """
+    return AXIS_LABELS.get(name, name.replace("_", " "))
 
 
 def earlier_words(model: Part, varied: Iterable[str] = ()) -> dict[str, str]:
