@@ -165,6 +165,32 @@ def test_limit_trains_so_many_and_the_rest_is_missing(tmp_path):
     assert np.isnan(data.test_accuracy.values).sum() == 7
 
 
+def test_cells_go_on_from_their_checkpoints_which_go_when_they_are_done(tmp_path, monkeypatch):
+    grid = Grid(base=BASE, axes={"weight_decay": [0, 5]})
+    cells = [cell for _, cell in grid.cells()]
+
+    def stop(step, found):
+        if step == 40:
+            raise KeyboardInterrupt
+
+    with suppress(KeyboardInterrupt):
+        train(cells[1], tmp_path, progress=False, log=stop, checkpoint_every=20)
+    begun = []
+
+    class Watched(training.Ensemble):
+        def __init__(self, experiments, datasets, starts, steps, how):
+            begun.extend(zip(experiments, steps, strict=True))
+            super().__init__(experiments, datasets, starts, steps, how)
+
+    monkeypatch.setattr("grokscope.runs.train.Ensemble", Watched)
+    data = sweep(grid, tmp_path, workers=1, progress=False, checkpoint_every=20)
+    assert dict(begun) == {cells[0]: 0, cells[1]: 20}
+    assert not [*(tmp_path / ".checkpoints").iterdir()]
+    whole = sweep(grid, tmp_path / "whole", workers=1, progress=False)
+    for name in ("train_loss", "mean_ipr"):
+        assert data[name].equals(whole[name])
+
+
 @pytest.mark.slow
 def test_refined_equals_whole_where_trained(tmp_path):
     grid = Grid(base=BASE, axes={"weight_decay": np.linspace(0, 40, 5),
@@ -206,10 +232,10 @@ def test_divergence_is_data_and_is_not_tried_again(tmp_path):
 
 
 def breaking(reason):
-    def train_each(experiments, advance, log, size):
+    def train_each(experiments, advance, **others):
         if any(e.optimizer.weight_decay == 5 for e in experiments):
             raise reason
-        yield from real(experiments, advance, log, size=size)
+        yield from real(experiments, advance, **others)
 
     real = runner.train_each
     return train_each
@@ -308,8 +334,8 @@ def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
 
 
 def test_weights_that_another_has_stored_meanwhile_stay(tmp_path, monkeypatch):
-    def slowly(experiments, advance, log, size):
-        runs = [*real(experiments, advance, log, size=size)]
+    def slowly(experiments, advance, **others):
+        runs = [*real(experiments, advance, **others)]
         Store(tmp_path).save(train(BASE, progress=False))
         yield from runs
 
@@ -372,9 +398,9 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
     sizes = []
     real = runner.train_each
 
-    def counted(experiments, advance, log, size):
+    def counted(experiments, advance, size, **others):
         sizes.append((len(experiments), size))
-        return real(experiments, advance, log, size=size)
+        return real(experiments, advance, size=size, **others)
 
     monkeypatch.setattr(runner, "train_each", counted)
     data = run(Grid(base=BASE, axes=AXES | {"train_fraction": [0.6]}, seeds=2), tmp_path)

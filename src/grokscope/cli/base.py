@@ -67,6 +67,9 @@ Device = Annotated[
     Literal["auto", "cpu", "gpu", "tpu"],
     typer.Option(help="What to compute on; auto is an accelerator if JAX finds one, else the CPU."),
 ]
+CheckpointEvery = Annotated[
+    int | None, option_number("Steps between checkpoints, from which training goes on.")
+]
 GridName = Annotated[
     str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
 ]

@@ -13,6 +13,7 @@ import typer
 from grokscope.cli.base import (
     FAILED,
     RUNS,
+    CheckpointEvery,
     Code,
     Device,
     Every,
@@ -139,6 +140,7 @@ def sweep(
     limit: Limit = None,
     time_limit: TimeLimit = None,
     retry_failed: RetryFailed = False,
+    checkpoint_every: CheckpointEvery = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -175,7 +177,7 @@ def sweep(
         data = sweeps.sweep(
             chosen, store, refine=refine, always=SHOWN.get(grid), keep_weights=keep_weights,
             limit=limit, time_limit=time_limit, retry_failed=retry_failed, workers=workers,
-            executor=executor, log=log,
+            executor=executor, log=log, checkpoint_every=checkpoint_every,
         )  # fmt: skip
     _print_status(data, store, as_json)
     if bool((data.status == sweeps.FAILED).any()):

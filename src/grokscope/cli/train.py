@@ -14,6 +14,7 @@ from typer.core import TyperCommand
 from grokscope.cli.base import (
     COMPLETED,
     RUNS,
+    CheckpointEvery,
     Code,
     Device,
     Json,
@@ -21,7 +22,6 @@ from grokscope.cli.base import (
     Store,
     allow_named,
     app,
-    option_number,
     use_device,
 )
 from grokscope.cli.tables import print_run
@@ -36,9 +36,6 @@ Value = bool | int | float | str | None
 AnySetting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Any setting, as of your own code."),
-]
-CheckpointEvery = Annotated[
-    int | None, option_number("Steps between checkpoints, from which training goes on.")
 ]
 
 

@@ -208,6 +208,10 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_checkpoint(checkpoint, experiment, path)
 
+    def forget_checkpoint(self, experiment: Experiment) -> None:
+        """Remove what is kept of an experiment's unfinished training."""
+        self._checkpoint_path(experiment).unlink(missing_ok=True)
+
     def _checkpoint_path(self, experiment: Experiment) -> Path:
         return self.path / CHECKPOINTS / f"{experiment.trajectory}.nc"
 

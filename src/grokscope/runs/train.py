@@ -145,7 +145,7 @@ def train_each(
             ends early counts its remaining steps as done.
         log: called at every measurement of every run with its experiment, and else as in `train`.
         store: where checkpoints are.
-        checkpoint_every: as of `train`, of one experiment alone.
+        checkpoint_every: as of `train`.
         size: as of `train_ensemble`.
         how: how they are computed; by default as is best for their number and this device.
 
@@ -185,7 +185,7 @@ def train_each(
         for place in ended:
             if waiting:
                 active[place] = new = _member(*waiting.popleft())
-                state = _begun(new, None, None, advance, log)
+                state = _begun(new, checkpoints, checkpoint_every, advance, log)
                 ensemble.replace(place, new.experiment, new.dataset, state, new.step)
                 tiles = with_member(tiles, place, new.examples.tiles, how)
 

@@ -132,6 +132,7 @@ def sweep(
     executor: Executor | None = None,
     progress: bool = True,
     log: str | None = None,
+    checkpoint_every: int | None = None,
 ) -> Sweep:
     """Train the cells of a grid that a store lacks; `sweeps.sweep` explains the arguments.
 
@@ -143,7 +144,7 @@ def sweep(
     dataset = sweeps.sweep(
         grid, store, refine=refine, always=always, keep_weights=keep_weights, limit=limit,
         time_limit=time_limit, retry_failed=retry_failed, workers=workers, executor=executor,
-        progress=progress, log=log,
+        progress=progress, log=log, checkpoint_every=checkpoint_every,
     )  # fmt: skip
     return Sweep(dataset, Store.of(store).path)
 

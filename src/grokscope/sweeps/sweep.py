@@ -40,7 +40,7 @@ from grokscope.sweeps.diagram import (
 from grokscope.sweeps.executors import Workers, default_processes, open_workers
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Scheduler, Show, train_all
-from grokscope.sweeps.task import train_cells
+from grokscope.sweeps.task import Train, train_cells
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import CELL_SECONDS, kept_bytes, work
 from grokscope.training.ensemble import seconds_per_work
@@ -106,6 +106,7 @@ def sweep(
     executor: Executor | None = None,
     progress: bool = True,
     log: str | None = None,
+    checkpoint_every: int | None = None,
 ) -> xr.Dataset:
     """Train the cells of a grid that a store lacks, and return them all as one dataset.
 
@@ -115,16 +116,16 @@ def sweep(
         refine: train only what decides where phases meet, along the last two axes; cells enclosed
             by one phase are inferred in `phase_diagram`.
         always: axis values of cells that refining trains in any case, such as train_fraction=0.8.
-        keep_weights: store the final weights too, 1.4 MB for 60 kB by default.
+        keep_weights: store final weights too, by default 1.4 MB for 60 kB.
         limit: train at most so many cells now.
-        time_limit: seconds after which to end. No cell is begun that would not end in time, and
-            cells that still run are given up. A warning says how many are left.
+        time_limit: seconds after which to end: no cell is begun that would not end in time, cells
+            that still run are given up, and a warning says how many are left.
         retry_failed: train again what failed; else it is left out, recorded with its reason.
         workers: training processes; by default one for each accelerator, or else for each core.
-        executor: any `concurrent.futures.Executor` in their place, whose processes see the store
-            under the same path.
+        executor: any `Executor` of Python in their place, whose processes see the store as here.
         progress: whether to show progress.
         log: a tracker of which each trained cell is a run, as KIND:DIR; see `train`.
+        checkpoint_every: steps between checkpoints of a cell, removed when its run is stored.
 
     Returns:
         The dataset of `collect`.
@@ -134,24 +135,28 @@ def sweep(
         OSError, WorkerError: if a file cannot be written, or executor or tracker cannot go on.
 
     >>> from tempfile import TemporaryDirectory
-    >>> base = Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16)
+    >>> grid = Grid(Experiment(steps=20, modulus=7, width=16), axes={"weight_decay": [0, 5]})
     >>> with TemporaryDirectory() as folder:
-    ...     data = sweep(Grid(base=base, axes={"weight_decay": [0, 5]}), folder, workers=1)
-    >>> data.train_accuracy.dims, int((data.status == 1).sum())
-    (('weight_decay', 'seed'), 2)
+    ...     sweep(grid, folder, workers=1).train_accuracy.dims
+    ('weight_decay', 'seed')
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
-    allow_code(Path.cwd())
-    grid, store = complete_grid(_read(grid)), Store.of(store)
-    log = None if log is None else checked_target(log)
-    _require_possible(grid, store, refine, {"limit": limit, "workers": workers}, time_limit)
+    grid, store, train = _read(grid), Store.of(store), _training(log, checkpoint_every)
+    counts = {"limit": limit, "workers": workers, "checkpoint_every": checkpoint_every}
+    _require_possible(grid, store, refine, counts, time_limit)
     store.record_grid(grid)
     data = open_sweep(grid, store, progress)
-    wanted = _Wanted(refine, always or {}, keep_weights, limit, retry_failed, deadline, log)
+    wanted = _Wanted(refine, always or {}, keep_weights, limit, retry_failed, deadline, train)
     with work_bar(progress) as show, open_workers(grid.size, workers, executor) as opened:
         data, n_left = _train_rounds(grid, store, data, wanted, opened, show)
     _warn_of_time(n_left, refine)
     return data
+
+
+def _training(log: str | None, checkpoint_every: int | None) -> Train:
+    """What trains the cells of a task."""
+    log = None if log is None else checked_target(log)
+    return partial(train_cells, log=log, checkpoint_every=checkpoint_every)
 
 
 def _warn_of_time(n_left: int, refine: bool) -> None:
@@ -166,13 +171,14 @@ def _warn_of_time(n_left: int, refine: bool) -> None:
 
 
 def _read(grid: Grid | str | Path) -> Grid:
-    """The grid itself, or that of a TOML file."""
+    """The grid itself, or that of a TOML file, with what a user's data say of themselves."""
+    allow_code(Path.cwd())
     require_kind("grid", grid, (Grid, str, Path), 'Use Grid(axes={"weight_decay": [0, 5]}).')
-    return grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid))
+    return complete_grid(grid if isinstance(grid, Grid) else Grid.from_toml(Path(grid)))
 
 
 class _Wanted(NamedTuple):
-    """The arguments of `sweep` that say which cells are trained, until when and who is told."""
+    """The arguments of `sweep` that say which cells are trained, until when and how."""
 
     refine: bool
     always: Mapping[str, Value]
@@ -180,7 +186,7 @@ class _Wanted(NamedTuple):
     limit: int | None
     retry_failed: bool
     deadline: float
-    log: str | None
+    train: Train
 
     def of(self, data: xr.Dataset) -> np.ndarray:
         """Which runs of a sweep to train, were every cell of interest."""
@@ -226,9 +232,8 @@ def _train_rounds(
             store.forget_failure(experiment)
         prefix = f"round {number}, more may follow: " if wanted.refine else ""
         show_round = _after(work_before, prefix, show)
-        train = partial(train_cells, log=wanted.log)
         scheduler = Scheduler(
-            cells, store, workers, wanted.keep_weights, show_round, train, wanted.deadline
+            cells, store, workers, wanted.keep_weights, show_round, wanted.train, wanted.deadline
         )
         train_all(scheduler)
         data = collect(grid, store)

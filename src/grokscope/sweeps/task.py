@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import groupby
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.runs.summaries import Cached
 from grokscope.runs.trackers import tracking
-from grokscope.runs.train import Log, train_each
+from grokscope.runs.train import train_each
 from grokscope.sweeps.executors import Report
 from grokscope.training.compile import require_environment
 from grokscope.training.cost import work
@@ -53,6 +54,7 @@ def train_cells(
     keep_weights: bool,
     report: Report,
     log: str | None = None,
+    checkpoint_every: int | None = None,
 ) -> list[Outcome]:
     """Train cells into a store, where a task runs; those of one shape as ensembles if that pays.
 
@@ -62,6 +64,7 @@ def train_cells(
         keep_weights: whether to store the final weights too.
         report: told of the work done so far.
         log: a tracker that each trained cell is a run of, as `trackers.checked_target` returns it.
+        checkpoint_every: steps between two checkpoints of a cell, until its run is stored.
 
     Raises:
         OSError: if a run cannot be read or written.
@@ -81,7 +84,9 @@ def train_cells(
         at_once = 1 if size == 1 else len(members)
         for start in range(0, len(members), at_once):
             batch = members[start : start + at_once]
-            outcomes += _train_batch(batch, Store(store), keep_weights, advance, log, size)
+            outcomes += _train_batch(
+                batch, Store(store), keep_weights, advance, log, size, checkpoint_every
+            )
     return outcomes
 
 
@@ -92,6 +97,7 @@ def _train_batch(
     advance: Callable[[float], None],
     log: str | None,
     size: int,
+    checkpoint_every: int | None,
 ) -> list[Outcome]:
     """Train what no other process has trained or is training, `size` networks at a time."""
     outcomes: list[Outcome] = []
@@ -107,12 +113,17 @@ def _train_batch(
             else:
                 outcomes.append(_finished(run))
         with tracking(log, missing) as tracked:
-            for ended in _each_ended(missing, size, keep_weights, advance, tracked.log):
+            train = partial(
+                train_each, log=tracked.log, store=store, checkpoint_every=checkpoint_every
+            )
+            for ended in _each_ended(missing, size, keep_weights, advance, train):
                 if isinstance(ended, Outcome):
                     outcomes.append(ended)
-                else:
-                    outcomes.append(_finished(_save(ended, store)))
-                    tracked.end(ended)
+                    continue
+                outcomes.append(_finished(_save(ended, store)))
+                tracked.end(ended)
+                if checkpoint_every is not None:
+                    store.forget_checkpoint(ended.experiment)
         return outcomes
 
 
@@ -121,19 +132,19 @@ def _each_ended(
     size: int,
     keep_weights: bool,
     advance: Callable[[float], None],
-    log: Log,
+    train: Callable[..., Iterator[list[tuple[int, Run]]]],
 ) -> Iterator[Run | Outcome]:
     """Each run as it ends, not yet stored; or why it failed: whatever is raised is no fault of the
     store. Of several that fail together each is tried again alone, for the fault may be of one, or
     of their number.
 
     Raises:
-        WorkerError: if `log` does, whose fault is none of the runs'.
+        WorkerError: if the tracker does, whose fault is none of the runs'.
     """
     left = dict(enumerate(cells))
     per_step = work(cells[0]) / max(cells[0].steps, 1) if cells else 0.0
     try:
-        for ended in train_each(cells, lambda steps: advance(steps * per_step), log, size=size):
+        for ended in train(cells, lambda steps: advance(steps * per_step), size=size):
             places, runs = zip(*ended, strict=True)
             if not (keep_weights or _keeps(runs[0])):
                 runs = all_without_weights(runs)
@@ -145,7 +156,7 @@ def _each_ended(
     except (Exception, SystemExit) as error:
         if len(left) > 1:
             for cell in left.values():
-                yield from _each_ended([cell], 1, keep_weights, advance, log)
+                yield from _each_ended([cell], 1, keep_weights, advance, train)
             return
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
