@@ -5,11 +5,13 @@ import pytest
 
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
 from grokscope.measures.examples import Examples
-from grokscope.measures.table import network_measures
+from grokscope.measures.table import MEASURES, network_measures
 from grokscope.measures.together import of_network, of_networks
 from grokscope.runs.compact import all_without_weights, without_weights
 from grokscope.runs.train import train_ensemble
+from grokscope.sweeps.sweep import sweep
 from networks import random_network
 
 BASE = Experiment(steps=20, measure_every=10, corruption_fraction=0.3, modulus=7, width=12)
@@ -64,3 +66,18 @@ def test_what_is_stored_without_weights_is_that_of_each_alone(kind):
                 np.testing.assert_allclose(
                     found.dataset[name].values, values, rtol=1e-4, atol=1e-5, err_msg=name
                 )
+
+
+@pytest.mark.slow
+def test_what_a_sweep_stores_on_an_accelerator_is_what_it_stores_here(tmp_path, monkeypatch):
+    """An accelerator is played by a CPU: all examples in one tile, all networks at once."""
+    grid = Grid(base=cells_of("quadratic")[0], axes={"weight_decay": [0, 5]}, seeds=2)
+    here = sweep(grid, tmp_path / "here", workers=1, progress=False)
+    for module in ("training.cost", "training.ensemble", "measures.together", "measures.nested",
+                   "measures.examples"):  # fmt: skip
+        monkeypatch.setattr(f"grokscope.{module}.on_accelerator", lambda: True)
+    there = sweep(grid, tmp_path / "there", workers=1, progress=False)
+    assert (there.status == 1).all()
+    for name in MEASURES:
+        if name not in ("seconds", "has_weights"):
+            np.testing.assert_allclose(there[name], here[name], rtol=1e-3, atol=1e-4, err_msg=name)
