@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import jax.scipy.stats
 import numpy as np
 import scipy.stats
-from jaxtyping import Array, Bool, Float, Int, Num, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.measures.material import Material, on_host
+from grokscope.measures.material import Material, Numbers, on_host
 from grokscope.measures.nested import TILE
-from grokscope.measures.scores import ipr_of, namespace
+from grokscope.measures.scores import AnyArray, ipr_of, namespace
 from grokscope.models.network import Network, arrays_of, with_offset
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
@@ -145,18 +145,17 @@ def features_fit(network: Network, dataset: Dataset, layer: str) -> bool:
 
 @compiled("readout")
 def _features_differ(
-    network: Network, inputs: Shaped[Any, "example *feature"], readout: str
+    network: Network, inputs: Shaped[AnyArray, "example *feature"], readout: str
 ) -> Bool[Array, ""]:
     """Whether the logits are not `features` times what reads them out, and the offset."""
+    inputs = jnp.asarray(inputs)
     logits = network(inputs).T
     terms = arrays_of(network)[readout] @ network.features(inputs).T
     others = with_offset(terms, network, inputs)
     return jnp.abs(others - logits).max() > 1e-3 * jnp.abs(logits).max()
 
 
-def attribution_summaries(
-    network: Network, material: Material, loss: str
-) -> dict[str, Num[Any, ""]]:
+def attribution_summaries(network: Network, material: Material, loss: str) -> Numbers:
     """How concentrated memorising is, and on which neurons, by the measures' names.
 
     Of the last layer whose units add to the logits; none without one. NaN if the `features` of a
@@ -181,7 +180,7 @@ def attribution_summaries(
     return {name: xp.where(are_wrong, xp.nan, value) for name, value in found.items()}
 
 
-def rank_correlation(a: Float[Any, "unit"], b: Float[Any, "unit"]) -> Float[Any, ""]:
+def rank_correlation(a: Float[AnyArray, "unit"], b: Float[AnyArray, "unit"]) -> Float[Any, ""]:
     """Spearman's ρ over the units that have both numbers; NaN if these do not vary."""
     xp = namespace(a)
     both, rankdata = (
@@ -198,7 +197,7 @@ def rank_correlation(a: Float[Any, "unit"], b: Float[Any, "unit"]) -> Float[Any,
     return x @ y / xp.sqrt((x @ x) * (y @ y))
 
 
-def half_of(memorizing: Float[Any, "unit"]) -> Float[Any, ""]:
+def half_of(memorizing: Float[AnyArray, "unit"]) -> Float[Any, ""]:
     """The smallest share of units that adds half of all that units add; NaN if they add nothing.
 
     >>> round(half_of(np.array([5.0, 3.0, 1.0, 1.0, -2.0])).item(), 6)
@@ -222,14 +221,15 @@ def _features(
 @compiled("layer")
 def _means(
     network: Network,
-    inputs: Shaped[Any, "example *feature"],
-    given: Int[Any, "example"],
-    true: Int[Any, "example"],
-    is_wrong: Bool[Any, "example"],
-    is_train: Bool[Any, "example"],
+    inputs: Shaped[AnyArray, "example *feature"],
+    given: Int[AnyArray, "example"],
+    true: Int[AnyArray, "example"],
+    is_wrong: Bool[AnyArray, "example"],
+    is_train: Bool[AnyArray, "example"],
     layer: str,
 ) -> tuple[Float[Array, "unit"], ...]:
     """The numbers of `Attribution`."""
+    inputs, is_wrong, is_train = map(jnp.asarray, (inputs, is_wrong, is_train))
     W = network.layers[layer].outgoing_of(network)
     features = network.features(inputs)
 

@@ -7,21 +7,21 @@ reduction supplies the order of the residues, and so does `vote`, which has no n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import equinox as eqx
 import numpy as np
-from jaxtyping import Complex, Int, Num, Shaped
+from jaxtyping import Complex, Int, Shaped
 
 from grokscope.measures.material import (
     Material,
+    Numbers,
     answers_of,
     logits_of,
     means,
     on_host,
     places_of,
 )
-from grokscope.measures.scores import measured_layers, namespace
+from grokscope.measures.scores import AnyArray, measured_layers, namespace
 from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, arrays_of, with_arrays
 from grokscope.models.precision import in_own_precision
@@ -49,12 +49,12 @@ class Waves(eqx.Module):
     """
 
     network: Network
-    order: Shaped[Any, "residue"]
-    ranks: dict[str, Int[Any, "freq unit"]]
-    _waves: dict[str, Complex[Any, "freq unit"]]
+    order: Shaped[AnyArray, "residue"]
+    ranks: dict[str, Int[AnyArray, "freq unit"]]
+    _waves: dict[str, Complex[AnyArray, "freq unit"]]
 
     @in_own_precision
-    def __init__(self, network: Network, order: Shaped[Any, "residue"]) -> None:
+    def __init__(self, network: Network, order: Shaped[AnyArray, "residue"]) -> None:
         self.network, self.order, self.ranks, self._waves = network, order, {}, {}
         arrays = on_host(arrays_of(network))
         for title, layer in measured_layers(network).items():
@@ -92,7 +92,9 @@ class Waves(eqx.Module):
         return self._kept(frequencies, moved)
 
     @in_own_precision
-    def _kept(self, frequencies: int, waves: Mapping[str, Complex[Any, "freq unit"]]) -> Network:
+    def _kept(
+        self, frequencies: int, waves: Mapping[str, Complex[AnyArray, "freq unit"]]
+    ) -> Network:
         """The network made of the strongest of some waves."""
         arrays, made = on_host(arrays_of(self.network)), {}
         for title, layer in measured_layers(self.network).items():
@@ -105,7 +107,9 @@ class Waves(eqx.Module):
         return with_arrays(self.network, made)
 
 
-def extracted(network: Network, order: Shaped[Any, "residue"], frequencies: int = 1) -> Network:
+def extracted(
+    network: Network, order: Shaped[AnyArray, "residue"], frequencies: int = 1
+) -> Network:
     """The network whose units keep their strongest frequencies, and nothing else.
 
     Args:
@@ -121,7 +125,7 @@ def extracted(network: Network, order: Shaped[Any, "residue"], frequencies: int 
     return Waves(network, order).strongest(frequencies)
 
 
-def extraction_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
+def extraction_scores(network: Network, material: Material, loss: str) -> Numbers:
     """Accuracies of the network whose units keep their strongest frequency, by measures' names."""
     if not measured_layers(network) or material.order is None:
         return {}

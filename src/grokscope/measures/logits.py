@@ -7,21 +7,22 @@ another rule that is a shift of tokens, the waves in its value take their place.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Num, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.measures.material import (
     Material,
+    Numbers,
     answers_of,
     logits_of,
     means,
     on_host,
 )
-from grokscope.measures.scores import namespace, score_means, score_values
+from grokscope.measures.scores import AnyArray, namespace, score_means, score_values
 from grokscope.measures.spectrum import places_in
 from grokscope.measures.table import Answers
 from grokscope.models.network import Network
@@ -42,12 +43,14 @@ class Rule(NamedTuple):
         excluded: logits without the key waves.
     """
 
-    is_key: Bool[Any, "freq"]
-    restricted: Float[Any, "example label"]
-    excluded: Float[Any, "example label"]
+    is_key: Bool[AnyArray, "freq"]
+    restricted: Float[AnyArray, "example label"]
+    excluded: Float[AnyArray, "example label"]
 
 
-def rule_of(logits: Float[Any, "example label"], values: Shaped[Any, "example"], n: int) -> Rule:
+def rule_of(
+    logits: Float[AnyArray, "example label"], values: Shaped[AnyArray, "example"], n: int
+) -> Rule:
     """Split logits into what follows the rule and the rest.
 
     The waves in m + n of a function of all pairs are the waves of its mean over the pairs of each
@@ -98,7 +101,7 @@ def rule_values(dataset: Dataset) -> Int[np.ndarray, "example"] | None:
     return np.where(is_known, values, -1) if is_even else None
 
 
-def rule_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
+def rule_scores(network: Network, material: Material, loss: str) -> Numbers:
     """Restricted and excluded losses, by the measures' names; none without `rule_values`."""
     if material.values is None or material.order is None:
         return {}
@@ -118,7 +121,7 @@ def rule_scores(network: Network, material: Material, loss: str) -> dict[str, Nu
     )
 
 
-def second_rule_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
+def second_rule_scores(network: Network, material: Material, loss: str) -> Numbers:
     """How often test examples are answered by the second rule; none without one."""
     if material.second is None:
         return {}
@@ -135,10 +138,10 @@ def losses_of(
 
 @compiled("loss")
 def _losses(
-    logits: Float[Any, "example label"], labels: Int[Any, "example"], loss: str
+    logits: Float[AnyArray, "example label"], labels: Int[AnyArray, "example"], loss: str
 ) -> Float[Array, "example"]:
     """`losses_of` on the device."""
-    return loss_of(loss)(logits, labels)
+    return loss_of(loss)(jnp.asarray(logits), jnp.asarray(labels))
 
 
 def scores_of(

@@ -6,23 +6,27 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Int, Num, Shaped
 
-from grokscope.measures.scores import Tiles, first_largest, namespace
+from grokscope.measures.scores import AnyArray, Tiles, first_largest, namespace
 from grokscope.measures.spectrum import Waves
 from grokscope.models.network import Network
 from grokscope.training.compile import compiled, is_traced
 
 T = TypeVar("T")
 
+Numbers = dict[str, Num[Any, ""]]
+"""Numbers of NumPy or of JAX, by name."""
+
 
 class Draws(NamedTuple):
     """Pairs and labels drawn at random, of all pairs and of the corrupted ones."""
 
-    pairs: Int[Any, "of triple 2"]
-    labels: Int[Any, "of triple"]
-    exist: Bool[Any, "of"]  # whether there was a pair to draw
+    pairs: Int[AnyArray, "of triple 2"]
+    labels: Int[AnyArray, "of triple"]
+    exist: Bool[AnyArray, "of"]  # whether there was a pair to draw
 
 
 class Material(NamedTuple):
@@ -40,37 +44,37 @@ class Material(NamedTuple):
     """
 
     tiles: Tiles
-    is_train: Bool[Any, "example"]
-    is_corrupted: Bool[Any, "example"]
-    is_wrong: Bool[Any, "example"]
+    is_train: Bool[AnyArray, "example"]
+    is_corrupted: Bool[AnyArray, "example"]
+    is_wrong: Bool[AnyArray, "example"]
     waves: Waves | None
-    order: Int[Any, "residue"] | None
-    values: Int[Any, "example"] | None
-    votes: Float[Any, "form residue"] | None
+    order: Int[AnyArray, "residue"] | None
+    values: Int[AnyArray, "example"] | None
+    votes: Float[AnyArray, "form residue"] | None
     draws: Draws | None
-    second: Int[Any, "example"] | None
+    second: Int[AnyArray, "example"] | None
 
     @property
-    def is_test(self) -> Bool[Any, "example"]:
+    def is_test(self) -> Bool[AnyArray, "example"]:
         """Which examples were not trained on."""
         return ~self.is_train
 
     @property
-    def inputs(self) -> Shaped[Any, "example *feature"]:
+    def inputs(self) -> Shaped[AnyArray, "example *feature"]:
         """Of each example."""
         return self.untiled(self.tiles.inputs)
 
     @property
-    def given(self) -> Int[Any, "example"]:
+    def given(self) -> Int[AnyArray, "example"]:
         """The label that each example was given."""
         return self.untiled(self.tiles.given)
 
     @property
-    def true(self) -> Int[Any, "example"]:
+    def true(self) -> Int[AnyArray, "example"]:
         """The label of each example by the rule."""
         return self.untiled(self.tiles.true)
 
-    def untiled(self, tiles: Shaped[Any, "tile row *of"]) -> Shaped[Any, "example *of"]:
+    def untiled(self, tiles: Shaped[AnyArray, "tile row *of"]) -> Shaped[AnyArray, "example *of"]:
         """What is known of each example of a tile, in the order of the dataset."""
         return tiles.reshape(-1, *tiles.shape[2:])[: len(self.is_train)]
 
@@ -80,14 +84,14 @@ def on_host(arrays: T) -> T:
     return arrays if is_traced(arrays) else jax.tree.map(np.asarray, arrays)
 
 
-def logits_of(network: Network, material: Material) -> Float[Any, "example label"]:
+def logits_of(network: Network, material: Material) -> Float[AnyArray, "example label"]:
     """A network's logits of all examples."""
     return material.untiled(on_host(_logits(network, material.tiles.inputs)))
 
 
 @compiled()
 def _logits(
-    network: Network, inputs: Shaped[Any, "tile row *feature"]
+    network: Network, inputs: Shaped[AnyArray, "tile row *feature"]
 ) -> Float[Array, "tile row label"]:
     """A network's logits of tiles."""
     shared = network.shared()
@@ -95,13 +99,15 @@ def _logits(
     return jax.lax.map(lambda tile: network(tile, *known), inputs)
 
 
-def answers_of(logits: Float[Any, "example label"]) -> Int[Any, "example"]:
+def answers_of(logits: Float[AnyArray, "example label"]) -> Int[AnyArray, "example"]:
     """The label of the largest logit; the smallest of equal ones."""
-    return logits.argmax(axis=1) if namespace(logits) is np else first_largest(logits, axis=1)
+    if namespace(logits) is np:
+        return logits.argmax(axis=1)
+    return first_largest(jnp.asarray(logits), axis=1)
 
 
 def means(
-    numbers: Mapping[str, tuple[Shaped[Any, "example"], Bool[Any, "example"]]],
+    numbers: Mapping[str, tuple[Shaped[AnyArray, "example"], Bool[AnyArray, "example"]]],
 ) -> dict[str, Float[Any, ""]]:
     """Means by name, each of some numbers over some examples; NaN over none.
 
@@ -117,7 +123,9 @@ def means(
     return dict(zip(numbers, found, strict=True))
 
 
-def places_of(order: Shaped[Any, "residue"], n: int) -> tuple[Bool[Any, "n"], Int[Any, "n"]]:
+def places_of(
+    order: Shaped[AnyArray, "residue"], n: int
+) -> tuple[Bool[AnyArray, "n"], Int[AnyArray, "n"]]:
     """Whether each of n tokens is in an order of residues, and its place there.
 
     >>> [found.tolist() for found in places_of(np.array([1, 3]), 4)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +29,10 @@ Scored = Callable[[Answers, Array], Array]
 class _Tiles(NamedTuple):
     """Examples as tiles."""
 
-    inputs: Shaped[Any, "*of example *feature"]
-    given: Int[Any, "*of example"]
-    true: Int[Any, "*of example"]
-    masks: Float[Any, "*of example subset"]
+    inputs: Shaped[Array, "*of example *feature"]
+    given: Int[Array, "*of example"]
+    true: Int[Array, "*of example"]
+    masks: Float[Array, "*of example subset"]
 
 
 def nested_means(
@@ -92,7 +92,7 @@ def _tiles(dataset: Dataset, masks: Bool[np.ndarray, "example subset"]) -> _Tile
     size = len(dataset.inputs) if on_accelerator() else TILE
     labels = dataset.given_labels, dataset.true_labels
     arrays = dataset.inputs, *labels, masks.astype(np.float32)
-    return _Tiles(*(tiled(array, size) for array in arrays))
+    return _Tiles(*(jnp.asarray(tiled(array, size)) for array in arrays))
 
 
 @compiled("loss", "stride", "layer", "wanted", "how")

@@ -19,16 +19,18 @@ from grokscope.models.network import Layer, Network, named_arrays
 from grokscope.training.compile import compiled
 from grokscope.training.losses import loss_of
 
+AnyArray = Array | np.ndarray
+
 A = TypeVar("A", bound=Any)  # of NumPy, of JAX, or a shape
 
 
 class Tiles(NamedTuple):
     """Examples as tiles on the device, of one dataset or stacked."""
 
-    inputs: Shaped[Any, "*member tile example *feature"]
-    given: Int[Any, "*member tile example"]
-    true: Int[Any, "*member tile example"]
-    subsets: Bool[Any, "*member tile example subset"]  # of all scores, each once; no padding
+    inputs: Shaped[Array, "*member tile example *feature"]
+    given: Int[Array, "*member tile example"]
+    true: Int[Array, "*member tile example"]
+    subsets: Bool[Array, "*member tile example subset"]  # of all scores, each once; no padding
 
 
 def score_subsets() -> tuple[Subset, ...]:
@@ -115,7 +117,7 @@ def measured_layers(model: Network) -> dict[str, Layer]:
     return {name: layer for name, layer in model.layers.items() if layer.vectors}
 
 
-def namespace(array: Shaped[Any, "*of"]) -> ModuleType:
+def namespace(array: Shaped[AnyArray, "*of"]) -> ModuleType:
     """NumPy or jax.numpy, whichever an array is of.
 
     Measures of a whole network are compiled into one program for an accelerator; on a CPU only what
@@ -124,7 +126,7 @@ def namespace(array: Shaped[Any, "*of"]) -> ModuleType:
     return jnp if isinstance(array, jax.Array) else np
 
 
-def vectors_ipr(vectors: Float[Any, "token unit"], waves: Waves) -> Float[Any, "unit"]:
+def vectors_ipr(vectors: Float[AnyArray, "token unit"], waves: Waves) -> Float[AnyArray, "unit"]:
     """`ipr_over` as products of matrices, in the precision of the vectors; NaN for a dead one."""
     xp = namespace(vectors)
     of_group = vectors[waves.elements]
@@ -135,7 +137,7 @@ def vectors_ipr(vectors: Float[Any, "token unit"], waves: Waves) -> Float[Any, "
     return xp.where(is_alive, (power**2).sum(axis=0) / power.sum(axis=0) ** 2, xp.nan)
 
 
-def ipr_of(layer: Layer, arrays: Mapping[str, Any], waves: Waves) -> Float[Any, "unit"]:
+def ipr_of(layer: Layer, arrays: Mapping[str, Any], waves: Waves) -> Float[AnyArray, "unit"]:
     """`layer_ipr` of arrays of NumPy or of JAX."""
     iprs = [vectors_ipr(arrays[name], waves) for name in layer.vectors]
     return sum(iprs[1:], start=iprs[0]) / len(iprs)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Float, Int
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.material import Draws, Material, on_host
+from grokscope.measures.material import Draws, Material, Numbers, on_host
 from grokscope.models.network import Network, arrays_of
 from grokscope.training.compile import compiled
 
@@ -86,7 +85,7 @@ def _mean_cosines(network: Network, draws: Draws) -> Float[Array, "of"]:
     return jax.lax.map(mean, draws)
 
 
-def symmetricities(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
+def symmetricities(network: Network, material: Material, loss: str) -> Numbers:
     """Symmetricity over all pairs and over corrupted ones; none without two `operands`."""
     if material.draws is None or len(network.operands) != 2:
         return {}

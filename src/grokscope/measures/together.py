@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +15,9 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.own_code import OwnCode, call
 from grokscope.measures.examples import Examples
-from grokscope.measures.material import Material
+from grokscope.measures.material import Material, Numbers
 from grokscope.measures.scores import (
+    AnyArray,
     Tiles,
     answering,
     matrices,
@@ -121,9 +121,9 @@ def _numbers(
     return over_members(of_one, how)(models, tiles)
 
 
-def _stack(arrays: list[Array], ndim: int) -> Array:
+def _stack(arrays: Sequence[AnyArray], ndim: int) -> Array:
     """The arrays as one; an empty one of none."""
-    return jnp.stack(arrays) if arrays else jnp.zeros((0,) * ndim)
+    return jnp.stack([*map(jnp.asarray, arrays)]) if arrays else jnp.zeros((0,) * ndim)
 
 
 def _means(
@@ -228,9 +228,7 @@ def _of_stacked(
 
 
 @in_own_precision
-def _of(
-    loss: str, sources: tuple[Source, ...], network: Network, material: Material
-) -> dict[str, Num[Any, ""]]:
+def _of(loss: str, sources: tuple[Source, ...], network: Network, material: Material) -> Numbers:
     """What the sources say of a network, by name."""
     return {
         name: number

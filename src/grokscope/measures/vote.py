@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Num, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.material import Material, answers_of, means, places_of
-from grokscope.measures.scores import namespace
+from grokscope.measures.material import Material, Numbers, answers_of, means, places_of
+from grokscope.measures.scores import AnyArray, namespace
 from grokscope.measures.spectrum import places_in
 from grokscope.models.network import Network
 
@@ -34,7 +32,8 @@ def vote_logits(
         order: the residues in the order in which the operation is a shift. Examples and labels of
             a residue that is left out have no vote: their logits are 0.
     """
-    return _logits(vote_spectra(dataset, order), dataset.inputs, order, dataset.n_labels)
+    spectra = vote_spectra(dataset, order)
+    return np.asarray(_logits(spectra, dataset.inputs, order, dataset.n_labels))
 
 
 def vote_spectra(
@@ -65,11 +64,11 @@ def vote_spectra(
 
 
 def _logits(
-    spectra: Shaped[Any, "form residue"],
-    inputs: Shaped[Any, "example 2"],
-    order: Shaped[Any, "residue"],
+    spectra: Shaped[AnyArray, "form residue"],
+    inputs: Shaped[AnyArray, "example 2"],
+    order: Shaped[AnyArray, "residue"],
     n_labels: int,
-) -> Float[Any, "example label"]:
+) -> Float[AnyArray, "example label"]:
     """The vote of each example, from its spectra."""
     n, xp = len(order), namespace(spectra)
     labels = np.arange(n)
@@ -91,7 +90,7 @@ def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
     return order
 
 
-def vote_scores(network: Network, material: Material, loss: str) -> dict[str, Num[Any, ""]]:
+def vote_scores(network: Network, material: Material, loss: str) -> Numbers:
     """Accuracies of the vote, by the measures' names; none without pairs of a cyclic group."""
     if material.votes is None or material.order is None:
         return {}
