@@ -69,7 +69,7 @@ twice as many networks as one process of two threads."""
 
 
 KEPT_SHAPES = 24
-"""Shapes of networks whose compiled programs a process keeps in memory: 10 MB each, and 700 of the
+"""Shapes of networks whose compiled programs a process keeps in memory: 10 MB each, and 440 of the
 65,530 pieces of memory that Linux lets a process map, without which XLA crashes (measured)."""
 
 _shapes: set[Hashable] = set()
