@@ -16,7 +16,7 @@ from grokscope.errors import ConfigError
 from grokscope.measures.material import Material, Numbers, on_host
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import AnyArray, ipr_of, namespace
-from grokscope.models.network import Network, arrays_of, with_offset
+from grokscope.models.network import Layer, Network, arrays_of, with_offset
 from grokscope.models.precision import in_own_precision
 from grokscope.training.compile import compiled
 
@@ -136,11 +136,18 @@ def features_fit(network: Network, dataset: Dataset, layer: str) -> bool:
     A network of the user's own may say otherwise than it does.
     """
     units = network.layers[layer]
-    inputs, width = jnp.asarray(dataset.inputs[:TILE]), units.outgoing_of(network).shape[1]
-    shapes = jax.eval_shape(lambda network: network.features(inputs), network)
-    return shapes.shape == (len(inputs), width) and not _features_differ(
+    inputs = dataset.inputs[:TILE]
+    return _is_for_each_unit(network, inputs, units) and not _features_differ(
         network, inputs, units.outgoing
     )
+
+
+def _is_for_each_unit(
+    network: Network, inputs: Shaped[AnyArray, "example *feature"], units: Layer
+) -> bool:
+    """Whether `features` give each example a number for each unit of a layer."""
+    shape = jax.eval_shape(lambda some: network.features(some), inputs).shape
+    return shape == (len(inputs), units.outgoing_of(network).shape[1])
 
 
 @compiled("readout")
@@ -165,8 +172,7 @@ def attribution_summaries(network: Network, material: Material, loss: str) -> Nu
     if layer is None:
         return {}
     inputs, units = material.inputs, network.layers[layer]
-    features = jax.eval_shape(lambda some: network.features(some), inputs)
-    if features.shape != (len(inputs), units.outgoing_of(network).shape[1]):
+    if not _is_for_each_unit(network, inputs, units):
         return {}
     labels, chosen = (material.given, material.true), (material.is_wrong, material.is_train)
     memorizing, _, steadiness = on_host(_means(network, inputs, *labels, *chosen, layer))
@@ -183,10 +189,8 @@ def attribution_summaries(network: Network, material: Material, loss: str) -> Nu
 def rank_correlation(a: Float[AnyArray, "unit"], b: Float[AnyArray, "unit"]) -> Float[Any, ""]:
     """Spearman's ρ over the units that have both numbers; NaN if these do not vary."""
     xp = namespace(a)
-    both, rankdata = (
-        xp.isfinite(a) & xp.isfinite(b),
-        (scipy if xp is np else jax.scipy).stats.rankdata,
-    )
+    rankdata = (scipy if xp is np else jax.scipy).stats.rankdata
+    both = xp.isfinite(a) & xp.isfinite(b)
 
     def ranks(values: Any) -> Any:
         """The rank of each that has both, less their mean; 0 of the others."""
@@ -200,7 +204,7 @@ def rank_correlation(a: Float[AnyArray, "unit"], b: Float[AnyArray, "unit"]) -> 
 def half_of(memorizing: Float[AnyArray, "unit"]) -> Float[Any, ""]:
     """The smallest share of units that adds half of all that units add; NaN if they add nothing.
 
-    >>> round(half_of(np.array([5.0, 3.0, 1.0, 1.0, -2.0])).item(), 6)
+    >>> half_of(np.array([5.0, 3.0, 1.0, 1.0, -2.0])).item()
     0.2
     """
     xp = namespace(memorizing)

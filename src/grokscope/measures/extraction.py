@@ -19,10 +19,9 @@ from grokscope.measures.material import (
     logits_of,
     means,
     on_host,
-    places_of,
 )
 from grokscope.measures.scores import AnyArray, measured_layers, namespace
-from grokscope.measures.spectrum import shares_of
+from grokscope.measures.spectrum import places_in, shares_of
 from grokscope.models.network import Network, arrays_of, with_arrays
 from grokscope.models.precision import in_own_precision
 
@@ -102,8 +101,8 @@ class Waves(eqx.Module):
             xp = namespace(is_kept)
             for name in layer.vectors:
                 vectors = xp.fft.irfft(waves[name] * is_kept, len(self.order), axis=0)
-                is_known, place = places_of(self.order, len(arrays[name]))
-                made[name] = xp.where(is_known[:, None], vectors[place], arrays[name])
+                place = places_in(self.order, len(arrays[name]))
+                made[name] = xp.where((place >= 0)[:, None], vectors[place], arrays[name])
         return with_arrays(self.network, made)
 
 

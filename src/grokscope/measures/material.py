@@ -121,15 +121,3 @@ def means(
     values, chosen = (xp.stack([*some]) for some in zip(*numbers.values(), strict=True))
     found = xp.where(chosen, values, 0).sum(axis=1) / chosen.sum(axis=1)
     return dict(zip(numbers, found, strict=True))
-
-
-def places_of(
-    order: Shaped[AnyArray, "residue"], n: int
-) -> tuple[Bool[AnyArray, "n"], Int[AnyArray, "n"]]:
-    """Whether each of n tokens is in an order of residues, and its place there.
-
-    >>> [found.tolist() for found in places_of(np.array([1, 3]), 4)]
-    [[False, True, False, True], [0, 0, 0, 1]]
-    """
-    is_at = np.arange(n)[:, None] == order
-    return is_at.any(axis=1), is_at.argmax(axis=1)

@@ -137,12 +137,11 @@ def share_over(
     return _share(group.components.power(vectors[group.elements]))
 
 
-def places_in(order: Int[np.ndarray, "residue"], modulus: int) -> Int[np.ndarray, "modulus"]:
+def places_in(order: Int[Any, "residue"], modulus: int) -> Int[Any, "modulus"]:
     """The place of each residue in an order; -1 of one that is left out.
 
     >>> places_in(residue_order("multiplication", 5), 5).tolist()
     [-1, 0, 1, 3, 2]
     """
-    places = np.full(modulus, -1)
-    places[order] = np.arange(len(order))
-    return places
+    is_at = np.arange(modulus)[:, None] == order
+    return is_at.argmax(axis=1) - ~is_at.any(axis=1)

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.measures.material import Material, Numbers, answers_of, means, places_of
+from grokscope.measures.material import Material, Numbers, answers_of, means
 from grokscope.measures.scores import AnyArray, namespace
 from grokscope.measures.spectrum import places_in
 from grokscope.models.network import Network
@@ -72,13 +72,13 @@ def _logits(
     """The vote of each example, from its spectra."""
     n, xp = len(order), namespace(spectra)
     labels = np.arange(n)
-    is_known, place = places_of(order, n_labels)
+    place = places_in(order, n_labels)
     m, n_ = place[inputs].T
     found = xp.zeros((len(inputs), n), np.float32)
     for (a, b), values in zip(FORMS, spectra, strict=True):
         table = values[(labels + labels[:, None]) % n]  # [a m + b n, q]
         found += table[(a * m + b * n_) % n]
-    votes = is_known[inputs].all(axis=1, keepdims=True) & is_known
+    votes = (place[inputs] >= 0).all(axis=1, keepdims=True) & (place >= 0)
     return xp.where(votes, found[:, place], 0)
 
 

@@ -122,7 +122,7 @@ def sweep(
             that still run are given up, and a warning says how many are left.
         retry_failed: train again what failed; else it is left out, recorded with its reason.
         workers: training processes; by default one for each accelerator, or else for each core.
-        executor: any `Executor` of Python in their place, whose processes see the store as here.
+        executor: any `concurrent.futures.Executor` instead, that sees the store by the same path.
         progress: whether to show progress.
         log: a tracker of which each trained cell is a run, as KIND:DIR; see `train`.
         checkpoint_every: steps between checkpoints of a cell, removed when its run is stored.
@@ -137,8 +137,9 @@ def sweep(
     >>> from tempfile import TemporaryDirectory
     >>> grid = Grid(Experiment(steps=20, modulus=7, width=16), axes={"weight_decay": [0, 5]})
     >>> with TemporaryDirectory() as folder:
-    ...     sweep(grid, folder, workers=1).train_accuracy.dims
-    ('weight_decay', 'seed')
+    ...     data = sweep(grid, folder, workers=1)
+    >>> data.train_accuracy.dims, int((data.status == 1).sum())
+    (('weight_decay', 'seed'), 2)
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     grid, store, train = _read(grid), Store.of(store), _training(log, checkpoint_every)
