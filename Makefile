@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: figure1 test slow torch check docs notebook pictures bench clean
+.PHONY: figure1 test slow torch check docs notebook pictures shipped bench clean
 
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
@@ -35,6 +35,10 @@ pictures: .venv/core  ## the documentation's diagrams, from the sweeps in result
 	$(BIN)/grokscope phases results/figure3a.nc --out docs/images/figure3a.png
 	for n in 3 7 9 10 11 12 13 14 16 26 27 28 29 30 31 32; do \
 	    $(BIN)/grokscope figure $$n --from results --out docs/images/figure$$n.png || exit 1; done
+
+shipped: .venv/core  ## the page and the checksums of the sweeps in results, after one has changed
+	$(BIN)/grokscope provenance results --out results/README.md
+	cd results && sha256sum *.nc > ../src/grokscope/paper/shipped.sha256
 
 bench: .venv/bench  ## print every speed and memory ratio
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -1,8 +1,11 @@
 """Every test runs with array shapes and types checked at each call; some need a browser."""
 
+import functools
+import http.server
 import os
 import shutil
 import subprocess
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import iter_modules
@@ -65,6 +68,28 @@ def _trained(phase, **settings):
 
 
 grokscope.allow_code(Path(__file__).parent)  # where `plain_data` is
+
+
+@pytest.fixture
+def server():
+    """Serves a folder on the loopback interface."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    servers = []
+
+    def serve(folder):
+        handler = functools.partial(Quiet, directory=str(folder))
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}/"
+
+    yield serve
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture

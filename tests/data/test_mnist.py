@@ -1,9 +1,6 @@
 """MNIST: its files read, found, downloaded and refused; trained on with wrong labels."""
 
-import functools
 import gzip
-import http.server
-import threading
 
 import numpy as np
 import pytest
@@ -29,28 +26,6 @@ def cache(tmp_path, monkeypatch):
     _read.cache_clear()
     yield tmp_path / "cache/grokscope/mnist"
     _read.cache_clear()
-
-
-@pytest.fixture
-def server():
-    """Serves a folder on the loopback interface."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-    servers = []
-
-    def serve(folder):
-        handler = functools.partial(Quiet, directory=str(folder))
-        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{servers[-1].server_port}/"
-
-    yield serve
-    for server in servers:
-        server.shutdown()
-        server.server_close()
 
 
 def test_idx_by_its_definition():

@@ -71,7 +71,10 @@ CheckpointEvery = Annotated[
     int | None, option_number("Steps between checkpoints, from which training goes on.")
 ]
 GridName = Annotated[
-    str, typer.Argument(metavar="GRID", help="A TOML file, or a name such as figure3a.")
+    str,
+    typer.Argument(
+        metavar="GRID", help="A name such as figure3a, a TOML file, or an exported sweep."
+    ),
 ]
 GridOfStore = Annotated[
     str | None,

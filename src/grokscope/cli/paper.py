@@ -27,14 +27,13 @@ from grokscope.cli.base import (
 from grokscope.cli.sweep_tables import print_phases, status_of
 from grokscope.cli.tables import console, jsonable, print_table, summary_of
 from grokscope.errors import ConfigError
+from grokscope.paper.shipped import RESULTS
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from grokscope.analysis.statistics import Interval
     from grokscope.paper.statements import Claim, Finding
-
-RESULTS = Path("results")
 
 FigureNumber = Annotated[
     str, typer.Argument(help="Number of the figure in the paper, forgetting or notebook.")

@@ -6,15 +6,14 @@ import gzip
 import hashlib
 import os
 import zlib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 from jaxtyping import Int, UInt8
 
+from grokscope.data.download import cache_folder, download
 from grokscope.errors import ConfigError
 
 FOLDER = "GROKSCOPE_MNIST"
@@ -81,7 +80,7 @@ def parse_idx(content: bytes) -> np.ndarray:
 
 def _content(name: str, folder: Path | None) -> bytes:
     """A file's content, uncompressed, once its checksum is found right."""
-    place = folder or Path(platformdirs.user_cache_dir("grokscope")) / "mnist"
+    place = folder or cache_folder("mnist")
     for path in (place / name, place / f"{name}.gz"):
         if path.is_file():
             content = _uncompressed(path)
@@ -114,43 +113,10 @@ def _uncompressed(path: Path) -> bytes:
 
 
 def _download(name: str, place: Path) -> None:
-    import pooch
-
-    from grokscope.progress import work_bar
-
-    pooch.get_logger().setLevel("WARNING")  # the bar says it
-    base = os.environ.get(SOURCE) or URL
-    with work_bar(show=True) as show:
-        try:
-            downloader: Any = pooch.HTTPDownloader(timeout=30, progressbar=_Bar(name, show))  # type: ignore[arg-type]
-            pooch.retrieve(
-                f"{base.rstrip('/')}/{name}.gz",
-                known_hash=None,  # checked once it is uncompressed: mirrors compress differently
-                fname=f"{name}.gz",
-                path=place,
-                downloader=downloader,
-            )
-        except Exception as error:
-            reason = str(error).partition("\n")[0][:120] or type(error).__name__
-            raise ConfigError(
-                f"`{name}` must be downloaded for the task mnist, but that failed ({reason}). "
-                f"Set {FOLDER} to a folder that has MNIST's four files."
-            ) from None
-
-
-class _Bar:
-    """Our progress bar in the shape that pooch asks for; it counts bytes."""
-
-    def __init__(self, name: str, show: Callable[[str, float, float], None]) -> None:
-        self.name, self.show = name, show
-        self.done, self.total = 0, 1  # the latter is pooch's to set
-
-    def update(self, n: int) -> None:
-        self.done += n
-        self.show(f"downloading {self.name}", float(self.done), float(self.total))
-
-    def reset(self) -> None:
-        self.done = 0
-
-    def close(self) -> None:
-        pass
+    try:  # without a checksum, which is of the uncompressed file: mirrors compress differently
+        download(os.environ.get(SOURCE) or URL, f"{name}.gz", place)
+    except OSError as error:
+        raise ConfigError(
+            f"`{name}` must be downloaded for the task mnist, but that failed ({error}). "
+            f"Set {FOLDER} to a folder that has MNIST's four files."
+        ) from None

@@ -15,6 +15,8 @@ from grokscope.paper.interventions import INTERVENTIONS
 from grokscope.paper.noises import noises
 from grokscope.paper.optimizers import OPTIMIZERS
 from grokscope.paper.settings import DECAYS, DROPOUTS, MEASURE_EVERY, NOISY, WIDE
+from grokscope.sweeps.archive import load_sweep
+from grokscope.sweeps.diagram import grid_of
 
 FRACTIONS: dict[str, object] = {
     "train_fraction": {"start": 0.1, "stop": 0.9, "num": 17},
@@ -155,21 +157,25 @@ def grid(name: str) -> Grid:
     """
     if name not in GRIDS:
         raise ConfigError(
-            f"`grid` must be a TOML file or one of {', '.join(GRIDS)}, got {name!r}. Use figure3a."
+            "`grid` must be a TOML file, an exported sweep (.nc) or one of "
+            f"{', '.join(GRIDS)}, got {name!r}. Use figure3a."
         )
     return GRIDS[name]()
 
 
 def load_grid(source: str | Path) -> Grid:
-    """The grid of a name in `GRIDS`, or in a TOML file.
+    """The grid of a name in `GRIDS`, in a TOML file, or of an exported sweep (.nc).
 
     Raises:
-        ConfigError: if there is neither, or the file holds no grid.
+        ConfigError: if there is none of these, or the file holds no grid.
+        StoreError: if the exported sweep is damaged.
 
     >>> load_grid("figure3a").sizes
     {'weight_decay': 4, 'train_fraction': 17, 'corruption_fraction': 19, 'seed': 1}
     """
     path = Path(source)
+    if path.suffix == ".nc":
+        return grid_of(load_sweep(path))
     if str(source) not in GRIDS and (path.is_file() or path.suffix == ".toml"):
         return Grid.from_toml(path)
     return grid(str(source))

@@ -20,6 +20,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.paper.figures import RunFigure, Scale, SweepFigure, figures
 from grokscope.paper.plan import Plan, plan
 from grokscope.paper.request import sweep_data
+from grokscope.paper.shipped import is_shipped
 from grokscope.paper.statements import (
     Claim,
     Finding,
@@ -175,10 +176,10 @@ def _of_sweeps(
         how = "; ".join(f"grokscope sweep {name} --settle --refine" for name in missing)
         return Section(number, figure.title, None, f"needs {how}, and its export")
     hours = math.fsum(float(one.seconds.sum()) for one in data) / 3600
-    is_shipped = all((results / f"{name}.nc").exists() for name in found)
-    how = f"--from {results}" if is_shipped else f"--scale {scale}"
+    is_drawn = all(is_shipped(name, results) for name in found)
+    how = f"--from {results}" if is_drawn else f"--scale {scale}"
     made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
-    picture = figure.plot(data, note=figure.note("paper" if is_shipped else scale))
+    picture = figure.plot(data, note=figure.note("paper" if is_drawn else scale))
     return Section(number, figure.title, _png(picture), made)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from grokscope.experiment.experiment import digest
 from grokscope.paper.figures import RunFigure, Scale, figure_of, figures
+from grokscope.paper.shipped import is_shipped
 from grokscope.paper.statements import claims, experiments_of
 from grokscope.runs.store import Store
 from grokscope.sweeps.sweep import seconds_to_train
@@ -54,7 +55,7 @@ def plan(
     ]
     sweeps = {}
     for name in dict.fromkeys(names):
-        if train_sweeps and not (Path(results) / f"{name}.nc").exists():
+        if train_sweeps and not is_shipped(name, results):
             grid = figure_of(name).grids_at(scale)[name]
             sweeps[name] = [cell for _, cell in grid.cells() if digest(cell) not in there]
     cells = [*missing, *(cell for cells in sweeps.values() for cell in cells)]

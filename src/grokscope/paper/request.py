@@ -12,6 +12,7 @@ import xarray as xr
 from grokscope.errors import ConfigError
 from grokscope.paper.figures import RunFigure, Scale, SweepFigure, figure_of, load
 from grokscope.paper.grids import SHOWN
+from grokscope.paper.shipped import require_shipped, shipped
 from grokscope.plotting.style import Picture
 from grokscope.runs.run import Run
 from grokscope.sweeps.archive import load_sweep
@@ -73,7 +74,7 @@ class Request:
         self, figure: SweepFigure, store: str | Path, workers: int | None, progress: bool
     ) -> list[xr.Dataset]:
         if self.results:
-            return [load_sweep(Path(self.results) / f"{name}.nc") for name in figure.grids]
+            return [load_sweep(require_shipped(name, self.results)) for name in figure.grids]
         return [
             sweep(
                 grid.with_base(settle=True) if self.settle else grid,
@@ -144,8 +145,7 @@ def sweep_data(
         StoreError: if the export is damaged.
         WorkerError: if a network could not be trained.
     """
-    exported = Path(results) / f"{name}.nc"
-    if exported.exists():
+    if (exported := shipped(name, results)) is not None:
         return load_sweep(exported)
     if not train:
         return None

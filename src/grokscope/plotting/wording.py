@@ -168,12 +168,12 @@ def _camel(name: str) -> str:
 
 
 def format_setting(value: object, digits: int = 4) -> str:
-    """Write a setting: a number with at most `digits` digits, a word as it is.
+    """Write a setting: a fraction with at most `digits` digits, anything else as it is.
 
-    >>> format_setting(0.0017677669), format_setting(256), format_setting("batch_norm")
-    ('0.001768', '256', 'batch_norm')
+    >>> format_setting(0.0017677669), format_setting(10_000), format_setting("batch_norm")
+    ('0.001768', '10000', 'batch_norm')
     """
-    return f"{value:.{digits}g}" if isinstance(value, int | float) else str(value)
+    return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 
 def format_time(seconds: float) -> str:

@@ -48,6 +48,9 @@ class Maker(TypedDict):
 
 COMPRESSION = {"zlib": True, "complevel": 6, "shuffle": True}
 
+COMPRESSED_BYTES = 2048
+"""Arrays below this are stored as they are: HDF5's index of compressed pieces would be larger."""
+
 
 def archive(
     grid: Grid, store: str | Path | Store, advance: Callable[[int], None] = lambda runs: None
@@ -123,7 +126,7 @@ def _maker(dataset: xr.Dataset, layout: dict[str, xr.Variable]) -> Maker:
     }
 
 
-def _makers(data: xr.Dataset) -> list[Maker]:
+def makers_of(data: xr.Dataset) -> list[Maker]:
     """The makers of an archive; in older files each is a list instead of a record."""
     found = json.loads(data.attrs["makers"])
     return [_of_list(maker) if isinstance(maker, list) else maker for maker in found]
@@ -197,7 +200,7 @@ def restore(data: xr.Dataset, store: str | Path | Store) -> int:
 def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run:
     """The run of one cell of an archive, which must have it."""
     cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
-    return Run(grid.cell(index), _run_dataset(cell, _makers(data)[int(cell.run_maker)]))
+    return Run(grid.cell(index), _run_dataset(cell, makers_of(data)[int(cell.run_maker)]))
 
 
 def _run_dataset(cell: xr.Dataset, maker: Maker) -> xr.Dataset:
@@ -249,8 +252,10 @@ def export(data: xr.Dataset, path: str | Path) -> None:
     path = Path(path)
     require_file(path, "export", FORMATS)
     if path.suffix.lower() == ".nc":
-        numbers = [name for name, v in data.variables.items() if v.dtype.kind in "iuf"]
-        write_dataset(path, data, encoding=dict.fromkeys(numbers, COMPRESSION))
+        arrays = data.variables.items()
+        large = [n for n, v in arrays if v.dtype.kind in "iuf" and v.nbytes >= COMPRESSED_BYTES]
+        plain = data.drop_encoding()  # of the file that it was read from
+        write_dataset(path, plain, encoding=dict.fromkeys(large, COMPRESSION))
         return
     table = as_table(data)
     if path.suffix.lower() == ".csv":

@@ -25,6 +25,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name
 from grokscope.paper.request import sweep_data
+from grokscope.paper.shipped import is_shipped
 from grokscope.plotting.wording import earlier_words
 from grokscope.runs.run import Run
 from grokscope.sweeps.diagram import grid_of
@@ -256,8 +257,7 @@ def judge(
     lacking = [name for name in claim.sweeps if name not in there]
     nothing = Interval(np.nan, np.nan, np.nan)
     if lacking:
-        missing = f"sweep {' and '.join(lacking)}"
-        return Finding(Verdict.UNDECIDED, nothing, 0, missing=missing)
+        return Finding(Verdict.UNDECIDED, nothing, 0, missing=f"sweep {' and '.join(lacking)}")
     seeds = _seeds(claim, runs, there)
     try:
         values = [claim.measure(seed) for seed in seeds]
@@ -372,7 +372,7 @@ def verify(
     )
     runs = {run.experiment: run for run in train_missing([*everything], store, workers, progress)}
     names = dict.fromkeys(name for claim in wanted.values() for name in claim.sweeps)
-    absent = [name for name in names if not (Path(results) / f"{name}.nc").exists()]
+    absent = [name for name in names if not is_shipped(name, results)]
     sweeps = {}
     for name in names:
         if train_sweeps and name in absent:

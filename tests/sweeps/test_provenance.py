@@ -1,0 +1,78 @@
+"""How exported sweeps were made: against what was trained, on the command line and as a page."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import grokscope
+from grokscope.cli import app
+from grokscope.errors import ConfigError
+from grokscope.paper.grids import load_grid
+from grokscope.sweeps.archive import archive, export, load_sweep
+from grokscope.sweeps.diagram import collect
+from grokscope.sweeps.provenance import provenance, provenance_of
+
+BASE = grokscope.Experiment(modulus=7, width=8, steps=20, measure_every=10)
+AXES = {"weight_decay": (0, 5), "learning_rate": (0.01, 0.02), "train_fraction": (0.3, 0.5, 0.7)}
+GRID = grokscope.Grid(BASE, AXES, zipped=[["weight_decay", "learning_rate"]], seeds=2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a sweep, of which one network is not trained."""
+    grokscope.sweep(GRID, tmp_path / "runs", limit=11, workers=1, progress=False)
+    (tmp_path / "exports").mkdir()
+    export(archive(GRID, tmp_path / "runs"), tmp_path / "exports/small.nc")
+    return tmp_path / "exports"
+
+
+def test_it_is_what_was_trained(folder):
+    ((name, found),) = provenance_of(folder).items()
+    runs = [grokscope.open_run(path) for path in (folder.parent / "runs").glob("**/*.nc")]
+    assert name == "small.nc"
+    assert (found.seeds, found.networks, found.trained, len(runs)) == (2, 12, 11, 11)
+    assert (found.settled, found.diverged, found.inferred) == (0, 0, 0)
+    assert found.axes["train_fraction"] == [0.3, 0.5, 0.7]
+    assert found.together == {"weight_decay": ["learning_rate"]}
+    seconds = sum(run.dataset.attrs["seconds"] for run in runs)
+    assert found.core_hours == pytest.approx(seconds / 3600)
+    days = sorted(run.dataset.attrs["created"][:10] for run in runs)
+    assert (found.first, found.last) == (days[0], days[-1])
+    made = json.loads(runs[0].dataset.attrs["environment"])
+    assert f"JAX {made['jax']}, {made['device']}" in found.versions[0]
+    assert len(found.versions) == 1
+
+
+def test_a_file_without_runs_has_no_days(folder, tmp_path):
+    data = collect(GRID, tmp_path / "runs")
+    found = provenance(data)
+    assert (found.trained, found.first, found.last, found.versions) == (11, "", "", [])
+
+
+def test_command_and_page(folder):
+    page = folder / "README.md"
+    run = CliRunner().invoke(app, ["provenance", str(folder), "--out", str(page)])
+    assert "11 networks trained in 1 sweep" in run.output
+    row = "| `small.nc` | weight_decay 0, 5 (with learning_rate) × train_fraction 0.3, 0.5, 0.7 "
+    assert f"{row}| 2 | 12 | 11 | 0 | 0 |" in page.read_text()
+    run = CliRunner().invoke(app, ["provenance", str(folder), "--json"])
+    assert json.loads(run.output)["small.nc"]["trained"] == 11
+
+
+def test_what_holds_no_sweep_is_refused(folder, tmp_path):
+    with pytest.raises(ConfigError, match="must hold exported sweeps"):
+        provenance_of(tmp_path / "runs/none")
+
+
+def test_a_grid_is_read_from_an_exported_sweep(folder):
+    path = folder / "small.nc"
+    assert load_grid(path) == GRID
+    status = CliRunner().invoke(app, ["status", str(path), "--store", str(folder.parent / "runs")])
+    assert "11 done" in status.output
+
+
+def test_exporting_what_was_read_gives_the_same_dataset(folder):
+    data = load_sweep(folder / "small.nc")
+    export(data, folder / "again.nc")
+    assert load_sweep(folder / "again.nc").identical(data)
