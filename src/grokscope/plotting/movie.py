@@ -15,12 +15,11 @@ from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap
 
 from grokscope.analysis.trajectory import CURVES, Trajectory, trajectory
 from grokscope.errors import ConfigError
 from grokscope.plotting import style
-from grokscope.plotting.palette import BLUE, GREY, LINES, RED, SEQUENTIAL
+from grokscope.plotting.palette import BLUE, GREY, LINES, RED
 from grokscope.plotting.panels import BINS, clean_level
 from grokscope.plotting.wording import words_of
 from grokscope.runs.files import require_file, write_atomically
@@ -35,8 +34,6 @@ DPI = {".mp4": 160, ".gif": 100}
 
 HOLD = 2
 """Seconds for which a GIF shows its last frame before it starts again."""
-
-RAMP = LinearSegmentedColormap.from_list("ipr", SEQUENTIAL)
 
 Move = Callable[[int], list[Artist]]
 """Sets a panel's artists to a frame, and returns them."""
@@ -199,7 +196,9 @@ def _plane(axes: Axes, followed: Trajectory) -> Move:
     if ipr is None:
         points = axes.scatter(*places[0].T, color=GREY, **looks)
     else:
-        points = axes.scatter(*places[0].T, c=ipr[0], cmap=RAMP, vmin=0, vmax=1, **looks)
+        points = axes.scatter(
+            *places[0].T, c=ipr[0], cmap=style.LOW_TO_HIGH, vmin=0, vmax=1, **looks
+        )
         axes.figure.colorbar(points, ax=axes, label="IPR", aspect=14)
     if x == "memorizing":
         axes.axhline(0, color="#999999", lw=0.7)
@@ -224,7 +223,7 @@ def _histogram(axes: Axes, followed: Trajectory) -> Move:
     counts = np.stack([np.histogram(one[np.isfinite(one)], BINS)[0] for one in ipr])
     bars = axes.bar(BINS[:-1], counts[0], np.diff(BINS), align="edge", ec="#222222", lw=0.3)
     for bar, middle in zip(bars, BINS, strict=False):
-        bar.set_facecolor(RAMP(middle + BINS[1] / 2))
+        bar.set_facecolor(style.LOW_TO_HIGH(middle + BINS[1] / 2))
     axes.set_yscale("function", functions=(lambda v: np.sqrt(np.maximum(v, 0)), np.square))
     most = 1.05 * max(counts.max(), 1)
     ticks = [v for v in (0, 10, 50, 200, 500, 1000, 5000) if v <= most]

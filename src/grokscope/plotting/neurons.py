@@ -20,9 +20,6 @@ from grokscope.runs.run import Run, require_finished
 EXAMPLES = 60
 """Wrongly labelled examples in the map of example and neuron."""
 
-IPR_COLORS = "viridis"
-SIGNED_COLORS = "RdBu_r"
-
 
 def adds_to_logits(run: Run) -> bool:
     """Whether `plot_neurons` can draw a run: by default its last layer's neurons must add to the
@@ -80,7 +77,14 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
 def _waves(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
     """Each neuron's frequency and mismatch."""
     shown = axes.scatter(
-        table.frequency, table.mismatch, s=8, c=table.ipr, cmap=IPR_COLORS, vmin=0, vmax=1, lw=0
+        table.frequency,
+        table.mismatch,
+        s=8,
+        c=table.ipr,
+        cmap=style.LOW_TO_HIGH,
+        vmin=0,
+        vmax=1,
+        lw=0,
     )
     _angles(axes, "y")
     axes.set(xlabel="strongest frequency", ylabel="mismatch $φ_U + φ_V - φ_W$")
@@ -90,7 +94,7 @@ def _waves(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
 def _phases(axes: Axes, table: pd.DataFrame) -> None:
     """The phases of all neurons, which an even spread would place evenly on the square."""
     axes.scatter(
-        table.phase_U, table.phase_V, s=8, c=table.ipr, cmap=IPR_COLORS, vmin=0, vmax=1, lw=0
+        table.phase_U, table.phase_V, s=8, c=table.ipr, cmap=style.LOW_TO_HIGH, vmin=0, vmax=1, lw=0
     )
     _angles(axes, "x")
     _angles(axes, "y")
@@ -116,6 +120,7 @@ def _lottery_of_mismatch(axes: Axes, found: Lottery) -> None:
     axes.axhline(1 / np.pi, color=GREY, ls="--", lw=1, label="by chance")
     axes.set(title="(d) lottery: mismatch", xlabel="|mismatch| before training", ylabel="density")
     axes.set_xticks([0, np.pi / 2, np.pi], ["0", "π/2", "π"])
+    axes.margins(y=0.4)  # room for the legend
     axes.legend()
 
 
@@ -123,7 +128,7 @@ def _held(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
     """What each neuron adds to wrong given labels, and to the right ones of test examples."""
     name, most = ("ipr", 1) if "ipr" in table else ("norm", None)
     shown = axes.scatter(
-        table.generalizing, table.memorizing, s=8, c=table[name], cmap=IPR_COLORS, vmin=0,
+        table.generalizing, table.memorizing, s=8, c=table[name], cmap=style.LOW_TO_HIGH, vmin=0,
         vmax=most, lw=0,
     )  # fmt: skip
     axes.ticklabel_format(scilimits=(-4, 4))
@@ -145,7 +150,7 @@ def _map(
         return
     added = attribution_map(run.network, run.data, layer, examples)[:, np.argsort(-memorizing)]
     most = np.quantile(np.abs(added), 0.99)
-    shown = axes.imshow(added, cmap=SIGNED_COLORS, vmin=-most, vmax=most, aspect="auto",
+    shown = axes.imshow(added, cmap=style.AROUND_ZERO, vmin=-most, vmax=most, aspect="auto",
                         interpolation="nearest")  # fmt: skip
     axes.grid(visible=False)
     axes.set(title="given over true label", xlabel="neuron, most memorising first",

@@ -13,10 +13,15 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from grokscope.plotting.palette import DIVERGING, SEQUENTIAL
 from grokscope.runs.files import write_atomically
+
+LOW_TO_HIGH = LinearSegmentedColormap.from_list("low to high", SEQUENTIAL)
+AROUND_ZERO = LinearSegmentedColormap.from_list("around zero", DIVERGING)
 
 FORMATS = (".png", ".pdf", ".svg")
 """Endings of pictures."""
