@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: figure1 test slow torch check docs notebook pictures shipped bench clean
+.PHONY: figure1 test slow torch check docs notebook pictures verdicts shipped bench clean
 
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
@@ -31,10 +31,18 @@ docs: .venv/docs  ## the documentation as web pages, with the reference made fro
 notebook: .venv/test  ## the tutorial as a notebook, run
 	$(BIN)/python docs/tutorial_notebook.py
 
-pictures: .venv/core  ## the documentation's diagrams, from the sweeps in results
+pictures: .venv/core  ## every figure: diagrams from the sweeps in results, the others trained; the gallery
 	$(BIN)/grokscope phases results/figure3a.nc --out docs/images/figure3a.png
-	for n in 3 7 9 10 11 12 13 14 16 26 27 28 29 30 31 32; do \
+	for n in 3 7 9 10 11 12 13 14 16 24 25 26 27 28 29 30 31 32; do \
 	    $(BIN)/grokscope figure $$n --from results --out docs/images/figure$$n.png || exit 1; done
+	for n in 1 2 4 5 6 8 15 17 18 19 20 21 22 23 notebook forgetting; do \
+	    $(BIN)/grokscope figure $$n --out docs/images/figure$$n.png || exit 1; done
+	$(BIN)/python docs/gallery.py
+
+verdicts: .venv/core  ## the verdict on every statement, and the gallery
+	$(BIN)/grokscope verify --no-sweeps --json > docs/verdicts.json.new || test $$? = 3
+	mv docs/verdicts.json.new docs/verdicts.json
+	$(BIN)/python docs/gallery.py
 
 shipped: .venv/core  ## the page and the checksums of the sweeps in results, after one has changed
 	$(BIN)/grokscope provenance results --out results/README.md

@@ -15,11 +15,14 @@ import nbclient
 import nbformat
 import pytest
 import typer
+from gallery import PAGE as GALLERY
+from gallery import as_page, verdicts
 from tutorial_notebook import IN_NOTEBOOK, NOTEBOOK, as_notebook, blocks
 
 import grokscope
 from grokscope import Experiment, cli, digest, train
 from grokscope.paper.figures import figures
+from grokscope.paper.statements import Verdict, claims
 
 DOCS = Path(__file__).parent.parent / "docs"
 GENERATED = (DOCS / "reference", DOCS / "_build")
@@ -182,6 +185,20 @@ def test_the_page_on_figures_names_every_figure():
 def test_every_link_has_a_text(page):
     """A site fills in a missing one from the linked page's title; a file shows nothing."""
     assert not re.search(r"\[\s*\]\(|\{(doc|ref|any|download)\}", page.read_text("utf-8"))
+
+
+def test_the_gallery_is_what_figures_and_verdicts_give():
+    assert GALLERY.read_text("utf-8") == as_page(), "run `python docs/gallery.py`"
+    assert all((DOCS / f"images/figure{number}.png").exists() for number in figures())
+
+
+def test_findings_count_the_verdicts_on_today_s_statements():
+    assert [*verdicts()] == [*claims()], "run `make verdicts`"
+    found = [*verdicts().values()]
+    for verdict in Verdict:
+        assert f"| {verdict} | {found.count(verdict)} |" in (DOCS / "findings.md").read_text(
+            "utf-8"
+        )
 
 
 REFERENCE = (DOCS / "reference.md").read_text("utf-8")

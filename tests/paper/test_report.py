@@ -26,7 +26,10 @@ def a_claim(value, says="It holds."):
 
 def test_strings_are_text_and_every_picture_has_words():
     found = {"x": package.judge(a_claim(0.9), [{}] * 2)}
-    sections = [Section(1, HOSTILE, b"\x89PNG", HOSTILE), Section("forgetting", "b", None, "how")]
+    sections = [
+        Section(1, HOSTILE, HOSTILE, b"\x89PNG", HOSTILE),
+        Section("forgetting", "b", "c", None, "how"),
+    ]
     text = page(sections, {"x": a_claim(0.9, HOSTILE)}, found)
     assert "<script" not in text
     assert all('alt="' in tag for tag in re.findall(r"<img[^>]*>", text))
@@ -60,7 +63,7 @@ def test_no_verdict_lies_beside_the_page(width, browser, tmp_path):
 def small(monkeypatch):
     """The real command with few figures and claims, of small networks."""
     tiny = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
-    curves = RunFigure("Curves", (tiny,), load(1).plot)
+    curves = RunFigure("Curves", "What there is to see.", (tiny,), load(1).plot)
     some = {"one": a_claim(0.1), "sublinear": claims()["sublinear"]}
     for changed in (module, planning):
         monkeypatch.setattr(changed, "figures", lambda: {1: curves, 10: load(10)})

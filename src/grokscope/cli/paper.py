@@ -1,4 +1,4 @@
-"""Commands that serve the paper: figure, verify, report."""
+"""Commands that serve the paper: figure, verify, report, site."""
 
 from __future__ import annotations
 
@@ -186,6 +186,47 @@ def report(
     found = page.report(out, scale, store, folder, workers, _to_stderr, train_sweeps, only)
     verdicts = {name: str(finding.verdict) for name, finding in found.items()}
     print(json.dumps({"report": str(out), "verdicts": verdicts}) if as_json else f"report   {out}")
+
+
+@app.command()
+def site(
+    out: Annotated[Path, typer.Option(help="Folder of the site.")] = Path("site"),
+    scale: Annotated[
+        Scale, typer.Option(help="paper, or quick: fewer steps for what is trained.")
+    ] = "quick",
+    store: Store = RUNS,
+    results: Exports = RESULTS,
+    train_sweeps: TrainSweeps = True,
+    workers: Workers = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Write a folder to publish: gallery, report, explorers of sweeps, networks over time.
+
+    It needs no server and no network. Open index.html in it.
+
+    Example: [bold]grokscope site --no-sweeps --out site[/bold]
+    """
+    from grokscope.explorer import page, serve, trajectory
+    from grokscope.explorer.source import open_source
+    from grokscope.paper.site import LIBRARY, site
+    from grokscope.runs.files import require_writable
+
+    require_writable(out, "out")
+    folder = _exports(results)
+    use_device(device)
+    sizes = site(
+        out,
+        lambda path: serve.whole_page(open_source(path), library=f"../{LIBRARY}")[0],
+        trajectory.whole_page,
+        page.drawing_library(),
+        scale, store, folder, workers, _to_stderr, train_sweeps,
+    )  # fmt: skip
+    if as_json:
+        print(json.dumps({"site": str(out), "bytes": sizes}))
+    else:
+        size = f"{len(sizes)} files, {sum(sizes.values()) / 1e6:.0f} MB"
+        print(f"site     {out / 'index.html'} ({size})")
 
 
 def _exports(results: Path) -> Path:

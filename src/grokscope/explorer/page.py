@@ -21,19 +21,31 @@ TRAJECTORY_SCRIPTS = ("data", "widgets", "canvas", "panels", "slider")
 
 
 def page(
-    overview: dict[str, object] | None = None, cells: dict[int, dict[str, object]] | None = None
+    overview: dict[str, object] | None = None,
+    cells: dict[int, dict[str, object]] | None = None,
+    library: str | None = None,
 ) -> str:
     """The whole page of a sweep; without data it asks its server for them.
 
     Args:
         overview: `payload.overview` of a sweep.
         cells: `payload.details` of its cells, by their place in the grid.
+        library: the address of a file with `drawing_library`, seen from the page, so that many
+            pages share one; by default it is in the page.
     """
+    packed = "" if cells is None else _packed(json.dumps(cells, allow_nan=False).encode())
+    script = f"<script>{drawing_library()}</script>\n"
+    if library is not None:
+        script = f'<script src="{library}"></script>\n'
+    sources = "" if library is None else " 'self' file:"
+    return _filled("sweep.html", script, SCRIPTS, overview, packed, sources)
+
+
+def drawing_library() -> str:
+    """Plotly's script."""
     from plotly.offline import get_plotlyjs
 
-    packed = "" if cells is None else _packed(json.dumps(cells, allow_nan=False).encode())
-    library = f"<script>{get_plotlyjs()}</script>\n"
-    return _filled("sweep.html", library, SCRIPTS, overview, packed)
+    return get_plotlyjs()
 
 
 def trajectory_page(shown: dict[str, object], vectors: bytes) -> str:
@@ -46,11 +58,19 @@ def trajectory_page(shown: dict[str, object], vectors: bytes) -> str:
     return _filled("trajectory.html", "", TRAJECTORY_SCRIPTS, shown, _packed(vectors))
 
 
-def _filled(body: str, library: str, scripts: tuple[str, ...], overview: object, cells: str) -> str:
+def _filled(
+    body: str,
+    library: str,
+    scripts: tuple[str, ...],
+    overview: object,
+    cells: str,
+    sources: str = "",
+) -> str:
     replaced = {
         "/*STYLE*/": _read("explorer.css"),
         "/*BODY*/": _read(body),
         "/*LIBRARY*/": library,
+        "/*SOURCES*/": sources,
         "/*SCRIPT*/": "\n".join(_read(f"{name}.js") for name in scripts),
         "/*OVERVIEW*/": _json(overview),
         "/*CELLS*/": cells,

@@ -23,8 +23,13 @@ class _UntrainedError(Exception):
     """A cell has no run."""
 
 
-def whole_page(source: Source) -> tuple[str, int]:
-    """The page with everything that it shows in it, and how many cells are behind it."""
+def whole_page(source: Source, library: str | None = None) -> tuple[str, int]:
+    """The page with everything that it shows in it, and how many cells are behind it.
+
+    Args:
+        source: what it shows.
+        library: as of `page`.
+    """
     cells, data = {}, source.dataset()
     with progress_bar("packing runs", data.status.size, True, unit="runs") as advance:
         for cell in range(data.status.size):
@@ -32,7 +37,7 @@ def whole_page(source: Source) -> tuple[str, int]:
             if run is not None:
                 cells[cell] = details(run)
             advance(1)
-    return page(overview(data), cells), len(cells)
+    return page(overview(data), cells, library), len(cells)
 
 
 def listen(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
@@ -18,6 +18,7 @@ import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
 from grokscope.paper.figures import RunFigure, Scale, SweepFigure, figures
+from grokscope.paper.gallery import name_of
 from grokscope.paper.plan import Plan, plan
 from grokscope.paper.request import sweep_data
 from grokscope.paper.shipped import is_shipped
@@ -68,12 +69,14 @@ class Section(NamedTuple):
     Attributes:
         number: the figure's number or name.
         title: what it shows.
+        caption: what there is to see.
         picture: a PNG; None if it could not be made.
         how: the command that makes it and its cost, or what is missing.
     """
 
     number: int | str
     title: str
+    caption: str
     picture: bytes | None
     how: str
 
@@ -108,31 +111,44 @@ def report(
         OSError: if the file cannot be written.
     """
     show(planned(plan(only, scale, store, results, train_sweeps, workers)))
-    everything = figures()
-    wanted = {number: everything[number] for number in everything if number in (only or everything)}
-    sections = []
-    for place, (number, figure) in enumerate(wanted.items(), 1):
-        show(f"figure {number}, {place} of {len(wanted)}")
-        try:
-            if isinstance(figure, RunFigure):
-                section = _of_runs(number, figure, scale, store, workers)
-            else:
-                data = {
-                    name: sweep_data(name, scale, store, results, train_sweeps, workers)
-                    for name in figure.grids
-                }
-                section = _of_sweeps(number, figure, data, scale, Path(results))
-        except (ConfigError, StoreError) as error:  # what is whole is shown all the same
-            section = Section(number, figure.title, None, f"cannot be shown: {error}")
-        sections.append(section)
-        state = f"Being made: {place} of {len(wanted)} figures so far."
-        write_atomically(path, page(sections, {}, {}, state).encode())
+    done, wanted = [], [number for number in figures() if number in (only or figures())]
+    for section in sections(wanted, scale, store, results, workers, show, train_sweeps):
+        done.append(section)
+        state = f"Being made: {len(done)} of {len(wanted)} figures so far."
+        write_atomically(path, page(done, {}, {}, state).encode())
     found = {}
     if only is None:
         show("statements")
         found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
-    write_atomically(path, page(sections, claims(), found).encode())
+    write_atomically(path, page(done, claims(), found).encode())
     return found
+
+
+def sections(
+    wanted: Sequence[int | str],
+    scale: Scale,
+    store: str | Path,
+    results: str | Path,
+    workers: int | None,
+    show: Callable[[str], None],
+    train_sweeps: bool,
+) -> Iterator[Section]:
+    """The report's figures of some numbers, one after the other; the rest is as in `report`."""
+    for place, number in enumerate(wanted, 1):
+        figure = figures()[number]
+        show(f"figure {number}, {place} of {len(wanted)}")
+        try:
+            if isinstance(figure, RunFigure):
+                yield _of_runs(number, figure, scale, store, workers)
+                continue
+            data = {
+                name: sweep_data(name, scale, store, results, train_sweeps, workers)
+                for name in figure.grids
+            }
+            yield _of_sweeps(number, figure, data, scale, Path(results))
+        except (ConfigError, StoreError) as error:  # what is whole is shown all the same
+            how = f"cannot be shown: {error}"
+            yield Section(number, figure.title, figure.caption, None, how)
 
 
 def planned(found: Plan) -> str:
@@ -160,7 +176,7 @@ def _of_runs(
     made = f"{networks}, {seconds:.0f} s of training · grokscope figure {number}"
     made += f" --scale {scale}" if scale == "quick" else ""
     picture = figure.plot(runs, figure.note(scale))
-    return Section(number, figure.title, _png(picture), made)
+    return Section(number, figure.title, figure.caption, _png(picture), made)
 
 
 def _of_sweeps(
@@ -174,17 +190,17 @@ def _of_sweeps(
     if len(data) < len(found):
         missing = [name for name, one in found.items() if one is None]
         how = "; ".join(f"grokscope sweep {name} --settle --refine" for name in missing)
-        return Section(number, figure.title, None, f"needs {how}, and its export")
+        return Section(number, figure.title, figure.caption, None, f"needs {how}, and its export")
     hours = math.fsum(float(one.seconds.sum()) for one in data) / 3600
     is_drawn = all(is_shipped(name, results) for name in found)
     how = f"--from {results}" if is_drawn else f"--scale {scale}"
     made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
     picture = figure.plot(data, note=figure.note("paper" if is_drawn else scale))
-    return Section(number, figure.title, _png(picture), made)
+    return Section(number, figure.title, figure.caption, _png(picture), made)
 
 
 def page(
-    sections: list[Section],
+    shown: Sequence[Section],
     all_claims: Mapping[str, Claim],
     found: Mapping[str, Finding],
     state: str = "",
@@ -192,12 +208,12 @@ def page(
     """The report's HTML, which needs nothing else; every string in it is text.
 
     Args:
-        sections: its figures.
+        shown: its figures.
         all_claims: every statement by name.
         found: the findings to show, by the statement's name; none if there is no table.
         state: what is still to come.
     """
-    names = "".join(f'<a href="#figure-{s.number}">{_name(s.number)}</a> ' for s in sections)
+    names = "".join(f'<a href="#figure-{s.number}">{name_of(s.number)}</a> ' for s in shown)
     names += '<a href="#claims">Statements</a> ' if found else ""
     versions = {"grokscope": version("grokscope")} | environment()
     return f"""<!doctype html>
@@ -210,7 +226,7 @@ def page(
 <p class="quiet">Made {datetime.now(UTC):%Y-%m-%d %H:%M} UTC. {escape(state)}</p>
 <nav aria-label="Contents">{names}<a href="#versions">Versions</a></nav>
 <h2>Figures</h2>
-{"".join(map(_figure, sections))}
+{"".join(map(_figure, shown))}
 {_statements(all_claims, found) if found else ""}
 <h2 id="versions">Versions</h2>
 <p class="quiet">Of what made this page; every run file and exported sweep holds those it was made with.</p>
@@ -240,18 +256,15 @@ statement uses: {cost} in all, where what several use counts once.</p>
 """
 
 
-def _name(number: int | str) -> str:
-    return f"Figure {number}" if isinstance(number, int) else number.capitalize()
-
-
 def _figure(section: Section) -> str:
-    heading = f"{_name(section.number)}: {section.title}"
+    heading = f"{name_of(section.number)}: {section.title}"
     shown = '<p class="quiet">Not made yet.</p>'
     if section.picture is not None:
         data = base64.b64encode(section.picture).decode()
         shown = f'<img alt="{escape(heading)}" src="data:image/png;base64,{data}">'
     return (
         f'<section id="figure-{section.number}"><h3>{escape(heading)}</h3>{shown}'
+        f"<p>{escape(section.caption)}</p>"
         f'<p class="quiet">{escape(section.how)}</p></section>\n'
     )
 

@@ -38,6 +38,7 @@ class RunFigure:
 
     Attributes:
         title: what it shows, in a line.
+        caption: what there is to see, in our words.
         experiments: at the paper's settings and seed 0, in the order in which `plot` takes runs.
         plot: draws the runs; it takes them and the end of the small print.
         quick_steps: training steps at the quick scale.
@@ -45,6 +46,7 @@ class RunFigure:
     """
 
     title: str
+    caption: str
     experiments: tuple[Experiment, ...]
     plot: Callable[[list[Run], str], Picture]
     quick_steps: int = QUICK_STEPS
@@ -74,6 +76,7 @@ class SweepFigure:
 
     Attributes:
         title: what it shows, in a line.
+        caption: what there is to see, in our words.
         grids: names of the paper's sweeps, in the order in which `plot` takes their datasets.
         plot: draws the sweeps' datasets; it takes them and `note`, the end of the small print.
         quick_axes: axes at the quick scale; others are as in the paper.
@@ -84,6 +87,7 @@ class SweepFigure:
     """
 
     title: str
+    caption: str
     grids: tuple[str, ...]
     plot: Callable[..., Picture]
     quick_axes: Mapping[str, tuple[float | int | str, ...]] = field(

@@ -70,6 +70,7 @@ def plot_layers(runs: list[Run], note: str) -> style.Picture:
 FIGURES = {
     12: SweepFigure(
         "Embedding IPR of Transformers by depth, heads and weight tying",
+        "How periodic the embedding of a Transformer is, a panel for each network: from left to right one to three blocks, from top to bottom by number of heads and weight tying.",
         ("figure12",),
         plot_embeddings,
         quick_axes={"depth": (1, 2)},
@@ -79,6 +80,7 @@ FIGURES = {
     ),
     15: RunFigure(
         "3-layer MLP with BatchNorm: IPR of its first and last layers, and γ",
+        "A deeper network with BatchNorm: its accuracies, how periodic the units of its first and last layers are, and the weight that BatchNorm gives to each of them.",
         (DEEP_BATCH_NORM,),
         plot_layers,
         quick_steps=DEEP_BATCH_NORM.steps,

@@ -90,18 +90,21 @@ WHO = ("AdamW, x²", "SGD, x²", "AdamW, ReLU", "AdamW, x², CE")
 FIGURES = {
     8: RunFigure(
         "Forgetting: accuracies and weight norms",
+        "With weight decay 20 a network learns the rule, and then loses it again with all of its weights.",
         (FORGETTING,),
         plot_forgetting,
         quick_steps=2000,  # the network forgets between steps 1000 and 2000
     ),
     "notebook": RunFigure(
         "Figure 8 as in the published notebook: 5000 steps, until the network is empty",
+        "The network of Figure 8, trained on: its weights vanish, and its loss becomes that of no answer at all.",
         (IN_NOTEBOOK,),
         plot_notebook,
         quick_steps=IN_NOTEBOOK.steps,
     ),
     "forgetting": RunFigure(
         "Which networks forget: optimiser, activation, loss",
+        "The network of Figure 8 beside others with SGD, with ReLU and with cross-entropy, each at a strong weight decay.",
         (FORGETTING, WITH_SGD, WITH_RELU, WITH_CROSS_ENTROPY),
         plot_who_forgets,
         quick_steps=2000,

@@ -37,6 +37,7 @@ def plot_logits(runs: list[Run], note: str) -> style.Picture:
 FIGURES = {
     23: RunFigure(
         "Logits on four corrupted training examples",
+        "What three networks answer where they were taught a wrong label. Logits have a peak at the given label and one at the true label; weight decay decides which is higher.",
         tuple(NOISY.replace(weight_decay=decay) for decay in INVERSION_DECAYS),
         plot_logits,
     ),

@@ -31,12 +31,16 @@ def plot_scales(runs: list[Run], note: str) -> style.Picture:
 def _curves(title: str, normalization: Normalization | None) -> RunFigure:
     noisy = NOISY_BATCHES.replace(normalization=normalization)
     runs = tuple(noisy.replace(train_fraction=fraction) for fraction in (0.4, 0.5, 0.8))
-    return RunFigure(f"Training curves {title}", runs, plot_accuracies, quick_steps=noisy.steps)
+    caption = f"Networks in batches of 64 {title}, at three train fractions, with 30 % wrong labels. The more data there are, the more of the wrong labels are given up."
+    return RunFigure(
+        f"Training curves {title}", caption, runs, plot_accuracies, quick_steps=noisy.steps
+    )
 
 
 FIGURES = {
     5: RunFigure(
         "IPR with and without BatchNorm, and IPR against γ",
+        "BatchNorm leaves neurons as periodic as they are, and gives periodic ones the larger weight γ.",
         (ADAM, ADAM.replace(normalization="batch_norm")),
         plot_scales,
         quick_steps=ADAM.steps,

@@ -39,13 +39,20 @@ PHASES = tuple(NOISY.replace(weight_decay=decay) for decay in INVERSION_DECAYS)
 FIGURES = {
     6: RunFigure(
         "Pruning a network in Coexistence, from low and from high IPR",
+        "Neurons are removed one at a time. From low IPR on, the wrong labels go first and the rule stays; from high IPR on, the rule goes first.",
         (NOISY,),
         partial(plot_pruned, names=ACCURACIES, reach=0.6),
     ),
     17: RunFigure(
-        "Accuracies under pruning, in three phases", PHASES, partial(plot_pruned, names=ACCURACIES)
+        "Accuracies under pruning, in three phases",
+        "Neurons of networks in Coexistence, Partial Inversion and Full Inversion are removed one at a time, from low IPR on and from high IPR on, until none is left.",
+        PHASES,
+        partial(plot_pruned, names=ACCURACIES),
     ),
     18: RunFigure(
-        "Losses under pruning, in three phases", PHASES, partial(plot_pruned, names=LOSSES)
+        "Losses under pruning, in three phases",
+        "The losses of the networks of Figure 17, while their neurons are removed.",
+        PHASES,
+        partial(plot_pruned, names=LOSSES),
     ),
 }

@@ -1,0 +1,160 @@
+"""The site: a static folder with the gallery, the report, and pages to explore. It needs no server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from grokscope.paper.figures import Scale, figures
+from grokscope.paper.gallery import Entry, gallery
+from grokscope.paper.page import STYLE, Section, page, sections
+from grokscope.paper.settings import INVERSION_DECAYS, NOISY
+from grokscope.paper.statements import claims, verify
+from grokscope.plotting.wording import phase_title
+from grokscope.runs.files import write_atomically
+from grokscope.runs.run import Run
+from grokscope.sweeps.sweep import train_missing
+
+LIBRARY = "plotly.js"
+"""The drawing library's file in the folder."""
+
+KEPT = "log:40"
+"""Steps whose weights are kept of the networks that are shown over time."""
+
+CARDS = """
+main { max-width: 76rem; } body { max-width: 76rem; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1.5rem; }
+.cards section { border-top: 1px solid var(--line); } .cards h3 { margin-top: .6rem; }
+.cards img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain; }
+"""
+
+
+def site(
+    folder: Path,
+    sweep_page: Callable[[Path], str],
+    run_page: Callable[[Run], str],
+    library: str,
+    scale: Scale = "quick",
+    store: str | Path = "runs",
+    results: str | Path = "results",
+    workers: int | None = None,
+    show: Callable[[str], None] = lambda line: None,
+    train_sweeps: bool = True,
+) -> dict[str, int]:
+    """Write the site into a folder; `index.html`, which links to all else, comes last.
+
+    Args:
+        folder: the folder, which is created.
+        sweep_page: makes the page to explore an exported sweep.
+        run_page: makes the page of a run that kept its weights over time.
+        library: the script that the pages of sweeps share, in the file `LIBRARY`.
+        scale: as in `page.report`, and so are the others.
+        store: a folder of runs.
+        results: a folder of exported sweeps.
+        workers: training processes.
+        show: called with a line about what is done next.
+        train_sweeps: whether sweeps that are not in `results` are trained.
+
+    Returns:
+        The size of each file in bytes, by its path in the folder.
+
+    Raises:
+        OSError: if a file cannot be written.
+        WorkerError: if a network could not be trained.
+    """
+    written: dict[str, int] = {}
+
+    def write(name: str, content: bytes) -> None:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+        written[name] = len(content)
+
+    made = [*sections([*figures()], scale, store, results, workers, show, train_sweeps)]
+    for section in made:
+        if section.picture is not None:
+            write(f"images/figure{section.number}.png", section.picture)
+    show("statements")
+    found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
+    write("report.html", page(made, claims(), found).encode())
+    write(LIBRARY, library.encode())
+    exports = sorted(Path(results).glob("*.nc"))
+    for place, path in enumerate(exports, 1):
+        show(f"explorer of {path.stem}, {place} of {len(exports)}")
+        write(f"explore/{path.stem}.html", sweep_page(path).encode())
+    show("networks over time")
+    over_time = {}
+    kept = [NOISY.replace(weight_decay=decay, keep_weights=KEPT) for decay in INVERSION_DECAYS]
+    for run in train_missing(kept, store, workers):
+        name = f"time/weight-decay-{run.experiment.optimizer.weight_decay:g}.html"
+        over_time[name] = (
+            f"Weight decay {run.experiment.optimizer.weight_decay:g}: {phase_title(run)}"
+        )
+        write(name, run_page(run).encode())
+    entries = gallery(claims(), {name: finding.verdict for name, finding in found.items()})
+    names = [path.stem for path in exports]
+    write("index.html", index(made, entries, names, over_time).encode())
+    return written
+
+
+def index(
+    made: Sequence[Section],
+    entries: Mapping[int | str, Entry],
+    explored: Sequence[str],
+    over_time: Mapping[str, str],
+) -> str:
+    """The site's first page.
+
+    Args:
+        made: the figures with their pictures.
+        entries: what is said of each.
+        explored: names of the sweeps that have a page.
+        over_time: titles of the pages of networks over time, by their addresses.
+    """
+    cards = "".join(_card(section, entries[section.number], explored) for section in made)
+    shown = {name for entry in entries.values() for name in entry.sweeps}
+    beyond = "".join(f"<li>{_explorer(name)}</li>" for name in explored if name not in shown)
+    networks = "".join(
+        f'<li><a href="{escape(name)}">{escape(title)}</a></li>'
+        for name, title in over_time.items()
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>grokscope: what networks learn from partly wrong labels</title><style>{STYLE}{CARDS}</style></head><body>
+<main>
+<h1>What networks learn from partly wrong labels</h1>
+<p>Train a network on partly wrong labels. Did it learn the rule, the wrong labels, or both, and in which
+neurons? These are the figures of “To grok or not to grok” (Doshi, Das, He, Gromov), made anew by grokscope.</p>
+<nav aria-label="Contents"><a href="report.html">Report with every statement</a> <a href="#figures">Figures</a>
+<a href="#time">Networks over time</a> <a href="#beyond">Beyond the paper</a></nav>
+<h2 id="time">Networks over time</h2>
+<p>A network is taught 35 % wrong labels. Move through its training, and watch its neurons.</p>
+<ul>{networks}</ul>
+<h2 id="figures">Figures</h2>
+<div class="cards">{cards}</div>
+<h2 id="beyond">Beyond the paper</h2>
+<p>Sweeps that no figure of the paper shows.</p>
+<ul>{beyond}</ul>
+</main>
+</body></html>
+"""
+
+
+def _card(section: Section, entry: Entry, explored: Sequence[str]) -> str:
+    links = [f'<a href="report.html#figure-{section.number}">in the report</a>']
+    links += [_explorer(name) for name in entry.sweeps if name in explored]
+    picture = '<p class="quiet">Not made yet.</p>'
+    if section.picture is not None:
+        source = f"images/figure{section.number}.png"
+        picture = f'<a href="{source}"><img loading="lazy" src="{source}" alt="{escape(entry.heading)}"></a>'
+    return (
+        f"<section><h3>{escape(entry.heading)}</h3>{picture}<p>{escape(entry.caption)}</p>"
+        f'<p class="quiet">{escape(entry.agreement)} <code>{escape(entry.command)}</code></p>'
+        f"<p>{' · '.join(links)}</p></section>\n"
+    )
+
+
+def _explorer(name: str) -> str:
+    return f'<a href="explore/{escape(name)}.html">explore {escape(name)}</a>'
