@@ -82,7 +82,7 @@ def test_every_link_leads_to_a_file_of_the_folder(folder):
         assert not place or f'id="{place[1:]}"' in (folder / address).read_text()
     assert len([*folder.glob("time/*.html")]) == 3
     assert "<script>alert" not in text
-    assert "1 statement: 1 supported." in text
+    assert "The statement about it is supported." in text
     assert text.count("Not made yet.") == 1  # of the sweep that is not there
 
 
@@ -130,7 +130,7 @@ def test_every_figure_has_a_caption_and_what_agrees():
     captions = [entry.caption for entry in entries.values()]
     assert len({*captions}) == len(captions)
     assert all(caption.endswith(".") for caption in captions)
-    assert entries[3].agreement.startswith("10 statements: 10 supported")
+    assert entries[3].agreement.startswith("10 statements about it: all supported")
     assert entries["notebook"].agreement.startswith("None of the statements")
     assert entries[24].command == "grokscope figure 24 --from results"
 

@@ -77,7 +77,9 @@ def _in_words(verdicts: list[Verdict]) -> str:
     counts = {verdict: verdicts.count(verdict) for verdict in Verdict if verdict in verdicts}
     if not counts:
         return "None of the statements that are checked is about it alone."
-    whole = "1 statement" if len(verdicts) == 1 else f"{len(verdicts)} statements"
-    return (
-        f"{whole}: {', '.join(f'{count} {WORDS[verdict]}' for verdict, count in counts.items())}."
-    )
+    if len(verdicts) == 1:
+        return f"The statement about it is {WORDS[verdicts[0]]}."
+    words = [f"{count} {WORDS[verdict]}" for verdict, count in counts.items()]
+    if len(counts) == 1:
+        words = [f"all {WORDS[verdicts[0]]}"]
+    return f"{len(verdicts)} statements about it: {', '.join(words)}."

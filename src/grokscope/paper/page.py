@@ -195,7 +195,7 @@ def _of_sweeps(
     is_drawn = all(is_shipped(name, results) for name in found)
     how = f"--from {results}" if is_drawn else f"--scale {scale}"
     made = f"{hours:.1f} core hours · grokscope figure {number} {how}"
-    picture = figure.plot(data, note=figure.note("paper" if is_drawn else scale))
+    picture = figure.plot(data, note=figure.note("paper" if is_drawn else scale, data))
     return Section(number, figure.title, figure.caption, _png(picture), made)
 
 

@@ -62,13 +62,13 @@ class Request:
 
     def make(self, store: str | Path, workers: int | None, progress: bool = True) -> Made:
         """Train what the store lacks, or read the exports, and draw."""
-        figure, note = self.entry, self.entry.note(self.scale)
+        figure = self.entry
         if isinstance(figure, SweepFigure):
             sweeps = self._sweeps(figure, store, workers, progress)
-            return Made(figure.plot(sweeps, note=note), sweeps=sweeps)
+            return Made(figure.plot(sweeps, note=figure.note(self.scale, sweeps)), sweeps=sweeps)
         wanted = figure.experiments_at(self.scale, self.seed)
         runs = train_missing(wanted, store, workers, progress)
-        return Made(figure.plot(runs, note), runs=runs)
+        return Made(figure.plot(runs, figure.note(self.scale)), runs=runs)
 
     def _sweeps(
         self, figure: SweepFigure, store: str | Path, workers: int | None, progress: bool

@@ -211,7 +211,9 @@ def plot_phases(
             else:
                 _ipr_row(row, diagram, data, kind, ipr_at or {})
     style.legend(figure, _phase_legend(diagrams), handlelength=1.0)
-    return style.finish(figure, sweep_print(sweeps, note))
+    shapes = dict.fromkeys(" × ".join(map(str, diagram.phase.shape[-2:])) for diagram in diagrams)
+    words = [f"{' and '.join(shapes)} cells a panel", *([note] if note else [])]
+    return style.finish(figure, sweep_print(sweeps, " · ".join(words)))
 
 
 def _phase_row(row: np.ndarray, diagram: xr.Dataset, found: list[Boundary], prefix: str) -> None:

@@ -15,6 +15,8 @@ from grokscope.experiment.grid import Grid
 from grokscope.paper.grids import grid
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from grokscope.plotting.style import Picture
     from grokscope.runs.run import Run
 
@@ -118,16 +120,24 @@ class SweepFigure:
             seeds=_seeds(self.quick_seeds, seed),
         )
 
-    def note(self, scale: Scale) -> str:
-        """The end of the small print: how quick the figure is, and which values are chosen.
+    def note(self, scale: Scale, sweeps: Sequence[xr.Dataset] = ()) -> str:
+        """The end of the small print: what the figure lacks of the paper's, and chosen values.
+
+        Args:
+            scale: how quick the figure is.
+            sweeps: the datasets that it shows, of which exports may be coarser than the paper's.
 
         >>> load(3).note("quick")
         'quick (paper: 4 × 17 × 19 × 1 networks)'
         """
+        wanted = [grid(name).sizes for name in self.grids]
+        words = [f"paper: {' × '.join(map(str, wanted[0].values()))} networks"]
         if scale == "paper":
-            return _note("", self.chosen)
-        sizes = " × ".join(map(str, grid(self.grids[0]).sizes.values()))
-        words = [f"paper: {sizes} networks"]
+            pairs = zip(wanted, sweeps, strict=False)
+            is_coarse = any(
+                data.sizes.get(n, 1) < size for sizes, data in pairs for n, size in sizes.items()
+            )
+            return _note(words[0] if is_coarse else "", self.chosen)
         for name, settings in self.quick_base.items():
             base = grid(name).base
             values = base.model_dump() | base.model.model_dump()
