@@ -127,6 +127,10 @@ def test_what_is_asked_of_every_kept_step():
     again = trained(small(measures=["restricted_test_loss"], measure=range(0, 61, 20)))
     expected = again.dataset.restricted_test_loss.sel(step=[0, 20, 60])
     np.testing.assert_allclose(found.restricted_test_loss, expected)
+    scores = run.over_steps(["test_accuracy", "restricted_test_loss", "train_loss"])
+    assert list(scores) == ["test_accuracy", "restricted_test_loss", "train_loss"]
+    for name in ("test_accuracy", "train_loss"):
+        np.testing.assert_array_equal(scores[name], run.dataset[name].sel(step=[0, 20, 60]))
     curves = run.over_steps(lambda run: run.prune(by="norm").curve)
     np.testing.assert_array_equal(
         curves.test_accuracy.sel(pruned=0), run.dataset.test_accuracy.sel(step=[0, 20, 60])

@@ -43,7 +43,8 @@ def plot_pruning(
     """
     if isinstance(curves, xr.Dataset):
         curves = {str(first): curves.sel(first=first) for first in curves["first"].values}
-    figure, (row,) = style.panels(1, len(curves), height=2.1, sharey=True)
+    height = 2.1 if len(curves) > 1 else 2.5  # a narrow figure's legend has more lines
+    figure, (row,) = style.panels(1, len(curves), height=height, sharey=True)
     for axes, (order, curve) in zip(row, curves.items(), strict=True):
         pruning_panel(axes, curve, ACCURACIES)
         clean_level(axes, run)

@@ -107,8 +107,8 @@ ENTRY_INCHES = 1.4
 def legend(figure: Figure, handles: Sequence[Artist], handlelength: float | None = None) -> None:
     """Add one legend above all panels, in as many lines as its entries need, if it has any."""
     if handles:
-        lines = ceil(len(handles) * ENTRY_INCHES / figure.get_figwidth())
-        ncols = ceil(len(handles) / lines)
+        most = max(1, int(figure.get_figwidth() / ENTRY_INCHES))
+        ncols = ceil(len(handles) / ceil(len(handles) / most))
         where = "outside upper center"
         figure.legend(handles=handles, loc=where, ncols=ncols, handlelength=handlelength)
 

@@ -12,8 +12,8 @@ from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
-from grokscope.measures.table import network_measures
-from grokscope.measures.together import measure, of_networks
+from grokscope.measures.table import network_measures, scores
+from grokscope.measures.together import measure, of_networks, scores_on
 from grokscope.models.network import Network, with_arrays
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.record import Kept, as_dataset, kept_arrays, measured_at_end
@@ -69,8 +69,8 @@ def over_steps(run: Run, of: Sequence[str] | Callable[[Run], Answer]) -> xr.Data
 
     Args:
         run: with weights kept over time.
-        of: names of measures as in `Experiment.measures`, or a function of the run at a step that
-            returns a dataset, a table, numbers by name or one number.
+        of: names of scores and measures as a run's dataset has them, or a function of the run at
+            a step that returns a dataset, a table, numbers by name or one number.
 
     Raises:
         ConfigError: if the run has not kept its weights over time, or a measure is unknown.
@@ -122,8 +122,9 @@ def _require_kept(run: Run) -> Kept:
 
 
 def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
-    """Some of `network_measures` at each kept step."""
-    known = network_measures()
+    """Some of `table.scores` and of `network_measures` at each kept step."""
+    of_whole = network_measures()
+    known = (*scores(), *of_whole)
     for name in names:
         if name not in known:
             raise ConfigError(
@@ -131,7 +132,14 @@ def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
             )
     networks = [network for _, network in kept_networks(run)]
     examples = Examples(run.data, run.experiment)
-    return of_networks(networks, [examples] * len(networks), names)
+    asked = [name for name in names if name in of_whole]
+    found = of_networks(networks, [examples] * len(networks), asked)
+    if len(asked) < len(names):
+        found = [
+            values | scores_on(examples, network)
+            for values, network in zip(found, networks, strict=True)
+        ]
+    return [{name: values[name] for name in names} for values in found]
 
 
 def _as_dataset(answer: Answer) -> xr.Dataset:

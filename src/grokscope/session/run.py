@@ -100,8 +100,8 @@ class Run(runs.Run):
         """What is asked of the network at every kept step, as one dataset over `step`.
 
         Args:
-            of: names of measures as in `Experiment.measures`, or a function of the run at a step
-                that returns a dataset, a table, numbers by name or one number.
+            of: names of scores and measures as `run.dataset` has them, or a function of the run at
+                a step that returns a dataset, a table, numbers by name or one number.
 
         Raises:
             ConfigError: if the run has not kept its weights over time, or a measure is unknown.
