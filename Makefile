@@ -16,8 +16,8 @@ slow: .venv/test  ## the others: trainings, clusters, kills, browsers, the pages
 
 torch: .venv/test .venv/torch  ## the tests that need PyTorch, a large package
 	$(BIN)/python -m pytest -n 2 tests/runs/test_elsewhere.py tests/analysis/test_predictions.py \
-	    tests/models/test_normalization.py tests/test_docs.py docs/how-to/from-elsewhere.md \
-	    src/grokscope/session
+	    tests/models/test_normalization.py tests/training/test_optimizers.py tests/test_docs.py \
+	    docs/how-to/from-elsewhere.md src/grokscope/session
 
 check: .venv/check  ## lint, format, types
 	$(BIN)/ruff check .

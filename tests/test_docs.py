@@ -2,6 +2,7 @@
 
 import base64
 import inspect
+import os
 import pkgutil
 import re
 import shlex
@@ -166,6 +167,30 @@ def test_every_page_is_in_a_table_of_contents():
             entries = [line for line in body.split() if not line.startswith(":")]
             listed |= {page.parent / f"{entry}.md" for entry in entries}
     assert set(PAGES) <= listed
+
+
+FAILING = re.compile(
+    r"<!-- not run: ends with the error below -->\n```console\n(.*?)```\n\n```text\n(.*?)```", re.S
+)
+
+
+@pytest.mark.slow  # each command is a process of its own
+def test_errors_are_as_the_page_on_errors_has_them(tmp_path):
+    """`…` stands for anything. No GPU is visible, and no folder of the user's has files."""
+    found = FAILING.findall((DOCS / "faq.md").read_text("utf-8"))
+    assert found
+    hidden = {"CUDA_VISIBLE_DEVICES": "", "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    for commands, messages in found:
+        for line, message in zip(commands.splitlines(), messages.splitlines(), strict=True):
+            *variables, rest = re.fullmatch(r"\$ (?:(\w+)=(\S+) )?grokscope (.*)", line).groups()  # type: ignore[union-attr]
+            environment = os.environ | hidden | dict([variables] if variables[0] else [])
+            ended = subprocess.run(
+                [sys.executable, "-m", "grokscope", *shlex.split(rest)],
+                env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            pattern = ".*".join(map(re.escape, message.split("…")))
+            assert ended.returncode == 2, line
+            assert re.fullmatch(pattern, ended.stderr.strip()), f"{line}\n{ended.stderr}"
 
 
 def test_the_page_on_run_files_names_everything_in_one():

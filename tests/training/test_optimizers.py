@@ -222,3 +222,27 @@ def test_a_short_cosine_can_be_timed_and_batches_scale_it():
     small = SMALL.replace(batch_size=32, cosine_steps=30, warmup_steps=6).with_batch_size(8)
     assert small.steps == small.optimizer.cosine_steps == 120
     assert small.optimizer.warmup_steps == 24
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs", "decay"),
+    [("adamw", "AdamW", 5.0), ("adam", "Adam", 0.5), ("sgd", "SGD", 0.5)],
+)
+def test_weight_decay_is_pytorch_s(name, theirs, decay):
+    """So numbers of a script need no conversion (docs/how-to/from-pytorch.md)."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    weights = rng.normal(size=(5, 4)).astype(np.float32)
+    moments = {"beta1": 0.9, "beta2": 0.98, "eps": 1e-8}
+    ours = moments if name != "sgd" else {"momentum": 0.9}
+    same = {"betas": (0.9, 0.98), "eps": 1e-8} if name != "sgd" else {"momentum": 0.9}
+    optimizer = UPDATES[name](learning_rate=0.01, weight_decay=decay, **ours)
+    w, state = jax.numpy.asarray(weights), optimizer.init(jax.numpy.asarray(weights))
+    other = torch.nn.Parameter(torch.tensor(weights))
+    stepping = getattr(torch.optim, theirs)([other], lr=0.01, weight_decay=decay, **same)
+    for gradient in rng.normal(size=(20, 5, 4)).astype(np.float32):
+        updates, state = optimizer.update(jax.numpy.asarray(gradient), state, w)
+        w = optax.apply_updates(w, updates)
+        other.grad = torch.tensor(gradient)
+        stepping.step()
+    assert np.abs(np.asarray(w) - other.detach().numpy()).max() < 1e-6
