@@ -28,8 +28,9 @@ docs: .venv/docs  ## the documentation as web pages, with the reference made fro
 	$(BIN)/sphinx-build --quiet --fail-on-warning docs docs/_build
 	@echo "documentation  docs/_build/index.html"
 
-notebook: .venv/test  ## the tutorial as a notebook, run
+notebook: .venv/test  ## runs the notebooks and keeps what they show; that of PyTorch needs .venv/torch
 	$(BIN)/python docs/tutorial_notebook.py
+	$(BIN)/python docs/run_notebooks.py
 
 pictures: .venv/core  ## every figure: diagrams from the sweeps in results, the others trained; the gallery
 	$(BIN)/grokscope phases results/figure3a.nc --out docs/images/figure3a.png

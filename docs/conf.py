@@ -14,8 +14,8 @@ from grokscope.experiment import part as parts
 from grokscope.experiment import seeds
 
 project = "grokscope"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "reference"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build", "reference", "tutorial.ipynb"]  # made from a page
 default_role = "code"  # what single backticks in docstrings mean
 html_theme = "furo"
 html_title = "grokscope"
@@ -26,6 +26,7 @@ html_theme_options = {
     "dark_css_variables": {"code-font-size": "75%"},
 }
 myst_heading_anchors = 3
+nb_execution_mode = "off"  # `make notebook` runs them
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "exclude-members": "model_config, model_post_init"}
