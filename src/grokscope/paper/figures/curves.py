@@ -15,7 +15,7 @@ FIGURES = {
     ),
     19: RunFigure(
         "Training curves by dropout",
-        "Train and test accuracy of four networks that are taught 35 % wrong labels. Without dropout both end high. Dropout .3 and .6 make the network give up wrong labels; with .9 it learns neither them nor the rule.",
+        "Train and test accuracy of four networks that are taught 35 % wrong labels. Without dropout both end high. Dropout .3 and .6 make the network give up wrong labels; with .9 it fits part of its labels and does not learn the rule.",
         tuple(NOISY.replace(dropout=dropout) for dropout in DROPOUTS),
         plot_accuracies,
     ),

@@ -40,7 +40,7 @@ FIGURES = {
     ),
     7: SweepFigure(
         "Transformer and 3-layer MLP: phases and input IPR by weight decay",
-        "Phase diagrams of deeper networks, and below them how periodic the embedding or the input layer of one of them is. With weight decay more of them generalise.",
+        "Phase diagrams of deeper networks, and below them how periodic the embedding or the input layer of one of them is. Up to a point, weight decay lets more of them generalise.",
         ("figure7a", "figure7b"),
         partial(plot_phases, ipr_of=(0,), ipr_at=SHOWN["figure7a"]),
         {"train_fraction": (0.4, 0.8), "corruption_fraction": (0.0, 0.2)},
@@ -67,7 +67,7 @@ FIGURES = {
     ),
     16: SweepFigure(
         "MNIST: phase diagrams by weight decay and by dropout",
-        "Networks on images with wrong labels. With weight decay they follow the images against the labels; with too much of it they learn neither.",
+        "Networks on images with wrong labels. With some weight decay and enough data they answer by the image, against wrong labels; with too much of it they learn neither.",
         ("figure16a", "figure16b"),
         plot_phases,
         {"train_fraction": (0.05, 0.2), "corruption_fraction": (0.0, 0.2, 0.4, 0.6)},

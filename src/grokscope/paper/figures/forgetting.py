@@ -90,7 +90,7 @@ WHO = ("AdamW, x²", "SGD, x²", "AdamW, ReLU", "AdamW, x², CE")
 FIGURES = {
     8: RunFigure(
         "Forgetting: accuracies and weight norms",
-        "With weight decay 20 a network learns the rule, and then loses it again with all of its weights.",
+        "With weight decay 20 a network learns the rule, and then loses it again while its weights shrink.",
         (FORGETTING,),
         plot_forgetting,
         quick_steps=2000,  # the network forgets between steps 1000 and 2000
@@ -104,7 +104,7 @@ FIGURES = {
     ),
     "forgetting": RunFigure(
         "Which networks forget: optimiser, activation, loss",
-        "The network of Figure 8 beside others with SGD, with ReLU and with cross-entropy, each at a strong weight decay.",
+        "The network of Figure 8 beside others that differ in optimiser, activation or loss: that with cross-entropy forgets too.",
         (FORGETTING, WITH_SGD, WITH_RELU, WITH_CROSS_ENTROPY),
         plot_who_forgets,
         quick_steps=2000,

@@ -40,7 +40,7 @@ def _curves(title: str, normalization: Normalization | None) -> RunFigure:
 FIGURES = {
     5: RunFigure(
         "IPR with and without BatchNorm, and IPR against γ",
-        "BatchNorm leaves neurons as periodic as they are, and gives periodic ones the larger weight γ.",
+        "With BatchNorm neurons are about as periodic as without it, and periodic ones have the larger weight γ.",
         (ADAM, ADAM.replace(normalization="batch_norm")),
         plot_scales,
         quick_steps=ADAM.steps,

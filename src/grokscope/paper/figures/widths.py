@@ -72,7 +72,7 @@ def plot_widths(sweeps: list[xr.Dataset], note: str = "") -> style.Picture:
 FIGURES = {
     32: SweepFigure(
         "Neurons required and prunable, by width",
-        "How many neurons a network needs to generalise, and which share of them can be removed, by its width. Wider networks need hardly more.",
+        "How many neurons a network needs to generalise, and which share of them can be removed, by its width. The number that is needed grows far more slowly than the width.",
         ("figure32",),
         plot_widths,
         quick_axes=QUICK_WIDTHS,
