@@ -66,4 +66,4 @@ bench: .venv/bench  ## print every speed and memory ratio
 	@touch $@
 
 clean:
-	rm -rf .venv docs/_build docs/reference
+	rm -rf .venv docs/_build docs/jupyter_execute docs/reference

@@ -15,7 +15,7 @@ from grokscope.experiment import seeds
 
 project = "grokscope"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "reference", "tutorial.ipynb"]  # made from a page
+exclude_patterns = ["_build", "jupyter_execute", "reference", "tutorial.ipynb"]  # made from a page
 default_role = "code"  # what single backticks in docstrings mean
 html_theme = "furo"
 html_title = "grokscope"

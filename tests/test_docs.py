@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbclient
@@ -18,6 +19,7 @@ import pytest
 import typer
 from gallery import PAGE as GALLERY
 from gallery import as_page, verdicts
+from run_notebooks import NOTEBOOKS, execute
 from tutorial_notebook import IN_NOTEBOOK, NOTEBOOK, as_notebook, blocks
 
 import grokscope
@@ -128,6 +130,24 @@ def test_the_notebook_brings_its_pictures_and_needs_no_shell():
     for picture in (*pictures, *drawn):
         assert base64.b64decode(picture).startswith(b"\x89PNG")
     assert not any(cell.source.startswith(("!", "%%sh")) for cell in cells)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_show_what_their_cells_gave(path):
+    cells = nbformat.read(path, as_version=4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert not any(output.output_type == "error" for output in outputs)
+    shown = [output.data for output in outputs if "data" in output]
+    assert any("image/png" in data or "<img" in data.get("text/html", "") for data in shown)
+    assert "%pip install" in cells[1].source
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_run(path):
+    if path.stem == "own-network" and find_spec("torch") is None:
+        pytest.skip("needs PyTorch")
+    execute(nbformat.read(path, as_version=4))
 
 
 def test_the_tutorial_names_its_run_and_picture():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import chain
 from pathlib import Path
 
 from grokscope.paper.figures import Scale, figures
@@ -63,39 +64,45 @@ def site(
         OSError: if a file cannot be written.
         WorkerError: if a network could not be trained.
     """
-    written: dict[str, int] = {}
-
-    def write(name: str, content: bytes) -> None:
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-        written[name] = len(content)
-
     made = [*sections([*figures()], scale, store, results, workers, show, train_sweeps)]
-    for section in made:
-        if section.picture is not None:
-            write(f"images/figure{section.number}.png", section.picture)
     show("statements")
     found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
-    write("report.html", page(made, claims(), found).encode())
-    write(LIBRARY, library.encode())
+    show("networks over time")
+    kept = [NOISY.replace(weight_decay=decay, keep_weights=KEPT) for decay in INVERSION_DECAYS]
+    runs = {_address(run): run for run in train_missing(kept, store, workers)}
     exports = sorted(Path(results).glob("*.nc"))
+    entries = gallery(claims(), {name: finding.verdict for name, finding in found.items()})
+    titles = {address: _title(run) for address, run in runs.items()}
+    pictures = {f"images/figure{s.number}.png": s.picture for s in made if s.picture is not None}
+    files = chain(
+        pictures.items(),
+        [(LIBRARY, library), ("report.html", page(made, claims(), found))],
+        ((f"explore/{path.stem}.html", sweep_page(path)) for path in _told(exports, show)),
+        ((address, run_page(run)) for address, run in runs.items()),
+        [("index.html", index(made, entries, [path.stem for path in exports], titles))],
+    )
+    written = {}
+    for name, content in files:
+        content = content if isinstance(content, bytes) else content.encode()
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, content)
+        written[name] = len(content)
+    return written
+
+
+def _told(exports: Sequence[Path], show: Callable[[str], None]) -> Iterator[Path]:
+    """Each export, once it is said that its page is made."""
     for place, path in enumerate(exports, 1):
         show(f"explorer of {path.stem}, {place} of {len(exports)}")
-        write(f"explore/{path.stem}.html", sweep_page(path).encode())
-    show("networks over time")
-    over_time = {}
-    kept = [NOISY.replace(weight_decay=decay, keep_weights=KEPT) for decay in INVERSION_DECAYS]
-    for run in train_missing(kept, store, workers):
-        name = f"time/weight-decay-{run.experiment.optimizer.weight_decay:g}.html"
-        over_time[name] = (
-            f"Weight decay {run.experiment.optimizer.weight_decay:g}: {phase_title(run)}"
-        )
-        write(name, run_page(run).encode())
-    entries = gallery(claims(), {name: finding.verdict for name, finding in found.items()})
-    names = [path.stem for path in exports]
-    write("index.html", index(made, entries, names, over_time).encode())
-    return written
+        yield path
+
+
+def _address(run: Run) -> str:
+    return f"time/weight-decay-{run.experiment.optimizer.weight_decay:g}.html"
+
+
+def _title(run: Run) -> str:
+    return f"Weight decay {run.experiment.optimizer.weight_decay:g}: {phase_title(run)}"
 
 
 def index(
