@@ -1,5 +1,8 @@
 """What the caller can mend: each message is one line that says what is wrong and what to do."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class ConfigError(ValueError):
     """A setting is impossible; the message names it, its range, its value and a remedy."""
@@ -34,3 +37,14 @@ def require_kind(name: str, value: object, kinds: type | tuple[type, ...], remed
             kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))
         )
         raise ConfigError(f"`{name}` must be of type {words}, got {type(value).__name__}. {remedy}")
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What to use in place of an unknown name: those like it, or any that is known.
+
+    >>> meant("width", ["weight", "depth"]), meant("foo", ["width", "depth"])
+    ('Did you mean weight?', 'Use one of width, depth.')
+    """
+    known = [*known]
+    close = get_close_matches(name, known, n=3)
+    return f"Did you mean {' or '.join(close)}?" if close else f"Use one of {', '.join(known)}."

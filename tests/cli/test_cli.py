@@ -286,7 +286,7 @@ def test_the_list_of_commands_and_their_completion_load_no_settings():
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("grokscope s", ["show", "sweep", "status"]),
+        ("grokscope s", ["show", "sweep", "status", "site"]),
         ("grokscope train --weight", ["--weight-decay"]),
         ("grokscope figure 1 --scale ", ["quick", "paper"]),
     ],

@@ -7,7 +7,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, meant
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.models import Normalization
@@ -157,8 +157,8 @@ def grid(name: str) -> Grid:
     """
     if name not in GRIDS:
         raise ConfigError(
-            "`grid` must be a TOML file, an exported sweep (.nc) or one of "
-            f"{', '.join(GRIDS)}, got {name!r}. Use figure3a."
+            "`grid` must be a TOML file, an exported sweep (.nc) or the name of a sweep of the "
+            f"paper, got {name!r}. {meant(name, GRIDS)}"
         )
     return GRIDS[name]()
 

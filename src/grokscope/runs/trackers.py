@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -133,7 +134,8 @@ def _tensorboard(folder: Path, name: str, experiment: Experiment) -> Iterator[En
         writer.flush()
 
     def log(step: int, measured: dict[str, float]) -> None:
-        write(step, *(summary.scalar(key, value) for key, value in measured.items()))
+        there = ((key, value) for key, value in measured.items() if not math.isnan(value))
+        write(step, *(summary.scalar(key, value) for key, value in there))
 
     def end(outcome: dict[str, str | int]) -> None:
         write(0, *(summary.text(key, str(value)) for key, value in outcome.items()), finished)

@@ -21,7 +21,7 @@ from grokscope.analysis.statistics import (
     share_interval,
     share_p,
 )
-from grokscope.errors import ConfigError, StoreError
+from grokscope.errors import ConfigError, StoreError, meant
 from grokscope.experiment.experiment import Experiment
 from grokscope.paper.figures import QUICK_STEPS, Scale, quick_name
 from grokscope.paper.request import sweep_data
@@ -221,9 +221,7 @@ def chosen(only: Sequence[str]) -> dict[str, Claim]:
     known = claims()
     for name in only:
         if name not in known:
-            raise ConfigError(
-                f"`only` must name claims, got {name!r}. Use one of {', '.join(known)}."
-            )
+            raise ConfigError(f"`only` must name claims, got {name!r}. {meant(name, known)}")
     return {name: known[name] for name in only} if only else known
 
 
