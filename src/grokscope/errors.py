@@ -43,7 +43,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     """What to use in place of an unknown name: those like it, or any that is known.
 
     >>> meant("width", ["weight", "depth"]), meant("foo", ["width", "depth"])
-    ('Did you mean weight?', 'Use one of width, depth.')
+    ('Did you mean depth?', 'Use one of width, depth.')
     """
     known = [*known]
     close = get_close_matches(name, known, n=3)
