@@ -1,9 +1,11 @@
 # `make figure1` and `make test` set up all they need in .venv; PYTHON chooses the interpreter.
+# With `CONSTRAINT=` it takes the newest versions instead of those of constraints.txt.
 PYTHON ?= python3
+CONSTRAINT ?= --constraint constraints.txt
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(CONSTRAINT)
 
-.PHONY: figure1 test slow torch check docs notebook pictures verdicts shipped bench clean
+.PHONY: figure1 test slow torch check docs notebook pictures verdicts shipped bench dist wheel clean
 
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
@@ -52,6 +54,17 @@ shipped: .venv/core  ## the page and the checksums of the sweeps in results, aft
 bench: .venv/bench  ## print every speed and memory ratio
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
+dist: .venv/dist  ## the source archive and the wheel, in dist
+	rm -rf dist
+	$(BIN)/python -m build
+	$(BIN)/twine check --strict dist/*
+
+wheel: dist  ## draw Figure 1 from the wheel, in an empty environment with the newest versions
+	folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && wheel=$$(ls "$(CURDIR)"/dist/*.whl) && \
+	    $(PYTHON) -m venv "$$folder/env" && cd "$$folder" && \
+	    env/bin/python -m pip --disable-pip-version-check install --quiet "$$wheel" && \
+	    env/bin/grokscope figure 1 --scale quick
+
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	    { echo "grokscope needs Python 3.11 or newer; set PYTHON, as in: make PYTHON=python3.12"; exit 1; }
@@ -61,9 +74,9 @@ bench: .venv/bench  ## print every speed and memory ratio
 	$(PIP) --editable .
 	@touch $@
 
-.venv/test .venv/torch .venv/check .venv/docs .venv/bench: .venv/%: .venv/core
+.venv/test .venv/torch .venv/check .venv/docs .venv/bench .venv/dist: .venv/%: .venv/core
 	$(PIP) --editable '.[$*]'
 	@touch $@
 
 clean:
-	rm -rf .venv docs/_build docs/jupyter_execute docs/reference
+	rm -rf .venv dist docs/_build docs/jupyter_execute docs/reference
