@@ -45,7 +45,7 @@ def test_the_wheel_has_the_package_its_types_and_nothing_else(wheel):
     assert {f"src/{name}" for name in names} == files("src/grokscope")
     assert {"grokscope/py.typed", "grokscope/__init__.pyi"} <= names
     endings = {Path(name).suffix for name in names}
-    assert endings == {".py", ".pyi", ".typed", ".js", ".css", ".html"}
+    assert endings == {".py", ".pyi", ".typed", ".js", ".css", ".html", ".sha256"}
     assert f"{information}licenses/LICENSE" in wheel.namelist()
 
 
