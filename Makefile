@@ -3,7 +3,7 @@
 PYTHON ?= python3
 CONSTRAINT ?= --constraint constraints.txt
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(CONSTRAINT)
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(CONSTRAINT)
 
 .PHONY: figure1 test slow torch check docs notebook pictures verdicts shipped bench dist wheel clean
 
@@ -40,6 +40,8 @@ pictures: .venv/core  ## every figure: diagrams from the sweeps in results, the 
 	    $(BIN)/grokscope figure $$n --from results --out docs/images/figure$$n.png || exit 1; done
 	for n in 1 2 4 5 6 8 15 17 18 19 20 21 22 23 notebook forgetting; do \
 	    $(BIN)/grokscope figure $$n --out docs/images/figure$$n.png || exit 1; done
+	$(BIN)/python -c 'import grokscope as gs; run = gs.train(gs.Experiment(corruption_fraction=0.35), \
+	    "runs"); run.prune(by="ipr", first="lowest").plot().savefig("docs/images/pruned.png")'
 	$(BIN)/python docs/gallery.py
 
 verdicts: .venv/core  ## the verdict on every statement, and the gallery
