@@ -54,6 +54,27 @@ def test_every_public_name_has_a_docstring(public):
     assert vars(value)["__doc__"] if inspect.isclass(value) else value.__doc__
 
 
+PYTHON = "".join(
+    block.body
+    for page in (*PAGES, DOCS.parent / "README.md")
+    for block in blocks(page.read_text("utf-8"))
+    if block.kind == "pycon"
+)
+
+
+@pytest.mark.parametrize("public", sorted({*dir(grokscope)} - {"WorkerError"}))
+def test_every_public_name_has_an_example_that_runs(public):
+    """Beside the error of a process that dies. A module has one of any function."""
+    value = getattr(grokscope, public)
+    if inspect.ismodule(value):
+        files = [Path(value.__file__), *Path(value.__file__).parent.glob("*.py")]
+        files = files if value.__file__.endswith("__init__.py") else files[:1]
+        assert any(">>> " in file.read_text("utf-8") for file in files)
+    else:
+        told = vars(value)["__doc__"] if inspect.isclass(value) else value.__doc__
+        assert ">>> " in told or re.search(rf"\b{public}\b", PYTHON)
+
+
 def test_every_option_of_every_command_is_described():
     for name in COMMANDS:
         _, command, _ = GROUP.resolve_command(typer.Context(GROUP), [name])  # type: ignore

@@ -9,7 +9,13 @@ class ConfigError(ValueError):
 
 
 class StoreError(Exception):
-    """A run file cannot be used; the message says which, why, and what to do."""
+    """A run file cannot be used; the message says which, why, and what to do.
+
+    >>> from grokscope import open_run
+    >>> open_run("nothing.nc")
+    Traceback (most recent call last):
+    grokscope.errors.StoreError: `nothing.nc` ...
+    """
 
 
 class WorkerError(Exception):

@@ -49,6 +49,9 @@ def allow_code(*folders: str | Path) -> None:
 
     Code that a program names itself, as in `Experiment(operation="my_rules:squares")`, needs no
     call of this: its folder is allowed then. What a document names needs it.
+
+    >>> from tempfile import mkdtemp
+    >>> allow_code(mkdtemp())
     """
     for folder in folders:
         _folders[Path(folder).absolute()] = None

@@ -12,6 +12,9 @@ class Phase(StrEnum):
     """What a network did with the rule and with the wrong labels (Table 1), or that it diverged.
 
     Each has a `letter`, by which it is shown where there is room for no more, and a `meaning`.
+
+    >>> Phase("full_inversion").title, Phase.FULL_INVERSION.meaning
+    ('Full Inversion', 'generalises, and memorises no wrong label')
     """
 
     letter: str

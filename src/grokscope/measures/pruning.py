@@ -203,7 +203,12 @@ def layer_named(model: Network, layer: str | None) -> str:
 
 
 def neurons_required(curve: xr.Dataset, generalizes: float = 0.9) -> int | None:
-    """The fewest neurons on a pruning curve that still generalise; None if none do (App. Q)."""
+    """The fewest neurons on a pruning curve that still generalise; None if none do (App. Q).
+
+    >>> accuracy = "pruned", [0.95, 1, 0.93, 0.2]
+    >>> neurons_required(xr.Dataset({"test_accuracy": accuracy}, {"pruned": [0, 1, 2, 3]}))
+    1
+    """
     enough = curve.pruned.values[curve.test_accuracy.values >= generalizes]
     return int(curve.pruned[-1] - enough.max()) if enough.size else None
 

@@ -107,6 +107,11 @@ class Network(eqx.Module):
 
     Arrays are named by their path, as in `blocks_0_query`; matrices are [output, input], as the
     paper prints them, except for those in which tokens look up their row, [token, unit].
+
+    >>> from grokscope.models.two_layer import TwoLayer
+    >>> network = TwoLayer.init(jax.random.key(0), 7, 7, width=16)
+    >>> network(jnp.array([[1, 2], [3, 4]])).shape
+    (2, 7)
     """
 
     readout: ClassVar[str] = "W"

@@ -27,6 +27,11 @@ class Pruned:
         curve: every score over `pruned`, the number of neurons removed.
         n_random: how many random orders its `band` is of; None for what suits the layer.
         seed: of the random orders.
+
+    >>> from grokscope import Experiment, train
+    >>> pruned = train(Experiment(steps=20, modulus=7, width=16), progress=False).prune(by="norm")
+    >>> dict(pruned.curve.sizes), pruned.neurons_required
+    ({'pruned': 17}, None)
     """
 
     run: runs.Run
@@ -86,6 +91,11 @@ class Extraction:
     Attributes:
         run: the network's run.
         curve: every score over `kind`, the network and its controls, and `frequencies`.
+
+    >>> from grokscope import Experiment, train
+    >>> found = train(Experiment(steps=20, modulus=7, width=16), progress=False).extraction()
+    >>> found.curve.kind.values.tolist()[:3]
+    ['network', 'vote', 'random_phases']
     """
 
     run: runs.Run
@@ -126,6 +136,12 @@ class Movement:
     Attributes:
         run: the network's run.
         neurons: what each neuron is at every kept step; `analysis.movement` explains it.
+
+    >>> from grokscope import Experiment, train
+    >>> experiment = Experiment(steps=20, modulus=7, width=16, corruption_fraction=0.3)
+    >>> run = train(experiment.replace(keep_weights=[0, 10]), progress=False)
+    >>> run.movement().flows(0, 20).to_numpy().sum()
+    np.int64(16)
     """
 
     run: runs.Run

@@ -30,6 +30,13 @@ class Sweep:
     Attributes:
         dataset: what every cell ended with, a dimension for each axis and the seed last.
         source: the store or the export that it is from.
+
+    >>> from tempfile import mkdtemp
+    >>> from grokscope import Experiment
+    >>> base = Experiment(steps=20, modulus=7, width=16)
+    >>> grid = Grid(base, axes={"train_fraction": [0.5, 0.7]})
+    >>> sweep(grid, mkdtemp(), workers=1, progress=False).table().status.tolist()
+    ['done', 'done']
     """
 
     dataset: xr.Dataset
@@ -155,6 +162,12 @@ def load_sweep(path: str | Path) -> Sweep:
     Raises:
         StoreError: if the file is missing, damaged, or not ours.
         ConfigError: if it is no sweep.
+
+    >>> from tempfile import mkdtemp
+    >>> grid, folder = Grid(axes={"weight_decay": [0, 5]}), Path(mkdtemp())
+    >>> archive.export(diagram.collect(grid, folder), folder / "map.nc")
+    >>> load_sweep(folder / "map.nc")
+    <Sweep weight_decay 2 × seed 1: 2 missing, 0 done, 0 failed>
     """
     dataset = archive.load_sweep(path)
     return Sweep(dataset, Path(path))

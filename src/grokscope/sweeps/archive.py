@@ -247,6 +247,12 @@ def export(data: xr.Dataset, path: str | Path) -> None:
     Raises:
         ConfigError: if the path ends in something else, or its folder cannot be written.
         OSError: if it cannot be written; no part of it is left behind.
+
+    >>> from tempfile import mkdtemp
+    >>> data, path = collect(Grid(axes={"weight_decay": [0, 5]}), "no store"), Path(mkdtemp())
+    >>> export(data, path / "map.csv")
+    >>> (path / "map.csv").read_text().splitlines()[1][:4]
+    '0,0,'
     """
     require_kind("data", data, xr.Dataset, "Use sweep.dataset.")
     path = Path(path)
