@@ -32,6 +32,14 @@ SEEN = 78
 EACH = 6
 """Cells drawn from every other grid, with the rule as it was chosen on Figure 3's."""
 
+KINDS = {
+    "3-layer MLP": ("figure7b", "figure14"),
+    "Transformer": ("figure7a", "figure12", "figure13"),
+    "N = 5000": ("figure29", "figure30a"),
+    "MNIST": ("figure16a", "figure16b"),
+}
+"""Grids of each kind of network but the default's."""
+
 IN_FULL = ("figure12", "figure14")
 """Sweeps in `results` whose networks were all trained for all their steps."""
 
@@ -141,8 +149,12 @@ def main():
     for name, rows in table[~first].groupby("grid", sort=False):
         summarise(rows, name)
     summarise(table[~first], "all others")
-    for name in IN_FULL:
-        summarise(pd.DataFrame(shipped(name)), f"{name}, all networks shipped")
+    full = {name: pd.DataFrame(shipped(name)) for name in IN_FULL}
+    for name, rows in full.items():
+        summarise(rows, f"{name}, all networks shipped")
+    everything = pd.concat([table, *full.values()])
+    for kind, grids in KINDS.items():
+        summarise(everything[everything.grid.isin(grids)], f"kind: {kind}")
 
 
 if __name__ == "__main__":
