@@ -39,11 +39,15 @@ def download(base: str, name: str, folder: Path, sha256: str | None = None) -> P
     pooch.get_logger().setLevel("WARNING")  # the bar says it
     with work_bar(show=True) as show:
         bar: Any = _Bar(name, show)
+        downloader: Any = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=bar)
         try:
             got = pooch.retrieve(
-                f"{base.rstrip('/')}/{name}", sha256, fname=name, path=folder,
-                downloader=pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=bar),
-            )  # fmt: skip
+                f"{base.rstrip('/')}/{name}",
+                sha256,
+                fname=name,
+                path=folder,
+                downloader=downloader,
+            )
         except Exception as error:  # of many kinds: pooch's, requests' and urllib3's
             reason = str(error).partition("\n")[0][:120] or type(error).__name__
             raise OSError(reason) from None

@@ -20,7 +20,7 @@ SOURCE = "GROKSCOPE_RESULTS_URL"
 @cache
 def checksums() -> dict[str, str]:
     """SHA-256 of every sweep's file that is shipped, by the file's name."""
-    lines = files(__package__).joinpath("shipped.sha256").read_text().splitlines()
+    lines = files("grokscope.paper").joinpath("shipped.sha256").read_text().splitlines()
     return {name: checksum for checksum, name in (line.split() for line in lines)}
 
 

@@ -68,17 +68,16 @@ def site(
     show("statements")
     found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
     show("networks over time")
-    kept = [NOISY.replace(weight_decay=decay, keep_weights=KEPT) for decay in INVERSION_DECAYS]
-    runs = {_address(run): run for run in train_missing(kept, store, workers)}
+    runs = _over_time(store, workers)
     exports = sorted(Path(results).glob("*.nc"))
     entries = gallery(claims(), {name: finding.verdict for name, finding in found.items()})
-    titles = {address: _title(run) for address, run in runs.items()}
+    titles = {address: title for address, (title, _) in runs.items()}
     pictures = {f"images/figure{s.number}.png": s.picture for s in made if s.picture is not None}
     files = chain(
         pictures.items(),
         [(LIBRARY, library), ("report.html", page(made, claims(), found))],
         ((f"explore/{path.stem}.html", sweep_page(path)) for path in _told(exports, show)),
-        ((address, run_page(run)) for address, run in runs.items()),
+        ((address, run_page(run)) for address, (_, run) in runs.items()),
         [("index.html", index(made, entries, [path.stem for path in exports], titles))],
     )
     written = {}
@@ -90,19 +89,20 @@ def site(
     return written
 
 
+def _over_time(store: str | Path, workers: int | None) -> dict[str, tuple[str, Run]]:
+    """Titles and runs of the networks over time, by the addresses of their pages."""
+    kept = [NOISY.replace(weight_decay=decay, keep_weights=KEPT) for decay in INVERSION_DECAYS]
+    return {
+        f"time/weight-decay-{decay}.html": (f"Weight decay {decay}: {phase_title(run)}", run)
+        for decay, run in zip(INVERSION_DECAYS, train_missing(kept, store, workers), strict=True)
+    }
+
+
 def _told(exports: Sequence[Path], show: Callable[[str], None]) -> Iterator[Path]:
     """Each export, once it is said that its page is made."""
     for place, path in enumerate(exports, 1):
         show(f"explorer of {path.stem}, {place} of {len(exports)}")
         yield path
-
-
-def _address(run: Run) -> str:
-    return f"time/weight-decay-{run.experiment.optimizer.weight_decay:g}.html"
-
-
-def _title(run: Run) -> str:
-    return f"Weight decay {run.experiment.optimizer.weight_decay:g}: {phase_title(run)}"
 
 
 def index(
