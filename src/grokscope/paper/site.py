@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import chain
@@ -27,7 +28,7 @@ CARDS = """
 main { max-width: 76rem; } body { max-width: 76rem; }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); gap: 1.5rem; }
 .cards section { border-top: 1px solid var(--line); } .cards h3 { margin-top: .6rem; }
-.cards img { width: 100%; aspect-ratio: 4 / 3; object-fit: contain; }
+.cards img { width: 100%; height: auto; }
 """
 
 
@@ -155,12 +156,18 @@ def _card(section: Section, entry: Entry, explored: Sequence[str]) -> str:
     picture = '<p class="quiet">Not made yet.</p>'
     if section.picture is not None:
         source = f"images/figure{section.number}.png"
-        picture = f'<a href="{source}"><img loading="lazy" src="{source}" alt="{escape(entry.heading)}"></a>'
+        picture = f'<a href="{source}"><img loading="lazy" {_size(section.picture)} src="{source}" alt="{escape(entry.heading)}"></a>'
     return (
         f"<section><h3>{escape(entry.heading)}</h3>{picture}<p>{escape(entry.caption)}</p>"
         f'<p class="quiet">{escape(entry.agreement)} <code>{escape(entry.command)}</code></p>'
         f"<p>{' · '.join(links)}</p></section>\n"
     )
+
+
+def _size(png: bytes) -> str:
+    """A picture's width and height, from its header, so that a page does not move as it loads."""
+    width, height = struct.unpack(">II", png[16:24])
+    return f'width="{width}" height="{height}"'
 
 
 def _explorer(name: str) -> str:
