@@ -341,6 +341,13 @@ def test_only_the_store_knows_how_it_lies_on_disk():
         assert not {*LISTINGS} & {*calls} or where == OTHER_FOLDERS, where
 
 
+def test_a_setting_that_one_run_lacks_is_a_difference(tmp_path):
+    base = Experiment(steps=2, modulus=5, width=4)
+    for experiment in (base, base.replace(keep_weights="log:2")):
+        train(experiment, tmp_path, progress=False)
+    assert set(Store(tmp_path).table().keep_weights.fillna("none")) == {"none", "log:2"}
+
+
 def test_a_table_of_runs_has_what_they_differ_in(tmp_path):
     store = Store(tmp_path)
     assert store.table().empty

@@ -61,8 +61,27 @@ def test_command_and_page(folder):
 
 
 def test_what_holds_no_sweep_is_refused(folder, tmp_path):
-    with pytest.raises(ConfigError, match="must hold exported sweeps"):
-        provenance_of(tmp_path / "runs/none")
+    with pytest.raises(ConfigError, match=r"got '.*none', which is no folder"):
+        provenance_of(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"got '.*empty', without one"):
+        provenance_of(tmp_path / "empty")
+    with pytest.raises(ConfigError, match=r"nc` must be an exported sweep, got a single run"):
+        provenance_of(tmp_path / "runs")
+
+
+def test_somebody_else_s_page_is_not_written_over(folder):
+    page = folder / "README.md"
+    page.write_text("# My own notes\n")
+    run = CliRunner().invoke(app, ["provenance", str(folder), "--out", str(page)])
+    assert isinstance(run.exception, ConfigError)
+    assert "`out` must be a new file or a page of this command" in str(run.exception)
+    assert page.read_text() == "# My own notes\n"
+    page.unlink()
+    for _ in range(2):  # its own is
+        assert (
+            not CliRunner().invoke(app, ["provenance", str(folder), "--out", str(page)]).exit_code
+        )
 
 
 def test_a_grid_is_read_from_an_exported_sweep(folder):

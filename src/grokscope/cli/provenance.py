@@ -11,12 +11,15 @@ import typer
 
 from grokscope.cli.base import Json, app
 from grokscope.cli.tables import console, jsonable, plain_table
+from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
     from grokscope.sweeps.provenance import Provenance
 
 LISTED = 5
 """An axis of more values is told by its ends and their number."""
+
+TITLE = "# Exported sweeps"
 
 TABLE = """\
 | file | axes | seeds | networks | trained | settled | inferred | core hours | from | to |
@@ -42,6 +45,7 @@ def provenance(
 
     if out is not None:
         require_file(out, "out", (".md",))
+        _require_own(out)
     found = provenance_of(folder)
     if out is not None:
         write_atomically(out, _page(folder, out, found).encode())
@@ -53,6 +57,15 @@ def provenance(
         print(f"page     {out}")
 
 
+def _require_own(out: Path) -> None:
+    """Refuse to write over a page that this command did not write."""
+    if out.exists() and not out.read_text("utf-8", errors="replace").startswith(TITLE):
+        raise ConfigError(
+            f"`out` must be a new file or a page of this command, got {str(out)!r}, which is "
+            "another. Remove it, or choose another name."
+        )
+
+
 def _print(found: Mapping[str, Provenance]) -> None:
     table = plain_table()
     table.add_column("file", no_wrap=True)
@@ -61,7 +74,7 @@ def _print(found: Mapping[str, Provenance]) -> None:
         table.add_column(title, justify="right", no_wrap=True)
     for name, one in found.items():
         counts = (one.seeds, one.trained, one.settled, one.inferred)
-        table.add_row(name, _axes(one), *map("{:,}".format, counts), f"{one.core_hours:.1f}")
+        table.add_row(name, _axes(one), *map("{:,}".format, counts), f"{one.core_hours:.3g}")
     console().print(table)
     print(_sums(found))
 
@@ -77,15 +90,15 @@ def _page(folder: Path, out: Path, found: Mapping[str, Provenance]) -> str:
     """A page on a folder of exported sweeps: how to use them, and how each was made."""
     rows = "\n".join(_row(name, one) for name, one in found.items())
     versions = "; ".join(sorted({line for one in found.values() for line in one.versions}))
-    return f"""# Exported sweeps
+    return f"""{TITLE}
 
 Each file is netCDF. It holds a grid, the grid's runs without weights, and for every run the
 versions and the machine that made it.
 `grokscope provenance {folder} --out {out}` wrote this page from the files.
 
 - `grokscope phases FILE` shows the phases, `grokscope explore FILE` what is behind each cell.
-- `grokscope.load_sweep(FILE)` opens a file in Python as an xarray Dataset. So does any reader of
-  netCDF.
+- `grokscope.load_sweep(FILE)` opens it in Python; its `dataset` is an xarray Dataset. Any reader of
+  netCDF opens the file too.
 - `grokscope sweep FILE` trains a sweep again, with the settings that the file holds.
 - `grokscope sweep FILE --start-from FILE` takes the runs of a file and trains the other cells.
 
@@ -103,7 +116,7 @@ other work.
 
 def _row(name: str, one: Provenance) -> str:
     counts = (one.seeds, one.networks, one.trained, one.settled, one.inferred)
-    numbers = [*map("{:,}".format, counts), f"{one.core_hours:.1f}", one.first, one.last]
+    numbers = [*map("{:,}".format, counts), f"{one.core_hours:.3g}", one.first, one.last]
     return f"| `{name}` | {_axes(one)} | {' | '.join(numbers)} |"
 
 

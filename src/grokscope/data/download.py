@@ -33,6 +33,7 @@ def download(base: str, name: str, folder: Path, sha256: str | None = None) -> P
         OSError: if that fails, or the file has another checksum; with the reason in a line.
     """
     import pooch
+    import requests
 
     from grokscope.progress import work_bar
 
@@ -48,9 +49,14 @@ def download(base: str, name: str, folder: Path, sha256: str | None = None) -> P
                 path=folder,
                 downloader=downloader,
             )
+        except requests.ConnectionError:
+            raise OSError("no connection") from None
+        except ValueError as error:
+            if sha256 is None or "hash" not in str(error):
+                raise OSError(str(error).partition("\n")[0]) from None
+            raise OSError("another file is there: its checksum differs") from None
         except Exception as error:  # of many kinds: pooch's, requests' and urllib3's
-            reason = str(error).partition("\n")[0][:120] or type(error).__name__
-            raise OSError(reason) from None
+            raise OSError(str(error).partition("\n")[0] or type(error).__name__) from None
     return Path(got)
 
 

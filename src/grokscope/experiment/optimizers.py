@@ -55,7 +55,8 @@ class AdamW(_Moments):
 
     name: Literal["adamw"] = "adamw"
     weight_decay: Decay = Field(
-        default=0.0, description="each step multiplies by 1 - lr·wd; of adam and sgd an L2 penalty"
+        default=0.0,
+        description="each step multiplies the weights by 1 - lr·wd; of adam and sgd an L2 penalty",
     )
 
 
@@ -81,7 +82,9 @@ class Muon(_Descent):
     """
 
     name: Literal["muon"] = "muon"
-    weight_decay: Decay = Field(default=0.0, description="each step multiplies by 1 - lr·wd")
+    weight_decay: Decay = Field(
+        default=0.0, description="each step multiplies the weights by 1 - lr·wd"
+    )
     momentum: Momentum = Field(default=0.95, description="memory of the gradient's mean")
 
 
@@ -95,14 +98,18 @@ class Lion(_Descent):
     learning_rate: LearningRate = Field(default=0.001, description="step size")
     beta1: Beta = Field(default=0.9, description="share of the mean in what a step follows")
     beta2: Beta = Field(default=0.99, description="memory of the gradient's mean")
-    weight_decay: Decay = Field(default=0.0, description="each step multiplies by 1 - lr·wd")
+    weight_decay: Decay = Field(
+        default=0.0, description="each step multiplies the weights by 1 - lr·wd"
+    )
 
 
 class Grokfast(_Moments):
     """AdamW of gradients whose slow part is amplified (Grokfast-EMA; Lee et al., 2405.20233)."""
 
     name: Literal["grokfast"] = "grokfast"
-    weight_decay: Decay = Field(default=0.0, description="each step multiplies by 1 - lr·wd")
+    weight_decay: Decay = Field(
+        default=0.0, description="each step multiplies the weights by 1 - lr·wd"
+    )
     slow_memory: Beta = Field(default=0.98, description="α, memory of the slow gradient")
     slow_gain: Annotated[
         Number, Field(ge=0, le=1e6), Rule("must lie in [0, 1000000]", "Use 2 for the authors'.")

@@ -306,8 +306,9 @@ _ROWS = (
                    "rank correlation over neurons of IPR_k and of how alike what each adds to the "
                    "given labels is", "correlation", _attribution, title="steadiness by IPR"),
     Summary("neurons_required",
-            "fewest neurons that generalise, lowest IPR removed first; missing if the run has its "
-            "weights, or none generalise", "count", lambda run: run.neurons_required),
+            "fewest neurons that generalise, lowest IPR removed first; missing where none do, and "
+            "of runs that are stored with their weights", "count",
+            lambda run: run.neurons_required),
     Summary("last_step", "step of the last measurement", "step",
             lambda run: int(run.dataset.step[-1])),
     Summary("seconds", "training and measuring", "seconds",

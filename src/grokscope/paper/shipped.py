@@ -74,5 +74,5 @@ def require_shipped(name: str, results: str | Path) -> Path:
     raise StoreError(
         f"`from` must be a folder with {name}.nc, got {str(results)!r}. The folder {RESULTS} of "
         f"grokscope's source has it: name that folder, set {SOURCE} to an address that has its "
-        f"files, or train it with `grokscope sweep {name} --settle --refine`."
+        "files, or leave `from` out to train it."
     )

@@ -88,8 +88,8 @@ def write_movie(run: Run, path: Path, fps: int = 20, frames: int | None = None) 
         raise ConfigError(f"`fps` must be 1 or more, got {fps}. Use 20.")
     require_file(path, "out", MOVIES)
     ending = path.suffix.lower()
-    writer = _writer(ending, fps)
     followed = trajectory(run, frames)
+    writer = _writer(ending, fps)
     film = _film(followed, DPI[ending])
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / f"movie{ending}"

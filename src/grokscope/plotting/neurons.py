@@ -132,6 +132,7 @@ def _held(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
         vmax=most, lw=0,
     )  # fmt: skip
     axes.ticklabel_format(scilimits=(-4, 4))
+    axes.locator_params(nbins=4)
     axes.axhline(0, color=GREY, lw=0.7)
     axes.axvline(0, color=GREY, lw=0.7)
     axes.set(title="what each neuron adds", xlabel="to the rule (test examples)",

@@ -45,6 +45,10 @@ def require_writable(folder: Path, name: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+    except FileExistsError:
+        raise ConfigError(
+            f"`{name}` must be in a folder, got {str(folder)!r}, which is a file. Choose another."
+        ) from None
     except OSError as error:
         raise ConfigError(
             f"`{name}` must be in a folder that can be written, got {str(folder)!r} "

@@ -116,7 +116,7 @@ def _require_kept(run: Run) -> Kept:
     if not (kept := kept_arrays(run.dataset)):
         raise ConfigError(
             "`run` must have kept its weights over time, got a run with the last alone, or none. "
-            'Train with keep_weights="log:40".'
+            "Train another with keep_weights log:40, as in `--keep-weights log:40`."
         )
     return kept
 

@@ -75,7 +75,7 @@ def varied_settings(summaries: Mapping[str, Summary]) -> pd.DataFrame:
     """The settings in which runs differ, a column each by its path, a row for each digest."""
     documents = [json.loads(summary["experiment"]) for summary in summaries.values()]
     settings = pd.json_normalize(documents).set_axis([*summaries])
-    return settings.loc[:, settings.astype(str).nunique() > 1]
+    return settings.loc[:, settings.astype(str).nunique(dropna=False) > 1]
 
 
 def as_table(summaries: Mapping[str, Summary]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import xarray as xr
 
-from grokscope.errors import StoreError, require_kind
+from grokscope.errors import ConfigError, StoreError, require_kind
 from grokscope.experiment.grid import Grid
 from grokscope.measures.table import MEASURES
 from grokscope.runs.compact import without_weights
@@ -284,5 +284,10 @@ def load_sweep(path: str | Path) -> xr.Dataset:
             "Train a sweep first."
         )
     data = read_dataset(Path(path))
+    if "experiment" in data.attrs:
+        raise ConfigError(
+            f"`{path}` must be an exported sweep, got a single run. Use `grokscope show`, or "
+            "export a sweep with `grokscope phases STORE --export FILE.nc`."
+        )
     grid_of(data)
     return data

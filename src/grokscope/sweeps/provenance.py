@@ -99,8 +99,9 @@ def provenance_of(folder: str | Path) -> dict[str, Provenance]:
     """
     paths = sorted(Path(folder).glob("*.nc"))
     if not paths:
+        got = "without one" if Path(folder).is_dir() else "which is no folder"
         raise ConfigError(
-            f"`folder` must hold exported sweeps (.nc), got {str(folder)!r} without one. "
+            f"`folder` must be a folder of exported sweeps (.nc), got {str(folder)!r}, {got}. "
             "Export one with `grokscope phases STORE --export FOLDER/NAME.nc --details`."
         )
     return {path.name: provenance(load_sweep(path)) for path in paths}

@@ -28,13 +28,13 @@ FIGURES = {
     ),
     24: SweepFigure(
         "Phases and accuracies by weight decay",
-        "The diagrams of Figure 3(a) below the train and test accuracies from which the phases follow.",
+        "The diagrams of Figure 3(a) below the final train and test accuracies. With the highest test accuracy on the way, the phases follow from them.",
         ("figure3a",),
         partial(plot_phases, with_accuracies=True),
     ),
     25: SweepFigure(
         "Phases and accuracies by dropout",
-        "The diagrams of Figure 3(b) below the train and test accuracies from which the phases follow.",
+        "The diagrams of Figure 3(b) below the final train and test accuracies. With the highest test accuracy on the way, the phases follow from them.",
         ("figure3b",),
         partial(plot_phases, with_accuracies=True),
     ),
@@ -67,7 +67,7 @@ FIGURES = {
     ),
     16: SweepFigure(
         "MNIST: phase diagrams by weight decay and by dropout",
-        "Networks on images with wrong labels. With some weight decay and enough data they answer by the image, against wrong labels; with too much of it they learn neither.",
+        "Networks on images with wrong labels. With some weight decay or dropout, and enough data, they answer by the image, against wrong labels. At weight decay 10 most of those with many wrong labels learn neither.",
         ("figure16a", "figure16b"),
         plot_phases,
         {"train_fraction": (0.05, 0.2), "corruption_fraction": (0.0, 0.2, 0.4, 0.6)},
@@ -93,7 +93,7 @@ FIGURES = {
     ),
     26: SweepFigure(
         "Phase diagrams with cross-entropy, by weight decay and by dropout",
-        "The diagrams of Figure 3 with cross-entropy in place of the squared error. Inversion has a narrow band of weight decays.",
+        "The diagrams of Figure 3 with cross-entropy in place of the squared error. Inversion has a narrow band of weight decays. Forgetting, which the paper has not here, follows at weight decay 10 and 40.",
         ("figure26a", "figure26b"),
         plot_phases,
         quick_axes=QUICK_EIGHT,

@@ -104,7 +104,7 @@ FIGURES = {
     ),
     "forgetting": RunFigure(
         "Which networks forget: optimiser, activation, loss",
-        "The network of Figure 8 beside others that differ in optimiser, activation or loss: that with cross-entropy forgets too.",
+        "The network of Figure 8 beside others with another optimiser, activation or loss. That with cross-entropy, on other data, forgets too. The decay of SGD is far weaker, so that (b) does not show what the optimiser does.",
         (FORGETTING, WITH_SGD, WITH_RELU, WITH_CROSS_ENTROPY),
         plot_who_forgets,
         quick_steps=2000,

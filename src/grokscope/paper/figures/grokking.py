@@ -52,7 +52,7 @@ def plot_grokking(runs: list[Run], note: str) -> style.Picture:
 FIGURES = {
     2: RunFigure(
         "Grokking without label noise: accuracies, IPR, one row of U",
-        "A network without wrong labels fits its training examples first and generalises later, while its weights turn periodic. A row of U is noise before training and a wave after it.",
+        "A network without wrong labels fits its training examples first and generalises later, while its weights turn periodic. The weights of one neuron, a row of the paper's U, are noise before training and a wave after it.",
         (Experiment(measure_every=2).replace(weight_decay=5),),
         plot_grokking,
     ),
