@@ -12,9 +12,9 @@ class StoreError(Exception):
     """A run file cannot be used; the message says which, why, and what to do.
 
     >>> from grokscope import open_run
-    >>> open_run("nothing.nc")
+    >>> open_run("0123")
     Traceback (most recent call last):
-    grokscope.errors.StoreError: `nothing.nc` ...
+    grokscope.errors.StoreError: ...
     """
 
 

@@ -213,5 +213,5 @@ def test_an_axis_has_one_name_and_seeds_their_own_place(axes):
 
 
 def test_an_unknown_name_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match=r"of figure3a, .*, optimizer_sgd, got 'figure4'"):
+    with pytest.raises(ConfigError, match=r"got 'figure4'. Did you mean figure14 or figure9"):
         load_grid("figure4")

@@ -16,6 +16,7 @@ from grokscope.paper.statements import claims, verify
 from grokscope.plotting.wording import phase_title
 from grokscope.runs.files import write_atomically
 from grokscope.runs.run import Run
+from grokscope.sweeps.archive import exports_in
 from grokscope.sweeps.sweep import train_missing
 
 LIBRARY = "plotly.js"
@@ -70,7 +71,7 @@ def site(
     found = verify((), scale, store, results, workers, train_sweeps=train_sweeps, show=show)
     show("networks over time")
     runs = _over_time(store, workers)
-    exports = sorted(Path(results).glob("*.nc"))
+    exports = exports_in(results)
     entries = gallery(claims(), {name: finding.verdict for name, finding in found.items()})
     titles = {address: title for address, (title, _) in runs.items()}
     pictures = {f"images/figure{s.number}.png": s.picture for s in made if s.picture is not None}

@@ -270,6 +270,11 @@ def export(data: xr.Dataset, path: str | Path) -> None:
         write_atomically(path, table.to_parquet(index=False))
 
 
+def exports_in(folder: str | Path) -> list[Path]:
+    """The netCDF files of a folder, by name; it may hold the exports of several sweeps."""
+    return sorted(Path(folder).glob("*.nc"))
+
+
 def load_sweep(path: str | Path) -> xr.Dataset:
     """A sweep's dataset from the netCDF file that `export` wrote.
 

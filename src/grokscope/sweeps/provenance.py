@@ -12,7 +12,7 @@ import xarray as xr
 
 from grokscope.errors import ConfigError
 from grokscope.experiment.own_code import label
-from grokscope.sweeps.archive import load_sweep, makers_of
+from grokscope.sweeps.archive import exports_in, load_sweep, makers_of
 from grokscope.sweeps.diagram import DONE, grid_of, phase_diagram
 
 
@@ -97,7 +97,7 @@ def provenance_of(folder: str | Path) -> dict[str, Provenance]:
         ConfigError: if there is no such folder, no sweep in it, or a file that is no sweep.
         StoreError: if a file is damaged.
     """
-    paths = sorted(Path(folder).glob("*.nc"))
+    paths = exports_in(folder)
     if not paths:
         got = "without one" if Path(folder).is_dir() else "which is no folder"
         raise ConfigError(
