@@ -224,7 +224,8 @@ def test_errors_are_as_the_page_on_errors_has_them(tmp_path):
     for commands, messages in found:
         for line, message in zip(commands.splitlines(), messages.splitlines(), strict=True):
             *variables, rest = re.fullmatch(r"\$ (?:(\w+)=(\S+) )?grokscope (.*)", line).groups()  # type: ignore[union-attr]
-            environment = os.environ | hidden | dict([variables] if variables[0] else [])
+            own = {name: value for name, value in os.environ.items() if "GROKSCOPE" not in name}
+            environment = own | hidden | dict([variables] if variables[0] else [])
             ended = subprocess.run(
                 [sys.executable, "-m", "grokscope", *shlex.split(rest)],
                 env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -318,7 +318,7 @@ def test_a_store_without_a_record_says_what_it_holds(run, store):
 
 NAMES = (".failed", ".claims", ".grids", ".summaries", ".damaged")
 LISTINGS = ("glob", "rglob", "iterdir", "scandir", "listdir")
-EXPORTS = ("sweeps/archive", "cli/", "paper/")
+EXPORTS = ("sweeps/archive", "session/sweep", "cli/", "paper/")
 """Where a sweep's exports are named, which are netCDF too."""
 OTHER_FOLDERS = ("sweeps/machine.py", "sweeps/archive.py")
 """What lists the cache of compiled code and devices, and what lists exports."""
