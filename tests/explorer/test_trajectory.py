@@ -260,7 +260,7 @@ def test_the_command_writes_a_page_and_finds_runs_by_digest(run, branch, store, 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["PLAIN", "--no-browser"], 'keep_weights="log:40"'),
+        (["PLAIN", "--no-browser"], "keep_weights log:40"),
         (["abcdef", "--no-browser"], "`abcdef` must be a run file or the beginning"),
         (["RUN", "STORE", "--no-browser"], "must be a run file"),
         (["RUN", "--grid", "figure3a"], "got a run"),

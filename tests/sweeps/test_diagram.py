@@ -293,7 +293,7 @@ def test_files_that_are_no_sweep_are_refused(store, tmp_path):
     path.write_bytes(b"nothing of ours")
     with pytest.raises(StoreError, match="must be a file of grokscope"):
         load_sweep(path)
-    with pytest.raises(ConfigError, match="without a grid"):
+    with pytest.raises(ConfigError, match="must be an exported sweep, got a single run"):
         load_sweep(next(store.glob("*.nc")))
     export(collect(MIXED, store), path)
     content = bytearray(path.read_bytes())
