@@ -70,6 +70,15 @@ def test_there_is_a_process_for_each_accelerator_or_else_for_each_core(monkeypat
     assert executors.n_accelerators() == default_processes() == 3
 
 
+def test_a_last_round_that_leaves_half_of_the_cores_idle_is_avoided(monkeypatch):
+    monkeypatch.setattr(executors, "n_cores", lambda: 4)
+    monkeypatch.setattr(executors, "n_accelerators", lambda: 0)
+    wanted = {1: 1, 3: 3, 4: 4, 5: 5, 6: 6, 7: 4, 8: 4, 1000: 4}
+    assert {n: executors.processes_for(n) for n in wanted} == wanted
+    monkeypatch.setattr(executors, "n_accelerators", lambda: 2)  # which are not shared
+    assert executors.processes_for(3) == 2
+
+
 @pytest.mark.slow
 def test_a_process_that_another_starts_computes_where_it_does(tmp_path):
     """What the command line asks for wins over a variable, in processes that it starts too."""
