@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import nbclient
 import nbformat
 from nbformat import v4
+from run_notebooks import execute
 
 PAGE = Path(__file__).parent / "tutorial.md"
 NOTEBOOK = PAGE.with_suffix(".ipynb")
@@ -125,8 +125,6 @@ def _prose(text: str, without_pictures: bool) -> list[nbformat.NotebookNode]:
 
 if __name__ == "__main__":
     made = as_notebook(PAGE.read_text("utf-8"))
-    nbclient.NotebookClient(made, timeout=600, coalesce_streams=True).execute()
-    for cell in made.cells:
-        cell.metadata.clear()  # times of execution
+    execute(made)
     nbformat.write(made, NOTEBOOK)
     print(f"notebook {NOTEBOOK}")

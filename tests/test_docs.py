@@ -13,7 +13,6 @@ import warnings
 from importlib.util import find_spec
 from pathlib import Path
 
-import nbclient
 import nbformat
 import pytest
 import typer
@@ -124,8 +123,7 @@ def test_shell_examples_run(page, tmp_path, monkeypatch, capsys):
 @pytest.mark.slow  # its Python runs in the default suite, as do other pages' commands
 def test_the_tutorial_runs_as_a_notebook():
     """Which fails at the first cell that does."""
-    made = as_notebook(TUTORIAL.read_text("utf-8"))
-    nbclient.NotebookClient(made, timeout=300).execute()
+    execute(as_notebook(TUTORIAL.read_text("utf-8")))
 
 
 def test_the_tutorial_s_notebook_is_made_from_its_page():

@@ -1,10 +1,7 @@
 """The site: gallery, report and explorers in one folder, whose links all lead somewhere."""
 
-import functools
-import http.server
 import json
 import re
-import threading
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -105,22 +102,16 @@ def test_the_first_page_is_accessible_and_fits(folder, browser, width, scheme):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("is_served", [True, False])
-def test_an_explorer_works_from_a_server_and_from_a_disk(folder, browser, is_served):
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def test_an_explorer_works_from_a_server_and_from_a_disk(folder, server, browser, is_served):
     tab, errors = browser.new_page(), []
     tab.on("pageerror", lambda error: errors.append(str(error)))
     tab.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    base = f"http://127.0.0.1:{server.server_port}" if is_served else folder.as_uri()
-    tab.goto(f"{base}/index.html")
+    tab.goto(f"{server(folder) if is_served else folder.as_uri() + '/'}index.html")
     tab.click("text=explore figure3a")
     until(tab, "document.querySelectorAll('#diagrams canvas, #diagrams svg').length > 0")
     tab.goto(f"{tab.url}#pins=0")
     until(tab, "document.querySelectorAll('#curves .scatterlayer').length > 0")
     tab.close()
-    server.shutdown()
-    server.server_close()
     assert [error for error in errors if "favicon" not in error and "404" not in error] == []
 
 

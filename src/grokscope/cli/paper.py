@@ -47,6 +47,7 @@ FigureScale = Annotated[
 ClaimScale = Annotated[
     Scale, typer.Option(help="paper, or quick: half the steps where they decide nothing.")
 ]
+PageScale = Annotated[Scale, typer.Option(help="paper, or quick: fewer steps for what is trained.")]
 Exports = Annotated[Path, typer.Option("--from", help="Folder of exported sweeps.")]
 TrainSweeps = Annotated[
     bool,
@@ -153,9 +154,7 @@ def verify(
 @app.command()
 def report(
     out: Annotated[Path, typer.Option(help="The HTML file.")] = Path("report.html"),
-    scale: Annotated[
-        Scale, typer.Option(help="paper, or quick: fewer steps for what is trained.")
-    ] = "quick",
+    scale: PageScale = "quick",
     store: Store = RUNS,
     results: Exports = RESULTS,
     train_sweeps: TrainSweeps = True,
@@ -191,9 +190,7 @@ def report(
 @app.command()
 def site(
     out: Annotated[Path, typer.Option(help="Folder of the site.")] = Path("site"),
-    scale: Annotated[
-        Scale, typer.Option(help="paper, or quick: fewer steps for what is trained.")
-    ] = "quick",
+    scale: PageScale = "quick",
     store: Store = RUNS,
     results: Exports = RESULTS,
     train_sweeps: TrainSweeps = True,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def status_of(data: xr.Dataset) -> dict[str, object]:
     """How many cells are done, failed and missing: in all, and for each value of each axis."""
-    from grokscope.sweeps.diagram import phase_diagram
+    from grokscope.sweeps.provenance import outcomes
 
     axes = {
         str(dim): {
@@ -29,9 +29,7 @@ def status_of(data: xr.Dataset) -> dict[str, object]:
     }
     return {
         **_counts(data.status),
-        "diverged": int(data.failed_at.notnull().sum()),
-        "settled": int(data.settled_at.notnull().sum()),
-        "inferred": int(phase_diagram(data).inferred.sum()) * data.sizes["seed"],
+        **outcomes(data),
         "axes": axes,
     }
 

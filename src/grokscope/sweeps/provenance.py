@@ -61,21 +61,27 @@ def provenance(data: xr.Dataset) -> Provenance:
         ends = (created.min(), created.max()) if created.size else ()
         days = [f"{datetime.fromtimestamp(float(end), UTC):%Y-%m-%d}" for end in ends]
     first, last = days or ("", "")
-    inferred = int(phase_diagram(data).inferred.sum()) * data.sizes["seed"]
     return Provenance(
         axes={n: [*map(label, values)] for n, values in grid.values.items() if n != "seed"},
         together={first: rest for first, *rest in grid.dimensions.values() if rest},
         seeds=data.sizes["seed"],
         networks=data.status.size,
         trained=int((data.status == DONE).sum()),
-        settled=int(data.settled_at.notnull().sum()),
-        diverged=int(data.failed_at.notnull().sum()),
-        inferred=inferred,
+        **outcomes(data),
         core_hours=float(data.seconds.sum()) / 3600,
         first=first,
         last=last,
         versions=_versions(data),
     )
+
+
+def outcomes(data: xr.Dataset) -> dict[str, int]:
+    """How many networks of a sweep diverged, settled early, and are inferred."""
+    return {
+        "diverged": int(data.failed_at.notnull().sum()),
+        "settled": int(data.settled_at.notnull().sum()),
+        "inferred": int(phase_diagram(data).inferred.sum()) * data.sizes["seed"],
+    }
 
 
 def _versions(data: xr.Dataset) -> list[str]:
