@@ -104,7 +104,7 @@ def make(folder):
     base = grokscope.Experiment(steps=20, corruption_fraction=0.3, modulus=7, width=8)
     grid = grokscope.Grid(base, axes={"weight_decay": [0, 5], "train_fraction": [0.4, 0.6, 0.8]})
     Path("grid.toml").write_text(grid.to_toml())
-    grokscope.sweep(grid, "runs", workers=1, limit=3, keep_weights=True, progress=False)
+    grokscope.sweep(grid, "runs", workers=1, limit=3, final_weights=True, progress=False)
     grokscope.sweep(grid, "runs", workers=1, limit=2, progress=False)
     grokscope.Store("runs").record_failure(grid.cell((1, 2, 0)), "out of memory")
     ended(command("phases runs --export sweep.nc --details"))

@@ -26,7 +26,7 @@ MAIN = (
 COMMANDS = (
     "sweep grid.toml --workers 1",
     "sweep grid.toml --workers 2",
-    "sweep grid.toml --workers 1 --keep-weights",
+    "sweep grid.toml --workers 1 --final-weights",
     "status grid.toml",
     "phases runs --grid grid.toml --export sweep.nc --details",
     "explore runs --grid grid.toml --export page.html",

@@ -26,11 +26,11 @@ TEN_SECONDS = Experiment(corruption_fraction=0.35, measure_every=50)
 NOTHING = Cached([], "", {})
 
 
-def nothing(experiments, store, keep_weights, report):
+def nothing(experiments, store, final_weights, report):
     return [Outcome(experiment, NOTHING) for experiment in experiments]
 
 
-def stored_at_once(experiments, store, keep_weights, report):
+def stored_at_once(experiments, store, final_weights, report):
     """Cells whose files are there without training: one network's measurements under every name."""
     template = without_weights(train(TINY, progress=False))
     outcomes = []
@@ -40,7 +40,7 @@ def stored_at_once(experiments, store, keep_weights, report):
     return outcomes
 
 
-def counted(experiments, store, keep_weights, report):
+def counted(experiments, store, final_weights, report):
     """Train, and note how often this process compiled the training loop, and what it found cached.
 
     JAX tells a listener of every look into its cache on disk.
@@ -60,7 +60,7 @@ def counted(experiments, store, keep_weights, report):
                 else None
             )
         )
-    outcomes = train_cells(experiments, store, keep_weights, report)
+    outcomes = train_cells(experiments, store, final_weights, report)
     note = f"{len(_loops)} {len(_misses)}"
     Path(store, f"compiled-{os.getpid()}").write_text(note)
     return outcomes

@@ -72,8 +72,8 @@ class _Lines:
         if now - self._last < LINE_SECONDS:
             return
         self._last = now
-        share = done / total if total else 0.0
-        words = f"{description}: {share:.0%} after {_clock(now - self._began)}"
+        percent = min(int(100 * done / total), 99) if total else 0  # what still works is not done
+        words = f"{description}: {percent}% after {_clock(now - self._began)}"
         if done > 0:
             words += f", about {_clock((now - self._began) * (total - done) / done)} left"
         print(f"grokscope: {words}", file=sys.stderr, flush=True)

@@ -215,6 +215,17 @@ def test_every_few_cells_are_a_sweep_of_their_own(here, capsys):
     assert json.loads(capsys.readouterr().out)["missing"] == 4 * 5 * 6
 
 
+def test_a_sweep_names_a_command_that_shows_it(here, capsys):
+    grid = Grid(Experiment(steps=2, modulus=7, width=8), axes={"weight_decay": [0, 1, 2]})
+    (here / "map.toml").write_text(grid.to_toml())
+    assert call("sweep", "map.toml", "--workers", "1", "--settle", "--every", "2") == 0
+    named = re.search(r"^next     grokscope (.*)$", capsys.readouterr().out, re.MULTILINE)
+    assert call(*named[1].split(), "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["coordinates"]["weight_decay"] == [0, 2]
+    assert None not in shown["phase"]
+
+
 def test_a_sweep_without_any_run_is_drawn(here, capsys):
     (here / "runs").mkdir()
     assert call("phases", "runs", "--grid", "figure3a", "--every", "8", "--out", "empty.png") == 0

@@ -76,7 +76,7 @@ def sound(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sound")
     base = Experiment(steps=2, corruption_fraction=0.5).replace(modulus=7, width=8)
     grid = Grid(base=base, axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.5]})
-    grokscope.sweep(grid, folder / "runs", workers=1, progress=False, keep_weights=True)
+    grokscope.sweep(grid, folder / "runs", workers=1, progress=False, final_weights=True)
     export(archive(grid, folder / "runs"), folder / "sweep.nc")
     return folder
 

@@ -91,7 +91,7 @@ def kept(tmp_path_factory):
     store = tmp_path_factory.mktemp("kept") / "runs"
     base = Experiment(steps=30, measure_every=10).replace(modulus=11, width=12)
     grid = Grid(base=base, axes={"corruption_fraction": [0, 0.3]})
-    grokscope.sweep(grid, store, workers=1, keep_weights=True, progress=False)
+    grokscope.sweep(grid, store, workers=1, final_weights=True, progress=False)
     return open_source(store)
 
 
@@ -339,7 +339,7 @@ def test_a_pinned_cell_whose_weights_were_kept_is_seen_over_time(open_page, tmp_
         corruption_fraction=0.3,
     )  # fmt: skip
     grid = Grid(base=base, axes={"train_fraction": [0.5, 0.7], "weight_decay": [0, 1]})
-    grokscope.sweep(grid, tmp_path, workers=1, limit=3, keep_weights=True, progress=False)
+    grokscope.sweep(grid, tmp_path, workers=1, limit=3, final_weights=True, progress=False)
     with listen(open_source(tmp_path, grid)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/"
@@ -688,7 +688,7 @@ def test_why_nothing_is_known_of_what_neurons_add_is_said(kept, monkeypatch):
         return details(run)["attribution"]["lacking"]
 
     assert "none of its training labels is wrong" in reason(kept.run(0))
-    assert "--keep-weights" in reason(without_weights(kept.run(1)))
+    assert "--final-weights" in reason(without_weights(kept.run(1)))
     experiment = kept.run(1).experiment.replace(learning_rate=1e12)
     assert "diverged" in reason(grokscope.train(experiment, progress=False))
     monkeypatch.setattr(payload, "layer_of_terms", lambda network: None)

@@ -83,7 +83,7 @@ def written(store):
 def test_weights_that_are_asked_for_later_are_trained_again(tmp_path):
     grid = Grid(base=BASE, axes={"weight_decay": [0, 5]})
     assert run(grid, tmp_path).has_weights.values.ravel().tolist() == [0, 0]
-    assert run(grid, tmp_path, keep_weights=True).has_weights.values.ravel().tolist() == [1, 1]
+    assert run(grid, tmp_path, final_weights=True).has_weights.values.ravel().tolist() == [1, 1]
     before = written(tmp_path)
     assert run(grid, tmp_path).has_weights.values.ravel().tolist() == [1, 1]
     assert archive(grid, tmp_path).has_weights.values.ravel().tolist() == [0, 0]
@@ -323,7 +323,7 @@ def test_refining_trains_the_cells_that_are_shown(tmp_path):
 def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
     grid = Grid(base=BASE, axes={"train_fraction": [0.4, 0.6], "weight_decay": [0, 5]}, seeds=2)
     run(grid, tmp_path, refine=True)
-    data = run(grid, tmp_path, refine=True, keep_weights=True)
+    data = run(grid, tmp_path, refine=True, final_weights=True)
     assert (data.has_weights == 1).all()
     store, cell = Store(tmp_path), grid.cell((0, 1, 1))
     store.path_of(cell).unlink()
@@ -411,15 +411,15 @@ def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
     assert training.ensemble_size(BASE) == 1
 
 
-def nothing(experiments, store, keep_weights, report):
+def nothing(experiments, store, final_weights, report):
     return [Outcome(e, Cached([], "", {})) for e in experiments]
 
 
-def deadly(experiments, store, keep_weights, report):
+def deadly(experiments, store, final_weights, report):
     """A task that takes its process with it, if the cell says so."""
     if any(e.optimizer.weight_decay == 5 and e.train_fraction == 0.6 for e in experiments):
         os.kill(os.getpid(), signal.SIGKILL)
-    return nothing(experiments, store, keep_weights, report)
+    return nothing(experiments, store, final_weights, report)
 
 
 @pytest.mark.slow
@@ -434,10 +434,10 @@ def test_a_cell_that_kills_its_process_fails_alone(tmp_path):
 
 
 def test_elsewhere_a_task_that_fails_is_split_and_only_the_culprit_fails(tmp_path):
-    def fragile(experiments, store, keep_weights, report):
+    def fragile(experiments, store, final_weights, report):
         if any(e.optimizer.weight_decay == 5 and e.train_fraction == 0.6 for e in experiments):
             raise RuntimeError("lost three times")
-        return nothing(experiments, store, keep_weights, report)
+        return nothing(experiments, store, final_weights, report)
 
     cells = [cell for _, cell in GRID.cells()]
     with ThreadPoolExecutor(1) as threads:
@@ -449,7 +449,7 @@ def test_elsewhere_a_task_that_fails_is_split_and_only_the_culprit_fails(tmp_pat
 
 
 def test_a_process_that_lacks_the_package_stops_the_sweep_in_one_line(tmp_path):
-    def lacking(experiments, store, keep_weights, report):
+    def lacking(experiments, store, final_weights, report):
         raise ModuleNotFoundError("No module named 'grokscope'")
 
     with ThreadPoolExecutor(1) as threads:
@@ -462,9 +462,9 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
     cells = [cell for _, cell in GRID.cells()] * 20
     shown, tasks = [], []
 
-    def counted(experiments, store, keep_weights, report):
+    def counted(experiments, store, final_weights, report):
         tasks.append(len(experiments))
-        return nothing(experiments, store, keep_weights, report)
+        return nothing(experiments, store, final_weights, report)
 
     def show(description, done, total):
         shown.append((description, done / total))
@@ -480,7 +480,7 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
 def test_after_an_error_nothing_more_is_begun_elsewhere(tmp_path):
     begun = []
 
-    def full(experiments, store, keep_weights, report):
+    def full(experiments, store, final_weights, report):
         begun.append(experiments)
         time.sleep(0.05)
         raise OSError(28, "No space left on device")
@@ -510,7 +510,7 @@ def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
     monkeypatch.setattr(scheduler, "POLL_SECONDS", 0.01)
     asked = []
 
-    def busy_at_first(experiments, store, keep_weights, report):
+    def busy_at_first(experiments, store, final_weights, report):
         asked.append(len(experiments))
         return [Outcome(e) if len(asked) < 4 else Outcome(e, {}, []) for e in experiments]
 
@@ -520,7 +520,7 @@ def test_cells_of_another_process_are_waited_for(tmp_path, monkeypatch):
     assert len(asked) == 4
 
 
-def slow(experiments, store, keep_weights, report):
+def slow(experiments, store, final_weights, report):
     time.sleep(60)
 
 
@@ -667,10 +667,10 @@ def test_what_would_not_end_in_time_is_not_begun(tmp_path):
     """A cell of 0.2 s tells that another one takes a minute, and a third 0.1 s."""
     trained = []
 
-    def timed(experiments, store, keep_weights, report):
+    def timed(experiments, store, final_weights, report):
         trained.extend(e.steps for e in experiments)
         time.sleep(0.2)
-        return nothing(experiments, store, keep_weights, report)
+        return nothing(experiments, store, final_weights, report)
 
     cells = [BASE.replace(steps=steps) for steps in (1000, 999, 10)]
     with open_workers(1, 1) as workers:
@@ -802,7 +802,7 @@ def test_a_full_disk_stops_the_sweep_and_it_goes_on_when_there_is_room(small_dis
 def test_an_estimate_counts_what_is_missing(whole, tmp_path):
     store, data = whole
     assert estimate(GRID, store, data).to_train == 0
-    again = estimate(GRID, store, data, keep_weights=True, limit=5)
+    again = estimate(GRID, store, data, final_weights=True, limit=5)
     assert again.to_train == 5
     stored = train(GRID.cell((0, 0, 0)), tmp_path / "one", progress=False).path.stat().st_size
     assert 0.5 < again.disk_bytes / (5 * stored) < 2
@@ -873,10 +873,10 @@ def test_cells_without_steps_are_spread_over_tasks_too(tmp_path):
     cells = [BASE.replace(steps=0, seed=seed) for seed in range(40)]
     sizes = []
 
-    def counted(experiments, store, keep_weights, report):
+    def counted(experiments, store, final_weights, report):
         sizes.append(len(experiments))
         time.sleep(0.001)
-        return nothing(experiments, store, keep_weights, report)
+        return nothing(experiments, store, final_weights, report)
 
     with ThreadPoolExecutor(1) as threads:
         workers = Workers(threads, 2, 0.1, is_local=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,8 +63,8 @@ StartFrom = Annotated[
     Path | None,
     typer.Option(help="Take the runs of an export with --details before training the rest."),
 ]
-KeepWeights = Annotated[
-    bool, typer.Option("--keep-weights", help="Store final weights too: larger files.")
+FinalWeights = Annotated[
+    bool, typer.Option("--final-weights", help="Store final weights too: larger files.")
 ]
 Scheduler = Annotated[
     str | None, typer.Option(metavar="ADDRESS", help="Run on the Dask cluster of a scheduler.")
@@ -103,6 +104,21 @@ def named_grid(name: str, seeds: int | None, settle: bool, every: int | None) ->
     return grid if seeds is None else grid.replace(seeds=seeds)
 
 
+def phases_command(
+    store: Path, name: str, settle: bool, seeds: int | None, every: int | None
+) -> str:
+    """The command that shows the sweep of `named_grid` in a store.
+
+    >>> phases_command(Path("runs"), "figure3a", True, None, 4)
+    'grokscope phases runs --grid figure3a --settle --every 4'
+    """
+    counts = {"--seeds": seeds, "--every": every}
+    given = [word for option, count in counts.items() if count for word in (option, str(count))]
+    return shlex.join(
+        ["grokscope", "phases", str(store), "--grid", name, *["--settle"] * settle, *given]
+    )
+
+
 def requested_grid(
     source: Path, name: str | None, seeds: int | None, settle: bool, every: int | None
 ) -> Grid | None:
@@ -133,7 +149,7 @@ def sweep(
     seeds: Seeds = None,
     every: Every = None,
     start_from: StartFrom = None,
-    keep_weights: KeepWeights = False,
+    final_weights: FinalWeights = False,
     workers: Workers = None,
     scheduler: Scheduler = None,
     device: Device = "auto",
@@ -151,7 +167,6 @@ def sweep(
     Example: [bold]grokscope sweep figure3a --settle --refine[/bold]
     """
     allow_named(code)
-    chosen = named_grid(grid, seeds, settle, every)
     _require_own_workers(scheduler, workers, device)
     if dry_run and start_from is not None:
         raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
@@ -162,10 +177,10 @@ def sweep(
 
     allow_code(Path.cwd())
     use_device(device)
-    chosen = complete_grid(chosen)
+    chosen = complete_grid(named_grid(grid, seeds, settle, every))
     if dry_run:
         data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
-        cost = sweeps.estimate(chosen, store, data, workers, keep_weights, retry_failed, limit)
+        cost = sweeps.estimate(chosen, store, data, workers, final_weights, retry_failed, limit)
         _print_estimate(data, cost, as_json)
         return
     if start_from is not None:
@@ -175,11 +190,13 @@ def sweep(
 
     with nullcontext() if scheduler is None else dask_executor(scheduler) as executor:
         data = sweeps.sweep(
-            chosen, store, refine=refine, always=SHOWN.get(grid), keep_weights=keep_weights,
+            chosen, store, refine=refine, always=SHOWN.get(grid), final_weights=final_weights,
             limit=limit, time_limit=time_limit, retry_failed=retry_failed, workers=workers,
             executor=executor, log=log, checkpoint_every=checkpoint_every,
         )  # fmt: skip
     _print_status(data, store, as_json)
+    if not as_json:
+        print(f"next     {phases_command(store, grid, settle, seeds, every)}")
     if bool((data.status == sweeps.FAILED).any()):
         raise typer.Exit(FAILED)
 

@@ -183,7 +183,7 @@ def _neurons(run: Run) -> list[dict[str, object]]:
 def _attribution(run: Run, has_data: bool) -> dict[str, object]:
     """What units add to wrong labels and to the rule; or `lacking`, why that is not known."""
     if not run.has_weights:
-        return {"lacking": "its weights are not stored (train the sweep with --keep-weights)"}
+        return {"lacking": "its weights are not stored (train the sweep with --final-weights)"}
     if run.failed_at is not None:
         return {"lacking": "its training diverged"}
     if not has_data:

@@ -131,7 +131,7 @@ def sweep(
     *,
     refine: bool = False,
     always: Mapping[str, sweeps.Value] | None = None,
-    keep_weights: bool = False,
+    final_weights: bool = False,
     limit: int | None = None,
     time_limit: float | int | None = None,
     retry_failed: bool = False,
@@ -149,7 +149,7 @@ def sweep(
         WorkerError: if the executor or the tracker cannot go on.
     """
     dataset = sweeps.sweep(
-        grid, store, refine=refine, always=always, keep_weights=keep_weights, limit=limit,
+        grid, store, refine=refine, always=always, final_weights=final_weights, limit=limit,
         time_limit=time_limit, retry_failed=retry_failed, workers=workers, executor=executor,
         progress=progress, log=log, checkpoint_every=checkpoint_every,
     )  # fmt: skip

@@ -71,7 +71,7 @@ class Scheduler:
         cells: Iterable[Experiment],
         store: Store,
         workers: Workers,
-        keep_weights: bool = False,
+        final_weights: bool = False,
         show: Show = lambda description, done, total: None,
         train: Train = train_cells,
         deadline: float = math.inf,
@@ -82,7 +82,7 @@ class Scheduler:
             cells: what to train.
             store: a folder of runs.
             workers: the executor.
-            keep_weights: whether to store the final weights too.
+            final_weights: whether to store the final weights too.
             show: told of progress.
             train: what a task does.
             deadline: the `time.monotonic()` at which to end. No cell is begun that would not end
@@ -95,7 +95,7 @@ class Scheduler:
         self.skipped: list[Experiment] = []
         self.running: dict[Future[tuple[list[Outcome], float]], Task] = {}
         self.store = store
-        self._workers, self._keep_weights = workers, keep_weights
+        self._workers, self._final_weights = workers, final_weights
         self._show, self._train, self._deadline = show, train, deadline
         self._n_cells, self._total = len(order), sum(map(work, order))
         self._n_ended, self._ended_work = 0, 0.0
@@ -151,7 +151,7 @@ class Scheduler:
             task = Task(cells, self._workers.new_report(self._report_here))
             # Absolute, since a process elsewhere has another current folder.
             store, code = str(self.store.path.absolute()), allowed_folders()
-            arguments = (self._train, cells, store, self._keep_weights, task.report, code)
+            arguments = (self._train, cells, store, self._final_weights, task.report, code)
             try:
                 future = self._workers.executor.submit(run_task, *arguments)
             except BrokenExecutor:

@@ -77,7 +77,7 @@ def train_missing(
         require_environment()
         require_writable(store.path, "store")
         with work_bar(progress) as show, open_workers(len(missing), workers) as opened:
-            failed = train_all(Scheduler(missing, store, opened, keep_weights=True, show=show))
+            failed = train_all(Scheduler(missing, store, opened, final_weights=True, show=show))
         if failed:
             name, reason = next(iter(failed.items()))
             raise WorkerError(
@@ -98,7 +98,7 @@ def sweep(
     *,
     refine: bool = False,
     always: Mapping[str, Value] | None = None,
-    keep_weights: bool = False,
+    final_weights: bool = False,
     limit: int | None = None,
     time_limit: int | float | None = None,
     retry_failed: bool = False,
@@ -116,7 +116,7 @@ def sweep(
         refine: train only what decides where phases meet, along the last two axes; cells enclosed
             by one phase are inferred in `phase_diagram`.
         always: axis values of cells that refining trains in any case, such as train_fraction=0.8.
-        keep_weights: store final weights too, by default 1.4 MB for 60 kB.
+        final_weights: store final weights too, by default 1.4 MB for 60 kB.
         limit: train at most so many cells now.
         time_limit: seconds after which to end: no cell is begun that would not end in time, cells
             that still run are given up, and a warning says how many are left.
@@ -147,7 +147,7 @@ def sweep(
     _require_possible(grid, store, refine, counts, time_limit)
     store.record_grid(grid)
     data = open_sweep(grid, store, progress)
-    wanted = _Wanted(refine, always or {}, keep_weights, limit, retry_failed, deadline, train)
+    wanted = _Wanted(refine, always or {}, final_weights, limit, retry_failed, deadline, train)
     with work_bar(progress) as show, open_workers(grid.size, workers, executor) as opened:
         data, n_left = _train_rounds(grid, store, data, wanted, opened, show)
     _warn_of_time(n_left, refine)
@@ -183,7 +183,7 @@ class _Wanted(NamedTuple):
 
     refine: bool
     always: Mapping[str, Value]
-    keep_weights: bool
+    final_weights: bool
     limit: int | None
     retry_failed: bool
     deadline: float
@@ -191,7 +191,7 @@ class _Wanted(NamedTuple):
 
     def of(self, data: xr.Dataset) -> np.ndarray:
         """Which runs of a sweep to train, were every cell of interest."""
-        return _untrained(data, self.keep_weights, self.retry_failed)
+        return _untrained(data, self.final_weights, self.retry_failed)
 
     def known_phases(self, data: xr.Dataset) -> np.ndarray:
         """Codes of the cells whose seeds all need no more training, as [panel, row, column]."""
@@ -234,7 +234,7 @@ def _train_rounds(
         prefix = f"round {number}, more may follow: " if wanted.refine else ""
         show_round = _after(work_before, prefix, show)
         scheduler = Scheduler(
-            cells, store, workers, wanted.keep_weights, show_round, wanted.train, wanted.deadline
+            cells, store, workers, wanted.final_weights, show_round, wanted.train, wanted.deadline
         )
         train_all(scheduler)
         data = collect(grid, store)
@@ -293,12 +293,12 @@ def _after(before: float, prefix: str, show: Show) -> Show:
     return lambda words, done, total: show(f"{prefix}{words}", before + done, before + total)
 
 
-def _untrained(data: xr.Dataset, keep_weights: bool, retry_failed: bool) -> np.ndarray:
+def _untrained(data: xr.Dataset, final_weights: bool, retry_failed: bool) -> np.ndarray:
     """Which runs a sweep would train, were every cell of interest."""
     untrained = data.status.values == MISSING
     if retry_failed:
         untrained |= data.status.values == FAILED
-    if keep_weights:
+    if final_weights:
         untrained |= data.has_weights.values == 0
     return untrained
 
@@ -348,7 +348,7 @@ def estimate(
     store: Path,
     data: xr.Dataset,
     workers: int | None = None,
-    keep_weights: bool = False,
+    final_weights: bool = False,
     retry_failed: bool = False,
     limit: int | None = None,
 ) -> Estimate:
@@ -359,26 +359,26 @@ def estimate(
         store: a folder of runs, which need not exist.
         data: the sweep as `open_sweep` gives it.
         workers: training processes; by default one for each accelerator, or else for each core.
-        keep_weights: whether the final weights are stored too.
+        final_weights: whether the final weights are stored too.
         retry_failed: whether failed cells are tried again.
         limit: how many cells are trained at most.
     """
-    missing = np.argwhere(_untrained(data, keep_weights, retry_failed))[:limit]
+    missing = np.argwhere(_untrained(data, final_weights, retry_failed))[:limit]
     cells = [grid.cell(tuple(index)) for index in missing.tolist()]
-    disk = sum(run_bytes(cell, keep_weights) for cell in cells)
+    disk = sum(run_bytes(cell, final_weights) for cell in cells)
     seconds = seconds_to_train(cells, workers)
     there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
     return Estimate(len(cells), seconds, disk, shutil.disk_usage(there).free)
 
 
-def run_bytes(experiment: Experiment, keep_weights: bool = True) -> int:
+def run_bytes(experiment: Experiment, final_weights: bool = True) -> int:
     """About how large the file of a run is.
 
     Args:
         experiment: what is trained.
-        keep_weights: whether the final weights are stored even if the experiment keeps none.
+        final_weights: whether the final weights are stored even if the experiment keeps none.
     """
-    if not keep_weights and experiment.keep_weights is None:
+    if not final_weights and experiment.keep_weights is None:
         return RUN_BYTES
     of_units = 12 * experiment.model.widest * experiment.n_measured
     return RUN_BYTES + 4 * n_weights(experiment) + of_units + kept_bytes(experiment)

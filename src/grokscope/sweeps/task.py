@@ -51,7 +51,7 @@ Train = Callable[[Sequence[Experiment], str, bool, Report], list[Outcome]]
 def train_cells(
     experiments: Sequence[Experiment],
     store: str,
-    keep_weights: bool,
+    final_weights: bool,
     report: Report,
     log: str | None = None,
     checkpoint_every: int | None = None,
@@ -61,7 +61,7 @@ def train_cells(
     Args:
         experiments: the cells.
         store: a folder of runs.
-        keep_weights: whether to store the final weights too.
+        final_weights: whether to store the final weights too.
         report: told of the work done so far.
         log: a tracker that each trained cell is a run of, as `trackers.checked_target` returns it.
         checkpoint_every: steps between two checkpoints of a cell, until its run is stored.
@@ -85,7 +85,7 @@ def train_cells(
         for start in range(0, len(members), at_once):
             batch = members[start : start + at_once]
             outcomes += _train_batch(
-                batch, Store(store), keep_weights, advance, log, size, checkpoint_every
+                batch, Store(store), final_weights, advance, log, size, checkpoint_every
             )
     return outcomes
 
@@ -93,7 +93,7 @@ def train_cells(
 def _train_batch(
     experiments: list[Experiment],
     store: Store,
-    keep_weights: bool,
+    final_weights: bool,
     advance: Callable[[float], None],
     log: str | None,
     size: int,
@@ -108,7 +108,7 @@ def _train_batch(
                 outcomes.append(Outcome(experiment))
                 continue
             run = store.find(experiment)  # another process may just have finished it
-            if run is None or (keep_weights and not run.has_weights):
+            if run is None or (final_weights and not run.has_weights):
                 missing.append(experiment)
             else:
                 outcomes.append(_finished(run))
@@ -116,7 +116,7 @@ def _train_batch(
             train = partial(
                 train_each, log=tracked.log, store=store, checkpoint_every=checkpoint_every
             )
-            for ended in _each_ended(missing, size, keep_weights, advance, train):
+            for ended in _each_ended(missing, size, final_weights, advance, train):
                 if isinstance(ended, Outcome):
                     outcomes.append(ended)
                     continue
@@ -130,7 +130,7 @@ def _train_batch(
 def _each_ended(
     cells: list[Experiment],
     size: int,
-    keep_weights: bool,
+    final_weights: bool,
     advance: Callable[[float], None],
     train: Callable[..., Iterator[list[tuple[int, Run]]]],
 ) -> Iterator[Run | Outcome]:
@@ -146,7 +146,7 @@ def _each_ended(
     try:
         for ended in train(cells, lambda steps: advance(steps * per_step), size=size):
             places, runs = zip(*ended, strict=True)
-            if not (keep_weights or _keeps(runs[0])):
+            if not (final_weights or _keeps(runs[0])):
                 runs = all_without_weights(runs)
             for place, run in zip(places, runs, strict=True):
                 del left[place]
@@ -156,7 +156,7 @@ def _each_ended(
     except (Exception, SystemExit) as error:
         if len(left) > 1:
             for cell in left.values():
-                yield from _each_ended([cell], 1, keep_weights, advance, train)
+                yield from _each_ended([cell], 1, final_weights, advance, train)
             return
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         is_memory = isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in reason
@@ -183,7 +183,7 @@ def run_task(
     train: Train,
     cells: Sequence[Experiment],
     store: str,
-    keep_weights: bool,
+    final_weights: bool,
     report: Report,
     code: Sequence[str],
 ) -> tuple[list[Outcome], float]:
@@ -201,4 +201,4 @@ def run_task(
     except ConfigError as error:  # which is no fault of the cells, and may hold here alone
         raise WorkerError(str(error)) from None
     began = time.perf_counter()
-    return train(cells, store, keep_weights, report), time.perf_counter() - began
+    return train(cells, store, final_weights, report), time.perf_counter() - began
