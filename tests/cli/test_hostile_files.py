@@ -13,6 +13,7 @@ import grokscope
 from grokscope import Experiment, Grid
 from grokscope.cli import main
 from grokscope.errors import ConfigError, StoreError
+from grokscope.experiment import own_code
 from grokscope.paper.grids import load_grid
 from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, write_dataset
@@ -89,6 +90,7 @@ def hostile(request, sound, tmp_path, monkeypatch):
     """
     settings = named(OWN[request.param])
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own_code, "_folders", dict(own_code._folders))  # a sweep allows this one
     Path("evil.py").write_text(EVIL)
     shutil.copytree(sound / "runs", "runs")
     (grid_file,) = Path("runs/.grids").glob("*.toml")
@@ -149,9 +151,10 @@ def test_no_command_that_looks_at_a_document_runs_its_code(hostile, capsys):
 
 
 def test_a_sweep_that_starts_from_a_hostile_export_runs_only_its_own(hostile, capsys):
-    Path("mine.toml").write_text("[base]\nsteps = 2\n[base.model]\nwidth = 8\n[axes]\nseed = [0]")
+    Path("mine.toml").write_text(Grid(Experiment(steps=2), axes={"weight_decay": [0]}).to_toml())
     with pytest.raises(SystemExit):
         main(["sweep", "mine.toml", "--start-from", "sweep.nc"])
+    assert "`start_from` must hold cells of this sweep" in capsys.readouterr().err
     assert not Path("owned").exists()
 
 
