@@ -1,15 +1,24 @@
 """The shipped sweeps: their checksums, their page, and how they are found without a clone."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
 import grokscope
+from grokscope.cli import main
 from grokscope.cli.provenance import _page
 from grokscope.errors import StoreError
 from grokscope.paper.grids import GRIDS
-from grokscope.paper.shipped import SOURCE, checksums, is_shipped, require_shipped, shipped
+from grokscope.paper.shipped import (
+    SOURCE,
+    checksums,
+    is_shipped,
+    located,
+    require_shipped,
+    shipped,
+)
 from grokscope.sweeps.archive import load_sweep
 from grokscope.sweeps.provenance import provenance_of
 
@@ -76,3 +85,20 @@ def test_a_folder_that_is_there_or_named_is_not_completed_by_a_download(
     (elsewhere / "results").mkdir()
     assert not is_shipped("figure14")
     assert shipped("figure14") is None
+
+
+def test_a_shipped_sweep_is_opened_by_its_name(elsewhere, server, monkeypatch, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["phases", "figure14"])
+    assert ended.value.code == 2
+    words = f"grokscope: `figure14` is shipped .*{SOURCE}.* grokscope sweep figure14.\n"
+    assert re.fullmatch(words, capsys.readouterr().err)
+    monkeypatch.setenv(SOURCE, server(RESULTS))
+    assert located(Path("figure14")).read_bytes() == (RESULTS / "figure14.nc").read_bytes()
+    for command in ("phases figure14 --json", "explore figure14 --export page.html"):
+        with pytest.raises(SystemExit) as ended:
+            main(command.split())
+        assert ended.value.code == 0
+    assert (elsewhere / "page.html").stat().st_size > 1e6
+    (elsewhere / "figure14").mkdir()
+    assert located(Path("figure14")) == Path("figure14"), "what is here comes first"

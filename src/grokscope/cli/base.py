@@ -81,7 +81,11 @@ GridOfStore = Annotated[
     typer.Option(metavar="GRID", help="Which sweep of the store (default the recorded one)."),
 ]
 SweepSource = Annotated[
-    Path, typer.Argument(metavar="STORE|FILE", help="A folder of runs, or an exported sweep.")
+    Path,
+    typer.Argument(
+        metavar="STORE|FILE|NAME",
+        help="A folder of runs, an exported sweep, or the name of a shipped one such as figure3a.",
+    ),
 ]
 Seeds = Annotated[int | None, option_number("Seeds of every cell (default the grid's).")]
 Settle = Annotated[

@@ -37,8 +37,8 @@ Sources = Annotated[
     list[Path],
     typer.Argument(
         metavar="STORE|FILE|RUN...",
-        help="A folder of runs, an exported sweep, or a run that kept its weights over time; "
-        "further runs are compared with it.",
+        help="A folder of runs, an exported sweep, the name of a shipped one, or a run that kept "
+        "its weights over time; further runs are compared with it.",
     ),
 ]
 AllowedHosts = Annotated[
@@ -79,6 +79,7 @@ def explore(
     """
     from grokscope.explorer import serve, trajectory
     from grokscope.explorer.source import is_run, open_source
+    from grokscope.paper.shipped import located
     from grokscope.runs.files import require_file
 
     allow_named(code)
@@ -97,7 +98,8 @@ def explore(
         else:
             _serve(serve.listen_with(page, host, port, allow_host or ()), host, browser, as_json)
         return
-    opened = open_source(source[0], requested_grid(source[0], grid, seeds, settle, every))
+    swept = located(source[0])
+    opened = open_source(swept, requested_grid(swept, grid, seeds, settle, every))
     if export is not None:
         page, n_cells = serve.whole_page(opened)
         _write(export, page, {"cells": n_cells}, as_json)

@@ -234,10 +234,11 @@ def _take_runs(export: Path, grid: Grid, store: Path, as_json: bool) -> None:
     Raises:
         ConfigError: if the export has no cell of the grid.
     """
+    from grokscope.paper.shipped import located
     from grokscope.sweeps import archive
     from grokscope.sweeps.diagram import grid_of
 
-    archived = archive.load_sweep(export)
+    archived = archive.load_sweep(located(export))
     if set(grid.digests).isdisjoint(grid_of(archived).digests):
         raise ConfigError(
             f"`start_from` must hold cells of this sweep, got {str(export)!r} with none. "
@@ -315,12 +316,14 @@ def phases(
 
     Example: [bold]grokscope phases runs --grid figure3a --out diagram.png[/bold]
     """
+    from grokscope.paper.shipped import located
     from grokscope.plotting import style
     from grokscope.plotting.courses import plot_courses
     from grokscope.plotting.diagram import plot_phases
     from grokscope.runs.files import require_file
     from grokscope.sweeps import archive
 
+    source = located(source)
     if out is not None:
         require_file(out, "out", style.FORMATS)
     elif accuracies or lines:

@@ -63,6 +63,26 @@ def _source(name: str, results: str | Path) -> str:
     return "" if is_elsewhere or f"{name}.nc" not in checksums() else os.environ.get(SOURCE, "")
 
 
+def located(source: Path) -> Path:
+    """A folder or file as it is named, or the file of the shipped sweep of that name.
+
+    Raises:
+        StoreError: if it is the name of a shipped sweep that is not at hand.
+
+    >>> located(Path("runs/map.nc"))
+    PosixPath('runs/map.nc')
+    """
+    if source.exists() or f"{source}.nc" not in checksums():
+        return source
+    if (found := shipped(str(source))) is not None:
+        return found
+    raise StoreError(
+        f"`{source}` is shipped in the folder {RESULTS} of grokscope's source, and there is no "
+        f"such folder here. Go to where it is, set {SOURCE} to an address that has its files, or "
+        f"train it: grokscope sweep {source}."
+    )
+
+
 def require_shipped(name: str, results: str | Path) -> Path:
     """The file of a sweep of the paper, as `shipped`.
 
