@@ -61,7 +61,7 @@ Folds = Annotated[
     int | None,
     option_number(
         "Networks to train, each judging what it was not given; 1 for the run's own (default "
-        "5 for data of your own, else 1)."
+        "5 for features of your own, else 1)."
     ),
 ]
 Export = Annotated[
