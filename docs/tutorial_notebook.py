@@ -24,8 +24,8 @@ FENCE = re.compile(
 
 IN_NOTEBOOK = "in a notebook:\n"
 
-PICTURE = re.compile(r"(?:[^.:\n]+:\n\n)?!\[[^\]]*\]\(images/(\S+?)\)\n*")
-"""A picture and the sentence that names it."""
+PICTURE = re.compile(r"(?: ?(?:[^.:\n]|\.(?=\S))+:(?=\n\n))?\n*!\[[^\]]*\]\(images/(\S+?)\)")
+"""A picture and the sentence that names it; a dot within a file's name ends no sentence."""
 
 BEGINNING = """\
 import os, tempfile
