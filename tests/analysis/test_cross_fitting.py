@@ -75,7 +75,7 @@ def test_all_for_training_keeps_the_training_set_and_corrupts_the_rest_alike(set
     experiment = Experiment(model=model, corruption_fraction=corruption, **settings)
     small, whole = make_dataset(experiment), all_for_training(experiment)
     n, total = small.n_train, whole.n_train
-    assert total == 121 if "modulus" in settings else 60
+    assert total == (121 if "modulus" in settings else 60)
     for name in ("inputs", "true_labels", "given_labels", "is_corrupted", "rows"):
         np.testing.assert_array_equal(getattr(whole, name)[:n], getattr(small, name)[:n])
     assert whole.is_corrupted[n:total].sum() == int(corruption * (total - n) + 1e-5)

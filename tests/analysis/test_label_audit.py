@@ -22,6 +22,7 @@ from grokscope.analysis.label_audit import (
 from grokscope.cli import main
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
+from grokscope.experiment import own_code
 from grokscope.experiment.experiment import Experiment
 from grokscope.plotting.audit import plot_audit
 from grokscope.runs.compact import without_weights
@@ -138,6 +139,7 @@ def test_without_the_truth_nothing_is_called_wrong(own, tmp_path, monkeypatch, c
     np.testing.assert_array_equal(features[found.row[:n]], own.data.inputs[:n])
     np.testing.assert_array_equal(audit(own, folds=1).row, found.row[:n])
     path = str(Store(tmp_path).save(own).path)
+    monkeypatch.setattr(own_code, "_folders", {})  # or the code would be found without --code
     for arguments in (["--export", "suspects.csv"], ["--json", "--top", "2"]):
         with pytest.raises(SystemExit) as ended:
             main(["audit", path, *arguments, "--code", str(Path(plain_data.__file__).parent)])

@@ -99,8 +99,11 @@ def refused(capsys, *arguments):
         ("zipped = [5]\n" + GRID, "zipped"),
         (GRID.replace("[base]", "[base]\nmeasures = [5]"), "measures"),
         (GRID.replace("[0, 1]", f"[0, {'9' * 310}]"), "weight_decay"),
-        (GRID + "[base.task]\nname = []\n", "task"),
-        (GRID.replace("weight_decay", "corruption_fraction").replace("1]", f"{'9' * 310}]"), ""),
+        (GRID.replace("{modulus = 7}", "{name = []}"), "`task` must be one of"),
+        (
+            GRID.replace("weight_decay", "corruption_fraction").replace("1]", f"{'9' * 310}]"),
+            "`corruption_fraction` must lie in",
+        ),
     ],
 )
 def test_documents_of_wrong_kinds(document, name, tmp_path, monkeypatch, capsys):

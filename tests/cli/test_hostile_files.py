@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -25,6 +26,9 @@ from pathlib import Path
 Path("owned").touch()
 
 def data(cmd=""):
+    Path("owned").touch()
+
+def step(weight_decay=0.0):
     Path("owned").touch()
 
 def rule(m, n):
@@ -57,7 +61,7 @@ OWN = {
     "operation": {"task": {"name": "modular", "operation": f"evil:rule@{HASH}", "modulus": 7}},
     "corruption": {"corruption": f"evil:rule@{HASH}"},
     "model": {"model": {"code": f"evil:Net@{HASH}", "width": 8}},
-    "optimizer": {"optimizer": {"code": f"evil:data@{HASH}", "cmd": ""}},
+    "optimizer": {"optimizer": {"code": f"evil:step@{HASH}", "weight_decay": 0.0}},
     "measures": {"measures": [f"evil:rule@{HASH}"]},
 }
 """What a hostile document says in place of a part of an experiment."""
@@ -69,6 +73,12 @@ def named(settings):
         part: {"name": "own"} | value if isinstance(value, dict) else value
         for part, value in settings.items()
     }
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch):
+    """What a test allows is allowed in no other."""
+    monkeypatch.setattr(own_code, "_folders", dict(own_code._folders))
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +100,6 @@ def hostile(request, sound, tmp_path, monkeypatch):
     """
     settings = named(OWN[request.param])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(own_code, "_folders", dict(own_code._folders))  # a sweep allows this one
     Path("evil.py").write_text(EVIL)
     shutil.copytree(sound / "runs", "runs")
     (grid_file,) = Path("runs/.grids").glob("*.toml")
@@ -106,8 +115,10 @@ def hostile(request, sound, tmp_path, monkeypatch):
     )
     for path in Path("runs").glob("*.nc"):
         data = read_dataset(path)
-        told = json.loads(data.attrs["experiment"]) | settings
-        data.attrs["experiment"] = json.dumps(told, sort_keys=True, separators=(",", ":"))
+        told = json.dumps(json.loads(data.attrs["experiment"]) | settings)
+        with suppress(ConfigError):  # what cannot be an experiment stays as it is
+            told = Experiment.from_json(told).canonical_json()
+        data.attrs["experiment"] = told
         data.attrs["digest"] = hashlib.sha256(data.attrs["experiment"].encode()).hexdigest()
         path.unlink()
         write_dataset(Path("runs") / f"{data.attrs['digest']}.nc", data)
@@ -150,11 +161,18 @@ def test_no_command_that_looks_at_a_document_runs_its_code(hostile, capsys):
         assert not Path("owned").exists(), command
 
 
-def test_a_sweep_that_starts_from_a_hostile_export_runs_only_its_own(hostile, capsys):
+EARLIER = {
+    "standard library": "`subprocess` must be a file subprocess.py",
+    "file beside": "`task` must say how many examples its data have",
+}
+
+
+def test_a_sweep_that_starts_from_a_hostile_export_runs_only_its_own(hostile, request, capsys):
     Path("mine.toml").write_text(Grid(Experiment(steps=2), axes={"weight_decay": [0]}).to_toml())
     with pytest.raises(SystemExit):
         main(["sweep", "mine.toml", "--start-from", "sweep.nc"])
-    assert "`start_from` must hold cells of this sweep" in capsys.readouterr().err
+    words = EARLIER.get(request.node.callspec.params["hostile"], "`start_from` must hold cells of")
+    assert words in capsys.readouterr().err
     assert not Path("owned").exists()
 
 
@@ -185,10 +203,21 @@ def looked_at():
     yield lambda: archive(Grid.from_toml(Path("grid.toml")), "runs")
 
 
-def test_no_public_function_that_opens_something_runs_its_code(hostile):
+REFUSED = "in a folder that you name for code|`task` must say how many examples"
+SET_ASIDE = "|no recorded sweep has them all|must be a run file, got none"
+"""What is said of runs whose experiment is impossible, once one look has set them aside."""
+
+
+def test_no_public_function_that_opens_something_runs_its_code(hostile, request):
+    """If a look ends early, it is for the code that it was not allowed to run."""
+    is_impossible = request.node.callspec.params["hostile"] == "standard library"
     for number, look in enumerate(looked_at()):
-        with suppress(ConfigError, StoreError):
+        said = ""
+        try:
             look()
+        except (ConfigError, StoreError) as refusal:
+            said = str(refusal)
+        assert not said or re.search(REFUSED + SET_ASIDE * is_impossible, said), number
         assert not Path("owned").exists(), number
 
 

@@ -26,8 +26,8 @@ def test_every_kind_corrupts_as_many_and_stays_nested(kind):
         assert not (less.is_corrupted & ~more.is_corrupted).any()
         same = less.is_corrupted
         assert np.array_equal(less.given_labels[same], more.given_labels[same])
-    clean = ~more.is_corrupted
-    assert np.array_equal(more.given_labels[clean], more.true_labels[clean])
+        clean = ~more.is_corrupted
+        assert np.array_equal(more.given_labels[clean], more.true_labels[clean])
 
 
 def test_the_next_label_and_never_the_true_one():

@@ -234,7 +234,7 @@ def test_downloads_are_pictures_and_tables(open_page, address, kind, start):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 400])
 def test_nothing_keeps_out_who_cannot_see_or_point(open_page, address, scheme, width):
-    """By axe-core's rules; and a touch chooses a neuron."""
+    """By axe-core's rules."""
     tab = open_page(address, color_scheme=scheme, bypass_csp=True, has_touch=width < 500)
     tab.set_viewport_size({"width": width, "height": 900})
     tab.locator("summary").click()

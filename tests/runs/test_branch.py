@@ -95,8 +95,14 @@ def test_pruned_neurons_send_nothing_on_and_grow_from_new_gradients():
 
 def test_another_optimizer_starts_anew():
     run = trained(small())
-    branch = trained(small(optimizer="sgd", steps=31, learning_rate=1e-9), start=run.at(30))
-    np.testing.assert_allclose(branch.network.U, run.at(30).network.U, atol=1e-6)
+    ours, without = (
+        trained(
+            small(optimizer="sgd", momentum=m, steps=31, learning_rate=0.01), start=run.at(30)
+        ).network.U
+        for m in (0.9, 0.0)
+    )
+    np.testing.assert_array_equal(ours, without)  # whose first step is that of no momentum
+    assert not np.array_equal(ours, run.at(30).network.U)
 
 
 def test_kept_weights_are_those_of_their_steps(tmp_path):

@@ -6,8 +6,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError, StoreError
@@ -70,18 +68,6 @@ def test_any_reader_of_netcdf_opens_it_and_finds_units_and_descriptions(run, pat
     assert run.dataset.sizes == {
         "step": 3, "matrix": 3, "vectors": 3, "neuron": 8, "residue": 11
     }  # fmt: skip
-
-
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.floats(0, 1, exclude_max=True), st.integers(0, 7))
-def test_any_flipped_bit_is_found_before_the_file_is_parsed(run, tmp_path, place, bit):
-    path = tmp_path / "run.nc"
-    write_run(run, path)
-    content = bytearray(path.read_bytes())
-    content[int(place * len(content))] ^= 1 << bit
-    path.write_bytes(content)
-    with pytest.raises(StoreError, match=r"must match its checksum|must be a file of grokscope"):
-        open_run(path)
 
 
 def test_another_schema_is_refused_with_its_number(path):

@@ -474,6 +474,7 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
         outcomes = list(Scheduler(cells, Store(tmp_path), workers, show=show, train=counted).run())
     assert len(outcomes) == sum(tasks) == 240
     assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
+    assert shown
     assert all(0 <= part <= 1 for _, part in shown)
 
 
@@ -774,8 +775,12 @@ def test_killed_at_twenty_random_moments_the_sweep_ends_as_if_undisturbed(tmp_pa
 
 @pytest.mark.slow
 def test_two_sweeps_at_once_share_the_work(tmp_path):
-    first, second = start_script(tmp_path, seeds=2), start_script(tmp_path, seeds=2)
+    script = SCRIPT.replace("progress=False", 'progress=False, log=f"csv:logs/{os.getpid()}"')
+    (tmp_path / "script.py").write_text("import os\n" + script.replace("SEEDS", "2"))
+    command = [sys.executable, "script.py"]
+    first, second = (subprocess.Popen(command, cwd=tmp_path, process_group=0) for _ in range(2))
     assert first.wait() == second.wait() == 0
+    assert len(list(tmp_path.glob("logs/*/*.csv"))) == 12, "each was trained once"
     names = list((tmp_path / "runs").glob("*.nc"))
     assert len(names) == 12
     for path in names:

@@ -184,8 +184,17 @@ def test_each_seed_changes_its_stream_only():
     assert not np.array_equal(initial[0], weights64(init_model(base.replace(init_seed=1)))[0])
     assert np.array_equal(initial[0], weights64(init_model(base.replace(split_seed=1)))[0])
     results = {
-        name: np.asarray(trained(base.replace(steps=20, **{name: 1}))[0][0].U).tobytes()
-        for name in ("split_seed", "init_seed", "batches_seed", "dropout_seed", "corruption_seed")
+        name: np.asarray(
+            trained(base.replace(steps=20, **{name: int(name != "seed")}))[0][0].U
+        ).tobytes()
+        for name in (
+            "seed",
+            "split_seed",
+            "init_seed",
+            "batches_seed",
+            "dropout_seed",
+            "corruption_seed",
+        )
     }
     assert len(set(results.values())) == len(results)
 
