@@ -22,7 +22,7 @@ from grokscope.runs.extraction import (
     _counts,
     extract,
     extraction_curve,
-)  # fmt: skip
+)
 from grokscope.runs.pruning import prune
 from grokscope.runs.run import Run, write_run
 from grokscope.runs.store import Store

@@ -705,8 +705,8 @@ if __name__ == "__main__":
 """
 
 
-def start_script(folder, seeds):
-    (folder / "script.py").write_text(SCRIPT.replace("SEEDS", str(seeds)))
+def start_script(folder, seeds, script=SCRIPT):
+    (folder / "script.py").write_text(script.replace("SEEDS", str(seeds)))
     return subprocess.Popen([sys.executable, "script.py"], cwd=folder, process_group=0)
 
 
@@ -776,9 +776,7 @@ def test_killed_at_twenty_random_moments_the_sweep_ends_as_if_undisturbed(tmp_pa
 @pytest.mark.slow
 def test_two_sweeps_at_once_share_the_work(tmp_path):
     script = SCRIPT.replace("progress=False", 'progress=False, log=f"csv:logs/{os.getpid()}"')
-    (tmp_path / "script.py").write_text("import os\n" + script.replace("SEEDS", "2"))
-    command = [sys.executable, "script.py"]
-    first, second = (subprocess.Popen(command, cwd=tmp_path, process_group=0) for _ in range(2))
+    first, second = (start_script(tmp_path, 2, "import os\n" + script) for _ in range(2))
     assert first.wait() == second.wait() == 0
     assert len(list(tmp_path.glob("logs/*/*.csv"))) == 12, "each was trained once"
     names = list((tmp_path / "runs").glob("*.nc"))

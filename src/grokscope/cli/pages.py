@@ -36,7 +36,7 @@ LAST_PORT = 65535
 Sources = Annotated[
     list[Path],
     typer.Argument(
-        metavar="STORE|FILE|RUN...",
+        metavar="STORE|FILE|NAME|RUN...",
         help="A folder of runs, an exported sweep, the name of a shipped one, or a run that kept "
         "its weights over time; further runs are compared with it.",
     ),

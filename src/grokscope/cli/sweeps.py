@@ -105,11 +105,11 @@ def named_grid(name: str, seeds: int | None, settle: bool, every: int | None) ->
 
 
 def phases_command(
-    store: Path, name: str, settle: bool, seeds: int | None, every: int | None
+    store: Path, name: str, seeds: int | None, settle: bool, every: int | None
 ) -> str:
     """The command that shows the sweep of `named_grid` in a store.
 
-    >>> phases_command(Path("runs"), "figure3a", True, None, 4)
+    >>> phases_command(Path("runs"), "figure3a", None, True, 4)
     'grokscope phases runs --grid figure3a --settle --every 4'
     """
     counts = {"--seeds": seeds, "--every": every}
@@ -167,6 +167,7 @@ def sweep(
     Example: [bold]grokscope sweep figure3a --settle --refine[/bold]
     """
     allow_named(code)
+    chosen = named_grid(grid, seeds, settle, every)
     _require_own_workers(scheduler, workers, device)
     if dry_run and start_from is not None:
         raise ConfigError("`start_from` must be left out of a dry run, which writes nothing.")
@@ -177,7 +178,7 @@ def sweep(
 
     allow_code(Path.cwd())
     use_device(device)
-    chosen = complete_grid(named_grid(grid, seeds, settle, every))
+    chosen = complete_grid(chosen)
     if dry_run:
         data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
         cost = sweeps.estimate(chosen, store, data, workers, final_weights, retry_failed, limit)
@@ -194,9 +195,7 @@ def sweep(
             limit=limit, time_limit=time_limit, retry_failed=retry_failed, workers=workers,
             executor=executor, log=log, checkpoint_every=checkpoint_every,
         )  # fmt: skip
-    _print_status(data, store, as_json)
-    if not as_json:
-        print(f"next     {phases_command(store, grid, settle, seeds, every)}")
+    _print_status(data, store, as_json, phases_command(store, grid, seeds, settle, every))
     if bool((data.status == sweeps.FAILED).any()):
         raise typer.Exit(FAILED)
 
@@ -276,7 +275,8 @@ LISTED = 10
 """Failures that are printed one by one."""
 
 
-def _print_status(data: xr.Dataset, store: Path, as_json: bool) -> None:
+def _print_status(data: xr.Dataset, store: Path, as_json: bool, command: str = "") -> None:
+    """The status of a sweep with its failures, and a command that goes on from there."""
     from grokscope.sweeps.sweep import failed_cells
 
     failed = failed_cells(data, store)
@@ -288,6 +288,8 @@ def _print_status(data: xr.Dataset, store: Path, as_json: bool) -> None:
         print(f"failed   {settings}: {reason}")
     if len(failed) > LISTED:
         print(f"failed   … and {len(failed) - LISTED} more; --json lists them all")
+    if command:
+        print(f"next     {command}")
 
 
 @app.command()
