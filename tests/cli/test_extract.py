@@ -83,6 +83,7 @@ def test_what_is_missing_is_null_in_json(here, capsys, monkeypatch):
     ("options", "words"),
     [
         (["--counts", "0"], "`counts` must be numbers from 1 to 4, got [0]. Leave it out."),
+        (["--counts", "0", "--out", "new/picture.svg"], "`counts` must be numbers from 1 to 4"),
         (["--counts", "1,5"], "`counts` must be numbers from 1 to 4, got [1, 5]. Leave it out."),
         (["--counts", "1,,2"], "`counts` must be whole numbers"),
         (["--counts", "one"], "`counts` must be whole numbers of at most nine digits, got 'one'."),

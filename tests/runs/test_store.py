@@ -22,6 +22,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.runs import store as store_module
+from grokscope.runs.files import require_file, write_atomically
 from grokscope.runs.run import open_run
 from grokscope.runs.store import Store
 from grokscope.runs.train import train
@@ -180,6 +181,14 @@ def test_a_store_that_cannot_be_written_is_refused_before_training(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(ConfigError, match="`store` must be in a folder that can be written"):
         train(EXPERIMENT.replace(steps=10**9), tmp_path / "file" / "runs", progress=False)
+
+
+def test_a_folder_is_made_with_its_first_file_and_not_before(tmp_path):
+    path = tmp_path / "new" / "pictures" / "a.png"
+    require_file(path, "out", (".png",))
+    assert list(tmp_path.iterdir()) == []
+    write_atomically(path, b"content")
+    assert path.read_bytes() == b"content"
 
 
 def test_a_failed_write_leaves_nothing(run, store, monkeypatch):

@@ -228,8 +228,8 @@ def extract(
     allow_named(code)
     use_device(device)
     opened = open_with_weights(run, store)
+    path = picture_path(opened.digest[:12], out, "-extracted")
     curve = extraction_curve(opened, None if counts is None else _numbers(counts, "counts"), seed)
-    path = picture_path(opened.digest[:12], out, "-extracted")  # last: it makes the folder
     style.save(plot_extraction(opened, curve), path)
     if as_json:
         print(json.dumps(extraction_document(curve) | {"picture": str(path)}))

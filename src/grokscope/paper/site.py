@@ -85,7 +85,6 @@ def site(
     written = {}
     for name, content in files:
         content = content if isinstance(content, bytes) else content.encode()
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / name, content)
         written[name] = len(content)
     return written

@@ -34,25 +34,24 @@ HDF5 = threading.Lock()
 def require_writable(folder: Path, name: str) -> None:
     """Refuse a folder that cannot be created or written, before work is spent on its content.
 
+    It is not created: a command that is refused for another reason leaves nothing behind.
+
     Args:
-        folder: created if it does not exist.
+        folder: the folder, which need not exist.
         name: the setting that names the folder, for the message.
 
     Raises:
         ConfigError: if the folder cannot be created or written.
     """
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=existing):
             pass
-    except FileExistsError:
-        raise ConfigError(
-            f"`{name}` must be in a folder, got {str(folder)!r}, which is a file. Choose another."
-        ) from None
     except OSError as error:
+        reason = f"{str(existing)!r} is a file" if existing.is_file() else error.strerror
         raise ConfigError(
-            f"`{name}` must be in a folder that can be written, got {str(folder)!r} "
-            f"({error.strerror}). Choose another."
+            f"`{name}` must be in a folder that can be written, got {str(folder)!r} ({reason}). "
+            "Choose another."
         ) from None
 
 
@@ -60,7 +59,7 @@ def require_file(path: Path, name: str, endings: tuple[str, ...]) -> None:
     """Refuse a file that cannot be written or has a wrong ending, before work is spent on it.
 
     Args:
-        path: the file; its folder is created if it does not exist.
+        path: the file; its folder need not exist, and is not created.
         name: the setting that names the file, for the message.
         endings: the endings that are allowed, such as ".png".
 
@@ -78,12 +77,15 @@ def require_file(path: Path, name: str, endings: tuple[str, ...]) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name beside it, flush it to disk, then rename it.
 
+    Its folder is created if it does not exist.
+
     Raises:
         OSError: if the file cannot be written; the temporary file is removed.
     """
     temporary = path.with_name(f".{path.stem[:12]}-{secrets.token_hex(8)}")
     with held():
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()

@@ -102,7 +102,6 @@ class Store:
         Raises:
             OSError: if the file cannot be written; no part of it is left behind.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
         path = self.path_of(run.experiment)
         write_run(run, path)
         return replace(run, path=path)
@@ -205,7 +204,6 @@ class Store:
             OSError: if the file cannot be written; the one before stays.
         """
         path = self._checkpoint_path(experiment)
-        path.parent.mkdir(parents=True, exist_ok=True)
         write_checkpoint(checkpoint, experiment, path)
 
     def forget_checkpoint(self, experiment: Experiment) -> None:
@@ -231,7 +229,7 @@ class Store:
         path = self.path / LOCKS / digest(experiment)
         lock = FileLock(path)
         try:
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(blocking=False)
         except Timeout:
             yield False
@@ -287,7 +285,6 @@ class Store:
         if path.is_file() and path.read_bytes() == document:
             os.utime(path)  # the latest grid says what a user's data are now
         else:
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, document)
 
     def grids(self) -> list[Grid]:

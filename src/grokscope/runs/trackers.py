@@ -281,6 +281,7 @@ def tracking(log: OwnLog | str | None, experiments: Sequence[Experiment]) -> Ite
     opened = ExitStack()
     try:
         with _explained(log):
+            Path(folder).mkdir(parents=True, exist_ok=True)
             for each in experiments:
                 entry = TRACKERS[kind].open(Path(folder), digest(each)[:DIGITS], each)
                 entries[each] = opened.enter_context(entry)
