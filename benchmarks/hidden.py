@@ -1,11 +1,13 @@
-"""What the weights of the sweep `hidden` know: extraction beside the vote of the labels alone.
+"""What the weights of a sweep's networks know: extraction beside the vote of the labels alone.
 
-    python benchmarks/hidden.py
+    python benchmarks/hidden.py                     of the sweep `hidden`
+    python benchmarks/hidden.py results/figure3b.nc
 
-Means over cells and three seeds; intervals are 95 % over seeds (t of three means, as there are only
-three).
+Means over trained cells and over seeds; intervals are 95 % over seeds (t of their means, as there
+are few). Networks without these measures, of older files, are left out.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,17 +22,19 @@ MEASURES = (
     "extracted_corrected_accuracy", "restricted_corrected_accuracy", "memorizing_by_ipr",
     "steadiness_by_ipr", "memorizing_half", "mean_ipr",
 )  # fmt: skip
-KEYS = ["activation", "weight_decay", "train_fraction", "corruption_fraction", "seed"]
+PLANE = ["train_fraction", "corruption_fraction"]
+SHORT = {"weight_decay": "wd ", "dropout": "dp "}
 
 
-def cells() -> pd.DataFrame:
-    """A row a network: its settings, phase and measures."""
-    sweep = load_sweep(FILE)
-    data = sweep.dataset[list(MEASURES)].to_dataframe()
+def cells(file: Path) -> tuple[pd.DataFrame, list[str]]:
+    """A row a network, with its settings, phase and measures; and the axes but α, ξ and seed."""
+    sweep = load_sweep(file)
+    measured = sweep.dataset[list(MEASURES)].to_dataframe().dropna(how="all")
     number = sweep.phases().phase
     names = dict(zip(number.flag_values, number.flag_meanings.split(), strict=True))
     phases = number.to_dataframe()[["phase"]].replace(names)
-    return data.join(phases).reset_index()
+    axes = [str(name) for name in number.dims if name not in (*PLANE, "seed")]
+    return measured.join(phases).dropna(subset=["vote_test_accuracy"]).reset_index(), axes
 
 
 def over_seeds(table: pd.DataFrame, name: str) -> str:
@@ -53,7 +57,7 @@ def print_rows(title: str, rows: dict[str, pd.DataFrame], names: tuple[str, ...]
 
 def main() -> None:
     """Print the tables of findings."""
-    data = cells()
+    data, axes = cells(Path(sys.argv[1]) if sys.argv[1:] else FILE)
     data["beyond_vote"] = data.extracted_test_accuracy - data.vote_test_accuracy
     print(f"{len(data)} networks, {data.seed.nunique()} seeds")
     low = data[data.vote_test_accuracy < 0.99]
@@ -62,24 +66,25 @@ def main() -> None:
           f"{data.vote_test_accuracy.min():.2f}")  # fmt: skip
     highest = data.beyond_vote.max()
     print(f"extracted less vote: highest {highest:.4f}, lowest {data.beyond_vote.min():.4f}")
-    kinds = [*data.groupby(["activation", "weight_decay"])]
+    kinds = {
+        ", ".join(f"{SHORT.get(axis, '')}{at}" for axis, at in zip(axes, place, strict=True)): some
+        for place, some in data.groupby(axes)
+    }
     by_phase = {
-        f"{phase}, {kind[0]}, wd {kind[1]:g}": some[some.phase == phase]
-        for kind, some in kinds
+        f"{phase}, {kind}": some[some.phase == phase]
+        for kind, some in kinds.items()
         for phase in sorted(some.phase.unique())
     }
     names = ("test_accuracy", "extracted_test_accuracy", "beyond_vote", "restricted_test_accuracy")
     print_rows("by phase", by_phase, names)
     names = ("mean_ipr", "memorizing_half", "memorizing_by_ipr", "steadiness_by_ipr")
     print_rows("neurons by phase", by_phase, names)
-    for kind, some in kinds:
+    for kind, some in kinds.items():
         for name in ("extracted_test_accuracy", "restricted_test_accuracy", "test_accuracy"):
-            print(f"\n{name}: {kind[0]}, wd {kind[1]:g}; mean of three seeds, over α and ξ")
-            table = some.pivot_table(
-                index="train_fraction", columns="corruption_fraction", values=name
-            )
+            print(f"\n{name}: {kind}; mean over seeds, over α and ξ")
+            table = some.pivot_table(index=PLANE[0], columns=PLANE[1], values=name)
             print(table.sort_index(ascending=False).round(2).to_string())
-    spread = data.groupby(KEYS[:-1]).extracted_test_accuracy.agg(np.ptp)
+    spread = data.groupby([*axes, *PLANE]).extracted_test_accuracy.agg(np.ptp)
     print(f"\nextracted test accuracy: range over seeds, median {spread.median():.3f}, "
           f"highest {spread.max():.2f}")  # fmt: skip
 

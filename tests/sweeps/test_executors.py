@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import requires
 
 import pytest
 
@@ -77,6 +78,19 @@ def test_a_last_round_that_leaves_half_of_the_cores_idle_is_avoided(monkeypatch)
     assert {n: executors.processes_for(n) for n in wanted} == wanted
     monkeypatch.setattr(executors, "n_accelerators", lambda: 2)  # which are not shared
     assert executors.processes_for(3) == 2
+
+
+@pytest.mark.slow
+def test_processes_end_where_there_is_no_pgrep(tmp_path):
+    """loky ends them by psutil or else by pgrep, which containers lack; without both it hangs."""
+    assert any(name.startswith("psutil") for name in requires("grokscope") or ())
+    script = (
+        "from grokscope.sweeps.executors import local_pool\n"
+        "with local_pool(2) as workers:\n"
+        "    assert workers.executor.submit(sum, [1, 2]).result() == 3\n"
+    )
+    without = os.environ | {"PATH": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=without, check=True, timeout=120)
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -33,6 +34,11 @@ try:
 except Timeout:
     print("refused")
 """
+
+
+def nearest_existing(path: Path) -> Path:
+    """A path that may not exist yet, or the nearest folder above it that does."""
+    return next(p for p in (path.absolute(), *path.absolute().parents) if os.path.exists(p))
 
 
 class FileSystem(NamedTuple):

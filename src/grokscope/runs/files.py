@@ -18,6 +18,7 @@ import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError
 from grokscope.interrupts import held
+from grokscope.runs.disk import nearest_existing
 
 SEAL = b"grokscope sha256 "
 
@@ -43,7 +44,7 @@ def require_writable(folder: Path, name: str) -> None:
     Raises:
         ConfigError: if the folder cannot be created or written.
     """
-    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
+    existing = nearest_existing(folder)
     try:
         with tempfile.TemporaryFile(dir=existing):
             pass

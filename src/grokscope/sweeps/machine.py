@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from grokscope.errors import ConfigError
 from grokscope.models.precision import matrix_products
-from grokscope.runs.disk import file_system, locks_exclude
+from grokscope.runs.disk import file_system, locks_exclude, nearest_existing
 from grokscope.sweeps.executors import n_cores
 from grokscope.training.compile import compilation, device_kinds, require_environment
 from grokscope.training.cost import memory_bytes, of_slurm, present_bytes
@@ -132,7 +132,7 @@ def _memory() -> Part:
 def _store(store: Path) -> Part:
     if store.exists() and not store.is_dir():
         raise ConfigError(f"`store` must be a folder of runs, got the file {str(store)!r}.")
-    there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
+    there = nearest_existing(store)
     free, on = shutil.disk_usage(there).free, file_system(there)
     writable = is_writable(there)
     exclude = locks_exclude(there) if writable else None

@@ -23,6 +23,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import allow_code
 from grokscope.measures.checks import require_measurable
 from grokscope.progress import progress_bar, work_bar
+from grokscope.runs.disk import nearest_existing
 from grokscope.runs.files import require_writable
 from grokscope.runs.run import Run, open_run
 from grokscope.runs.store import Store
@@ -367,8 +368,8 @@ def estimate(
     cells = [grid.cell(tuple(index)) for index in missing.tolist()]
     disk = sum(run_bytes(cell, final_weights) for cell in cells)
     seconds = seconds_to_train(cells, workers)
-    there = next(path for path in (store.absolute(), *store.absolute().parents) if path.exists())
-    return Estimate(len(cells), seconds, disk, shutil.disk_usage(there).free)
+    free = shutil.disk_usage(nearest_existing(store)).free
+    return Estimate(len(cells), seconds, disk, free)
 
 
 def run_bytes(experiment: Experiment, final_weights: bool = True) -> int:
