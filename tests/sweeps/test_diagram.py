@@ -11,6 +11,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES
 from grokscope.plotting.diagram import edges
+from grokscope.plotting.panels import sweep_print
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.run import open_run
 from grokscope.sweeps.archive import archive, export, load_sweep, restore
@@ -102,6 +103,23 @@ def test_enclosed_cells_are_inferred_and_marked():
     open_ = phase_diagram(made(codes, grid))
     assert int(open_.inferred.sum()) == 0
     assert int((open_.phase == UNKNOWN).sum()) == 9
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ([], "10 of 10 cells trained, 4 seeds each ·"),
+        ([1, 2, 3], "10 of 10 cells trained ·"),
+        ([(0, slice(None), 3)], "10 of 10 cells trained, 5 with 3 and 5 with 4 seeds ·"),
+        ([(0,), (1, 0, slice(2))], "5 of 10 cells trained, 1 with 2 and 4 with 4 seeds ·"),
+        ([(slice(None),)], "0 of 10 cells trained ·"),
+    ],
+)
+def test_the_small_print_says_with_how_many_seeds_each_cell_was_trained(missing, words):
+    codes = np.full(tuple(GRID.sizes.values()), M)
+    for place in missing:
+        codes[(..., place) if isinstance(place, int) else place] = UNKNOWN
+    assert f" · {words}" in sweep_print([made(codes)])
 
 
 def test_boundaries_lie_between_phases_with_an_interval_over_seeds():

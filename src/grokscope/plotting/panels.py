@@ -177,9 +177,14 @@ def _counts(sweeps: Sequence[xr.Dataset]) -> str:
     """How many cells were trained and inferred, and with how many seeds."""
     n_cells = sum(data.status[..., 0].size for data in sweeps)
     diagrams = [phase_diagram(data) for data in sweeps]
-    trained = sum(int((diagram.runs > 0).sum()) for diagram in diagrams)
+    runs = np.concatenate([diagram.runs.values.ravel() for diagram in diagrams])
+    seeds, cells = np.unique(runs[runs > 0], return_counts=True)
     inferred = sum(int(diagram.inferred.sum()) for diagram in diagrams)
-    seeds = max(data.sizes["seed"] for data in sweeps)
-    counts = f"{trained:,} of {n_cells:,} cells trained"
-    counts += f", {inferred:,} inferred" if inferred else ""
-    return counts + (f", {seeds} seeds each" if seeds > 1 else "")
+    words = [f"{cells.sum():,} of {n_cells:,} cells trained"]
+    words += [f"{inferred:,} inferred"] if inferred else []
+    if len(seeds) > 1:
+        each = [f"{count:,} with {n}" for n, count in zip(seeds, cells, strict=True)]
+        words.append(f"{' and '.join(each)} seeds")
+    elif seeds.tolist() not in ([], [1]):
+        words.append(f"{seeds[0]} seeds each")
+    return ", ".join(words)
