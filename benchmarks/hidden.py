@@ -61,9 +61,9 @@ def main() -> None:
     data["beyond_vote"] = data.extracted_test_accuracy - data.vote_test_accuracy
     print(f"{len(data)} networks, {data.seed.nunique()} seeds")
     low = data[data.vote_test_accuracy < 0.99]
-    print(f"vote: test accuracy below .99 in {len(low)} networks, all at α ≤ "
-          f"{low.train_fraction.max():g} and ξ ≥ {low.corruption_fraction.min():g}; lowest "
-          f"{data.vote_test_accuracy.min():.2f}")  # fmt: skip
+    where = f", at α ≤ {low.train_fraction.max():g} and ξ ≥ {low.corruption_fraction.min():g}"
+    print(f"vote: test accuracy below .99 in {len(low)} networks{where if len(low) else ''}; "
+          f"lowest {data.vote_test_accuracy.min():.2f}")  # fmt: skip
     highest = data.beyond_vote.max()
     print(f"extracted less vote: highest {highest:.4f}, lowest {data.beyond_vote.min():.4f}")
     kinds = {

@@ -85,7 +85,7 @@ def quick_scales():
 def main():
     for path in sorted(RESULTS.glob("*.nc")):
         sweep = load_sweep(path)
-        phases, data = phase_diagram(sweep).phase, sweep.isel(seed=0)
+        phases, data = phase_diagram(sweep.isel(seed=[0])).phase, sweep.isel(seed=0)
         if "corruption_fraction" not in phases.dims:
             continue
         steps = data.coords.get("steps", xr.DataArray(grid_of(data).base.steps))

@@ -194,6 +194,19 @@ def test_inferred_cells_place_a_boundary_as_if_every_seed_had_their_phase():
     assert [b.position for b in found] == pytest.approx([0.15] * 5)
 
 
+def test_cells_that_a_seed_lacks_place_its_boundary_by_the_others_if_it_has_any_there():
+    codes = np.full((2, 5, 4), M)
+    codes[:, :2] = C
+    codes[0, :2, 3] = UNKNOWN  # its boundary is that of the others
+    codes[0, 2, 2] = C  # that of the third lies a column further
+    codes[1, :, 1:] = UNKNOWN  # so one seed is left, which has no interval
+    beside, alone = boundaries(made(codes))
+    assert beside.position == pytest.approx((0.25 + 0.25 + 0.35 + 0.25) / 4)
+    assert beside.high - beside.position < 0.1
+    assert alone.position == 0.25
+    assert np.isnan(alone.low)
+
+
 def test_a_table_has_a_row_a_run():
     table = as_table(made(ROW[:, None]))
     assert len(table) == 40

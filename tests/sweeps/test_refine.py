@@ -53,6 +53,19 @@ def test_the_end_is_trained_or_enclosed_for_any_diagram(truth):
 
 
 @settings(deadline=None)
+@given(any_diagram)
+def test_each_panel_ends_whole_if_cells_are_trained_in_all_that_any_of_them_asks_for(truth):
+    """As the seeds of a sweep, which are panels here."""
+    codes = np.full_like(truth, UNKNOWN)
+    for wanted in follow_boundaries(codes):
+        anywhere = wanted.any(axis=0)
+        assert (codes[:, anywhere] == UNKNOWN).any()
+        codes[:, anywhere] = truth[:, anywhere]
+    assert (enclosed(codes) != UNKNOWN).all()
+    assert list(follow_boundaries(codes.copy())) == []
+
+
+@settings(deadline=None)
 @given(any_diagram, st.randoms(use_true_random=False))
 def test_going_on_after_an_interruption_trains_the_same_cells(truth, rng):
     whole, rounds = refined(truth)

@@ -31,7 +31,7 @@ from grokscope.sweeps import scheduler
 from grokscope.sweeps import sweep as sweeps
 from grokscope.sweeps import task as runner
 from grokscope.sweeps.archive import archive, export
-from grokscope.sweeps.diagram import DONE, FAILED, MISSING
+from grokscope.sweeps.diagram import DONE, FAILED, MISSING, phase_diagram
 from grokscope.sweeps.executors import (
     LocalPool,
     Workers,
@@ -40,6 +40,7 @@ from grokscope.sweeps.executors import (
     n_cores,
     open_workers,
 )
+from grokscope.sweeps.refine import UNKNOWN
 from grokscope.sweeps.scheduler import Outcome, Scheduler
 from grokscope.sweeps.sweep import estimate, failed_cells, open_sweep, sweep, train_missing
 from grokscope.training import ensemble as training
@@ -194,11 +195,14 @@ def test_cells_go_on_from_their_checkpoints_which_go_when_they_are_done(tmp_path
 @pytest.mark.slow
 def test_refined_equals_whole_where_trained(tmp_path):
     grid = Grid(base=BASE, axes={"weight_decay": np.linspace(0, 40, 5),
-                                 "corruption_fraction": np.linspace(0, 0.8, 5)})  # fmt: skip
+                                 "corruption_fraction": np.linspace(0, 0.8, 5)},
+                seeds=2)  # fmt: skip
     data = run(grid, tmp_path, refine=True)
     full = run(grid, tmp_path)
     trained = (data.status == DONE).values
-    assert 4 <= trained.sum() < 25
+    assert 8 <= trained.sum() < 50
+    for seed in range(2):
+        assert (phase_diagram(data.isel(seed=[seed])).phase != UNKNOWN).all()
     assert np.array_equal(data.test_accuracy.values[trained], full.test_accuracy.values[trained])
 
 

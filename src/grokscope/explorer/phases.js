@@ -77,13 +77,13 @@ const mean = (all) => all.reduce((a, b) => a + b, 0) / all.length;
 
 // Where to cut a seed's row so that fewest cells are misplaced; the middle of equal places.
 function cut(row, columns, before, after) {
-  if (!row.some((code) => code === before || code === after)) return null;
   const edges = [columns[0], ...columns.slice(1).map((v, i) => (columns[i] + v) / 2), columns[columns.length - 1]];
   const wrong = edges.map((_, i) => row.filter((code, j) => code === (j < i ? after : before)).length);
   return mean(edges.filter((_, i) => wrong[i] === Math.min(...wrong)));
 }
 
-// The boundaries along the last axis with their intervals over seeds; none for a single seed.
+// The boundaries along the last axis with their intervals over seeds; none for a single seed. Cells that a seed lacks
+// count as of the most frequent phase there; a seed that lacks all cells on both sides has no boundary.
 function boundaries() {
   const seeds = seedCount(), columns = data.dimensions[data.dimensions.length - 2].values, n = columns.length, found = [];
   if (state.seed !== null || seeds < 2 || !columns.every((v) => typeof v === "number")) return found;
@@ -94,7 +94,9 @@ function boundaries() {
       const before = row[end], after = row[end + 1];
       if (before === UNKNOWN || after === UNKNOWN) return;
       const between = [number ? ends[number - 1] + 1 : 0, number + 1 < ends.length ? ends[number + 1] + 1 : n];
-      const cuts = each.map((one) => cut(one.slice(...between), columns.slice(...between), before, after)).filter((v) => v !== null);
+      const own = each.map((one) => one.slice(...between)).filter((one) => one.includes(before) || one.includes(after));
+      const whole = own.map((one) => one.map((code, i) => (code === UNKNOWN ? row[between[0] + i] : code)));
+      const cuts = whole.map((one) => cut(one, columns.slice(...between), before, after));
       if (cuts.length < 2) return;
       const middle = mean(cuts), deviation = Math.sqrt(cuts.reduce((sum, v) => sum + (v - middle) ** 2, 0) / (cuts.length - 1));
       const reach = Math.max(data.student[cuts.length] * deviation, Math.abs(columns[end + 1] - columns[end]) / 2);

@@ -301,8 +301,10 @@ def boundaries(
     """The boundaries between most frequent phases along the last axis, row by row.
 
     A seed's boundary lies where the fewest of its cells, between the neighbouring boundaries, are
-    on the wrong side. The interval is Student's over the seeds, and at least from one column to
-    the next: even if all seeds agree, they say no more than between which columns it lies.
+    on the wrong side. Cells that it lacks count as of the most frequent phase there; a seed that
+    lacks all cells on both sides has no boundary. The interval is Student's over the seeds, and at
+    least from one column to the next: even if all seeds agree, they say no more than between which
+    columns it lies.
 
     >>> boundaries(collect(Grid(axes={"train_fraction": [0.3, 0.5]}), "no store"))
     []
@@ -310,7 +312,8 @@ def boundaries(
     diagram = phase_diagram(dataset, **thresholds)
     codes = phase_codes(dataset, **thresholds).values
     inferred, phase = (diagram[name].values[..., None] for name in ("inferred", "phase"))
-    codes = np.where(inferred, phase, codes)
+    known = np.where(inferred, phase, codes)
+    codes = np.where(known == UNKNOWN, phase, known)
     found = []
     if not diagram.phase.dims:
         return found
@@ -319,7 +322,7 @@ def boundaries(
     if columns.dtype.kind not in "iuf":
         return found
     for place in np.ndindex(diagram.phase.shape[:-1]):
-        row, seeds = diagram.phase.values[place], codes[place].T
+        row = diagram.phase.values[place]
         ends = np.flatnonzero(row[:-1] != row[1:])
         for number, end in enumerate(ends):
             before, after = int(row[end]), int(row[end + 1])
@@ -328,8 +331,9 @@ def boundaries(
             first = ends[number - 1] + 1 if number else 0
             last = ends[number + 1] if number + 1 < len(ends) else len(row) - 1
             window = slice(first, last + 1)
-            cuts = [_cut(seed[window], columns[window], before, after) for seed in seeds]
-            cuts = [cut for cut in cuts if cut is not None]
+            has_side = np.isin(known[place][window], (before, after)).any(axis=0)
+            seeds = codes[place][window, has_side].T
+            cuts = [_cut(seed, columns[window], before, after) for seed in seeds]
             middle = np.mean(cuts) if cuts else columns[end : end + 2].mean()
             low = high = np.nan
             if len(cuts) > 1:
@@ -343,10 +347,8 @@ def boundaries(
     return found
 
 
-def _cut(codes: np.ndarray, columns: np.ndarray, before: int, after: int) -> float | None:
+def _cut(codes: np.ndarray, columns: np.ndarray, before: int, after: int) -> float:
     """Where to cut a seed's row so that fewest cells are misplaced; the middle of equal places."""
-    if not ((codes == before) | (codes == after)).any():
-        return None
     places = range(len(codes) + 1)
     wrong = [(codes[:i] == after).sum() + (codes[i:] == before).sum() for i in places]
     best = np.flatnonzero(np.array(wrong) == min(wrong))

@@ -37,8 +37,8 @@ def follow_boundaries(
 
     Args:
         codes: the known phases, `UNKNOWN` elsewhere. Before the caller asks for the next round it
-            fills in the last one. A cell that cannot be known may stay `UNKNOWN`: it is asked for
-            once.
+            fills in the last one, and may fill in others. A cell that cannot be known may stay
+            `UNKNOWN`: it is asked for once.
         coarse: cells between two lines of the first lattice, a power of two.
 
     Yields:
@@ -62,9 +62,9 @@ def follow_boundaries(
         low, high = _extremes(guess[lattice], AROUND)
         alike = (low == high) & (step < coarse)
         guess[lattice] = np.where((guess[lattice] == UNKNOWN) & alike, high, guess[lattice])
-        if step == 1:
-            looked_at |= codes != UNKNOWN
         while True:
+            if step == 1:
+                looked_at |= codes != UNKNOWN
             guess = np.where(looked_at & (codes != UNKNOWN), codes, guess)
             low, high = _extremes(guess[lattice], BESIDE)
             wanted = np.zeros(codes.shape, bool)

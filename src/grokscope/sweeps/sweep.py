@@ -34,7 +34,6 @@ from grokscope.sweeps.diagram import (
     collect,
     grid_of,
     has_plane,
-    most_frequent,
     phase_codes,
     require_free_axes,
 )
@@ -195,23 +194,25 @@ class _Wanted(NamedTuple):
         return _untrained(data, self.final_weights, self.retry_failed)
 
     def known_phases(self, data: xr.Dataset) -> np.ndarray:
-        """Codes of the cells whose seeds all need no more training, as [panel, row, column]."""
-        phases = most_frequent(phase_codes(data).values)
-        phases[self.of(data).any(axis=-1)] = UNKNOWN
-        rows, columns = (1, 1, *phases.shape)[-2:]
+        """Codes, [seed and panel, row, column], of cells whose seeds all need no more training."""
+        phases = np.moveaxis(phase_codes(data).values, -1, 0)
+        phases[:, self.of(data).any(axis=-1)] = UNKNOWN
+        rows, columns = (1, 1, *phases.shape[1:])[-2:]
         return phases.reshape(-1, rows, columns)
 
     def rounds(self, grid: Grid, codes: np.ndarray) -> Iterable[np.ndarray]:
-        """Which cells to train in each round, as [panel, row, column]: all, if not refined.
+        """Which cells to train in each round: all, or those at the boundary of any seed.
 
         Args:
             grid: the sweep's.
             codes: the known phases, which the caller keeps up to date from round to round.
         """
+        *axes, seeds = grid.sizes.values()
         if not self.refine:
-            return [np.ones(codes.shape, bool)]
-        first = [_cells_at(grid, self.always).reshape(codes.shape)] if self.always else []
-        return chain(first, follow_boundaries(codes))
+            return [np.ones(axes, bool)]
+        first = [_cells_at(grid, self.always)] if self.always else []
+        by_seed = (wanted.reshape(seeds, *axes) for wanted in follow_boundaries(codes))
+        return chain(first, (np.logical_or.reduce(wanted) for wanted in by_seed))
 
 
 def _train_rounds(
@@ -226,7 +227,7 @@ def _train_rounds(
     n_more, n_left, work_before = wanted.limit or grid.size, 0, 0.0
     for number, chosen in enumerate(wanted.rounds(grid, codes), start=1):
         missing = wanted.of(data)
-        missing &= chosen.reshape(*missing.shape[:-1], 1)  # every seed of a cell
+        missing &= chosen[..., None]  # every seed of a cell
         cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:n_more].tolist()]
         if not cells:
             continue
