@@ -73,8 +73,8 @@ def test_killed_and_restarted_equals_uninterrupted(whole, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_by_a_signal_leaves_one_line_and_no_file(tmp_path, number):
-    process = start(*OPTIONS, "--steps", "100000000", cwd=tmp_path)
-    until(lambda: (tmp_path / "runs").exists() or process.poll() is not None)
+    process = start(*OPTIONS, "--steps", "100000000", "--log", "csv:logs", cwd=tmp_path)
+    until(lambda: (tmp_path / "logs").exists() or process.poll() is not None)
     time.sleep(0.5)  # into the compilation or the steps
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -82,7 +82,7 @@ def test_interrupted_by_a_signal_leaves_one_line_and_no_file(tmp_path, number):
     assert out == ""
     assert err.startswith("grokscope: interrupted")
     assert err.count("\n") == 1
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
 
 
 @pytest.mark.slow
