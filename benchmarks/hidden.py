@@ -29,12 +29,12 @@ SHORT = {"weight_decay": "wd ", "dropout": "dp "}
 def cells(file: Path) -> tuple[pd.DataFrame, list[str]]:
     """A row a network, with its settings, phase and measures; and the axes but α, ξ and seed."""
     sweep = load_sweep(file)
-    measured = sweep.dataset[list(MEASURES)].to_dataframe().dropna(how="all")
+    measured = sweep.dataset[list(MEASURES)].to_dataframe().dropna(subset=["vote_test_accuracy"])
     number = sweep.phases().phase
     names = dict(zip(number.flag_values, number.flag_meanings.split(), strict=True))
     phases = number.to_dataframe()[["phase"]].replace(names)
     axes = [str(name) for name in number.dims if name not in (*PLANE, "seed")]
-    return measured.join(phases).dropna(subset=["vote_test_accuracy"]).reset_index(), axes
+    return measured.join(phases).reset_index(), axes
 
 
 def over_seeds(table: pd.DataFrame, name: str) -> str:

@@ -185,6 +185,6 @@ def _counts(sweeps: Sequence[xr.Dataset]) -> str:
     if len(seeds) > 1:
         each = [f"{count:,} with {n}" for n, count in zip(seeds, cells, strict=True)]
         words.append(f"{' and '.join(each)} seeds")
-    elif seeds.tolist() not in ([], [1]):
+    elif seeds.max(initial=1) > 1:
         words.append(f"{seeds[0]} seeds each")
     return ", ".join(words)

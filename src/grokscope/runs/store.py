@@ -203,8 +203,7 @@ class Store:
         Raises:
             OSError: if the file cannot be written; the one before stays.
         """
-        path = self._checkpoint_path(experiment)
-        write_checkpoint(checkpoint, experiment, path)
+        write_checkpoint(checkpoint, experiment, self._checkpoint_path(experiment))
 
     def forget_checkpoint(self, experiment: Experiment) -> None:
         """Remove what is kept of an experiment's unfinished training."""
