@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from grokscope.analysis.label_audit import audit
 from grokscope.errors import ConfigError
@@ -98,6 +99,18 @@ def test_a_diagram_needs_two_axes_and_neurons_must_exist(run, sweep):
         plot_phases(sweep.isel(weight_decay=0, drop=True))
     with pytest.raises(ConfigError, match="from 0 to 11"):
         plot_run(run, [12])
+
+
+def test_long_small_print_and_legends_take_nothing_from_the_panels():
+    @style.context
+    def height(entries, words):
+        figure, ((axes,),) = style.panels(1, 1)
+        style.legend(figure, [Patch(label=f"entry {number}") for number in range(entries)])
+        style.finish(figure, " · ".join(["a few words"] * words))
+        png(figure)
+        return axes.get_position().height * figure.get_figheight()
+
+    assert height(12, 40) == pytest.approx(height(4, 10), abs=0.1)
 
 
 def test_every_phase_has_a_colour_and_a_letter_of_its_own():

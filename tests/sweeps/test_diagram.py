@@ -10,7 +10,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES
-from grokscope.plotting.diagram import edges
+from grokscope.plotting.diagram import edges, plot_phases
 from grokscope.plotting.panels import sweep_print
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.run import open_run
@@ -151,6 +151,24 @@ def test_seeds_that_agree_do_not_hide_where_a_boundary_may_lie():
         (found,) = boundaries(made(codes, grid))
         hits += found.low <= middle <= found.high
     assert hits >= 38
+
+
+@pytest.mark.parametrize(
+    ("columns", "seeds", "marks"),
+    [
+        (COLUMNS, [[C, C, F, F, F], [C, C, C, F, F]], {"square", "bar"}),
+        (COLUMNS, [[C, C, F, F, F]] * 2, {"bar"}),
+        (COLUMNS, [[C, C, F, F, F]], set()),
+        ([0.01, 0.02, 0.1, 0.4, 0.9], [[C, C, F, F, F]] * 2, set()),
+    ],
+    ids=["seeds differ", "seeds agree", "one seed", "columns not to scale"],
+)
+def test_the_legend_names_the_marks_that_are_drawn(columns, seeds, marks):
+    grid = GRID.replace(axes={**GRID.axes, "corruption_fraction": columns}, seeds=len(seeds))
+    legend = plot_phases(made(np.transpose(seeds), grid)).legends[0]
+    entries = [text.get_text() for text in legend.get_texts()]
+    assert {words.partition(":")[0] for words in entries if ":" in words} == marks
+    assert {"Coexistence", "Full Inversion"} < {*entries, ""}
 
 
 def test_only_cells_between_ascending_numbers_are_inferred_and_none_that_failed():

@@ -135,7 +135,7 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the examples.
         tuple[int, ...] | None,
         BeforeValidator(_seeds),
         Rule("must be a number of seeds or a list of them", "Use 3 for seeds 0, 1 and 2."),
-    ] = Field(default=None, description="root seeds, or how many; by default the base's")
+    ] = Field(default=None, description="root seeds, or how many from 0 on; by default the base's")
     counts: Annotated[
         dict[str, Counts],
         BeforeValidator(_counts),

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator
 
@@ -97,9 +99,8 @@ def phase_panel(
     for cell in np.argwhere(panel.phase.values == UNKNOWN):
         axes.plot(xs[cell[1]], ys[cell[0]], marker="x", color="#999999", ms=2, lw=0)
     _second_phases(axes, panel, edges(panel[rows].values), edges(panel[columns].values))
-    for boundary in found if is_scale(panel[columns].values) else ():
-        here = {name: boundary.row[name] for name in place}
-        if here == place and np.isfinite(boundary.low):
+    for boundary in found:
+        if {name: boundary.row[name] for name in place} == place:
             y = ys[boundary.row[rows]]
             axes.plot([boundary.low, boundary.high], [y, y], color="white", lw=1.6)
             axes.plot([boundary.low, boundary.high], [y, y], color="black", lw=0.8)
@@ -197,23 +198,33 @@ def plot_phases(
         len(sweeps) * len(kinds), n_columns, height=1.75, sharex="row", sharey="row"
     )
     blocks = grid.reshape(len(sweeps), len(kinds), n_columns)
-    for number, (block, data, diagram) in enumerate(zip(blocks, sweeps, diagrams, strict=True)):
+    intervals = [
+        _with_interval(boundaries(data, **thresholds), diagram)
+        for data, diagram in zip(sweeps, diagrams, strict=True)
+    ]
+    parts = zip(blocks, sweeps, diagrams, intervals, strict=True)
+    for number, (block, data, diagram, found) in enumerate(parts):
         if len(sweeps) > 1:
             block[0, 0].set_title(style.letter(number), loc="left")
         for kind, row in zip(kinds, block, strict=True):
             for axes in row[len(panels_of(diagram)) :]:
                 axes.set_visible(False)
             if kind == "phase":
-                found = boundaries(data, **thresholds)
                 _phase_row(row, diagram, found, "phase\n" if with_accuracies else "")
             elif isinstance(kind, str):
                 _accuracy_row(figure, row, diagram, data[kind].mean("seed"), ACCURACIES[kind])
             else:
                 _ipr_row(row, diagram, data, kind, ipr_at or {})
-    style.legend(figure, _phase_legend(diagrams), handlelength=1.0)
+    style.legend(figure, _phase_legend(diagrams, any(intervals)), handlelength=1.0)
     shapes = dict.fromkeys(" × ".join(map(str, diagram.phase.shape[-2:])) for diagram in diagrams)
     words = [f"{' and '.join(shapes)} cells a panel", *([note] if note else [])]
     return style.finish(figure, sweep_print(sweeps, " · ".join(words)))
+
+
+def _with_interval(found: list[Boundary], diagram: xr.Dataset) -> list[Boundary]:
+    """The boundaries that have an interval over seeds; none if columns are not drawn to scale."""
+    columns = diagram[diagram.phase.dims[-1]].values
+    return [one for one in found if np.isfinite(one.low)] if is_scale(columns) else []
 
 
 def _phase_row(row: np.ndarray, diagram: xr.Dataset, found: list[Boundary], prefix: str) -> None:
@@ -249,16 +260,19 @@ def _ipr_row(
     row[0].set_ylabel(f"{LAYERS.get(name, name)} layer\nunits")
 
 
-def _phase_legend(diagrams: Sequence[xr.Dataset]) -> list[Patch]:
-    """An entry for each phase that is shown, and for what squares and pale cells mean."""
+def _phase_legend(diagrams: Sequence[xr.Dataset], with_intervals: bool) -> list[Artist]:
+    """An entry for each phase that is shown, and for what squares, bars and pale cells mean."""
     shown = {code for diagram in diagrams for code in np.unique(diagram.phase.values).tolist()}
-    patches = [
+    entries: list[Artist] = [
         Patch(color=PHASE_COLORS[phase], label=phase.title)
         for code, phase in enumerate(PHASES)
         if code in shown
     ]
     if any(((diagram.frequency > 0).sum("code") > 1).any() for diagram in diagrams):
-        patches.append(Patch(fc="none", ec="#888888", lw=0.5, label="square: other seeds"))
+        entries.append(Patch(fc="none", ec="#888888", lw=0.5, label="square: other seeds"))
+    if with_intervals:
+        label = "bar: boundary, 95 % over seeds"
+        entries.append(Line2D([], [], color="black", lw=0.8, marker="|", ms=3, label=label))
     if any(diagram.inferred.any() for diagram in diagrams):
-        patches.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
-    return patches
+        entries.append(Patch(fc="#dddddd", ec="#888888", lw=0.5, label="paler: inferred"))
+    return entries

@@ -103,12 +103,21 @@ PRINT_PER_INCH = 22
 ENTRY_INCHES = 1.4
 """Width of a legend's entry at most."""
 
+LINES = 2
+"""Lines of a legend, and of small print, for which `panels` leaves room."""
+
+LEGEND_LINE, PRINT_LINE = 0.16, 0.1
+"""Inches by which a figure grows with every further line of either, so that its panels do not
+shrink."""
+
 
 def legend(figure: Figure, handles: Sequence[Artist], handlelength: float | None = None) -> None:
     """Add one legend above all panels, in as many lines as its entries need, if it has any."""
     if handles:
         most = max(1, int(figure.get_figwidth() / ENTRY_INCHES))
-        ncols = ceil(len(handles) / ceil(len(handles) / most))
+        lines = ceil(len(handles) / most)
+        ncols = ceil(len(handles) / lines)
+        _grow(figure, (lines - LINES) * LEGEND_LINE)
         where = "outside upper center"
         figure.legend(handles=handles, loc=where, ncols=ncols, handlelength=handlelength)
 
@@ -130,8 +139,13 @@ def finish(figure: Picture, small_print: str, axes: Axes | None = None) -> Pictu
     whole = [item.replace(" ", NO_BREAK) for item in small_print.split(" · ")]
     width = round(PRINT_PER_INCH * figure.get_figwidth())
     lines = textwrap.fill(f"{NO_BREAK}· ".join(whole), width).replace(NO_BREAK, " ")
+    _grow(figure, (lines.count("\n") + 1 - LINES) * PRINT_LINE)
     figure.supxlabel(lines, fontsize=5.5, color="#666666")
     return figure
+
+
+def _grow(figure: Figure, inches: float) -> None:
+    figure.set_figheight(figure.get_figheight() + max(0, inches))
 
 
 def save(figure: Figure, path: Path) -> None:
