@@ -27,7 +27,9 @@ def section_of(number: int | str) -> str:
     for line in (DOCS / "findings.md").read_text().splitlines():
         if line.startswith("## "):
             anchor = re.sub(r"[^\w -]", "", line[3:].lower()).replace(" ", "-")
-        elif re.match(rf"\*\*Figures? (\d+(\([ab]\))?, )*{number}\b", line):
+        elif re.match(rf"\*\*Figures? (\d+(\([ab]\))?, )*{number}\b", line) or (
+            f"`grokscope figure {number}`" in line
+        ):
             return anchor
     return "statements"
 

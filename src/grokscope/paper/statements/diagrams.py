@@ -182,7 +182,7 @@ CLAIMS: dict[str, Claim] = {
     ),
     "batchnorm-inverts": by_sweep(
         "App. F, Fig. 9",
-        "With BatchNorm they do so more.",
+        "BatchNorm enhances Inversion.",
         "its share of a row at batch size 8, with minus without",
         0,
         "above",
@@ -258,7 +258,7 @@ CLAIMS: dict[str, Claim] = {
     ),
     "layernorm-inverts": by_sweep(
         "App. F, Fig. 11",
-        "With LayerNorm too Inversion is enhanced.",
+        "LayerNorm enhances Inversion too.",
         "its share of a row at batch size 8, with minus without",
         0,
         "above",

@@ -139,7 +139,7 @@ CLAIMS: dict[str, Claim] = {
         {"plain": PLAIN, "dropout": DROPOUT_3},
     ),
     "two-stages": Claim(
-        "App. E, Fig. 1(c)",
+        "Abstract, Fig. 1(c)",
         "Under weight decay training accuracy first rises high, then falls.",
         "highest minus final training accuracy, wd 15",
         0.2,
