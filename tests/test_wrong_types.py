@@ -14,6 +14,7 @@ from grokscope.runs.pruning import prune
 
 experiment = gs.Experiment(steps=2).replace(modulus=7, width=8)
 run = gs.train(experiment, progress=False)
+grid = gs.Grid(experiment, axes={"weight_decay": [0]})
 order = gs.pruning.pruning_order(run.neuron_ipr)
 for call in (
     lambda: audit(experiment),
@@ -40,12 +41,17 @@ for call in (
     lambda: gs.train(experiment, log=5),
     lambda: gs.from_arrays([1], experiment),
     lambda: gs.from_arrays({}, run),
-    lambda: gs.sweep(gs.Grid(experiment, axes={"weight_decay": [0]}), "runs", log=5),
+    lambda: gs.sweep(grid, "runs", log=5),
+    lambda: gs.sweep(grid, "runs", workers="2"),
+    lambda: gs.sweep(grid, "runs", limit=1.5),
+    lambda: gs.sweep(grid, "runs", time_limit="1h"),
+    lambda: gs.train_missing([experiment], "runs", workers=1.0),
+    lambda: gs.train(experiment, 5),
 ):
     try:
         call()
     except ConfigError as error:
-        words = "must be of type", "must hold residues from 0 to 6"
+        words = "must be of type", "must hold residues from 0 to 6", "must be a "
         assert any(word in str(error) for word in words) and "\\n" not in str(error), error
         print(error)
     else:

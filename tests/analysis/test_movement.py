@@ -44,6 +44,8 @@ def test_groups_flows_and_crossings_agree_with_a_recount(run):
         for after in GROUPS:
             pairs = list(zip(first, last, strict=True))
             assert flow.loc[before, after] == pairs.count((before, after))
+    with pytest.raises(ConfigError, match=r"`steps` must be two of the kept ones, 0, .* got 5000"):
+        movement.flows(0, 5000)
     for neuron, row in movement.table.iterrows():
         of_neuron = [expected[step][neuron] for step in steps]
         later = [step for place, step in enumerate(steps)

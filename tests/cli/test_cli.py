@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,12 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grokscope.cli import main
+from grokscope.cli.runs import By
 from grokscope.cli.sweep_tables import print_status
 from grokscope.cli.train import setting_options
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.orders import ORDERS
+from grokscope.runs import train as runs
+from grokscope.runs.compact import without_weights
 from grokscope.runs.files import write_dataset
+from grokscope.runs.store import Store
 from grokscope.sweeps.diagram import collect
 
 TINY = ["--modulus", "7", "--width", "16", "--steps", "20", "--corruption-fraction", "0.3"]
@@ -138,7 +143,31 @@ def test_show_and_prune_draw_pictures(here, capsys):
     assert json.loads(capsys.readouterr().out)["band"] is None
 
 
+@pytest.mark.parametrize(
+    "options",
+    ["show RUN --out x.txt", "show RUN --neurons a", "prune RUN --by foo", "prune RUN --first foo",
+     "extract RUN --counts a", "audit RUN --out x.txt"],
+)  # fmt: skip
+def test_what_is_refused_trains_nothing(here, capsys, options):
+    run = without_weights(runs.train(Experiment(steps=2, modulus=7, width=8), progress=False))
+    path = str(Store("elsewhere").save(run).path)
+    assert call(*options.replace("RUN", path).split()) == 2
+    assert not (here / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_run_without_weights_is_trained_once(here, capsys):
+    run = without_weights(runs.train(Experiment(steps=2, modulus=7, width=8), progress=False))
+    path = Store("elsewhere").save(run).path
+    assert call("extract", str(path)) == 0
+    trained = here / "runs" / path.name
+    written = trained.stat().st_ino
+    assert call("extract", str(path)) == 0
+    assert trained.stat().st_ino == written
+
+
 def test_the_help_and_the_page_name_every_order_of_pruning(here, capsys):
+    assert get_args(By) == (*ORDERS,)
     assert call("prune", "--help") == 0
     helped = capsys.readouterr().out
     page = (Path(__file__).parents[2] / "docs/how-to/prune.md").read_text("utf-8")

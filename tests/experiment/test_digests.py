@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from grokscope.errors import ConfigError
@@ -20,7 +20,7 @@ AXES = {
     "learning_rate": [0.01, 0.1],
     "train_fraction": [0.1, 0.3, 0.35, 0.9],
     "corruption_fraction": [0, 0.3, 1],
-    "corruption": [None, "asymmetric", "second_rule"],
+    "corruption": ["asymmetric", None, "by_operand", "second_rule"],
     "exclude_true_label": [False, True],
     "second_rule": ["subtraction", "multiplication"],
     "batch_size": [None, 4, 16],
@@ -41,12 +41,16 @@ AXES = {
 """Axes, those among them whose settings say something of others."""
 
 
-def one_by_one(grid_values):
+BASES = [BASE, BASE.replace(exclude_true_label=True, corruption_fraction=0.3)]
+"""In the second a corruption of another kind resets a setting, which a third does not restore."""
+
+
+def one_by_one(grid_values, base=BASE):
     """What each cell is called, or that one is impossible."""
     names = [*grid_values]
     try:
         return tuple(
-            digest(BASE.replace(**dict(zip(names, values, strict=True))))
+            digest(base.replace(**dict(zip(names, values, strict=True))))
             for values in product(*grid_values.values())
         )
     except ConfigError:
@@ -54,12 +58,15 @@ def one_by_one(grid_values):
 
 
 @settings(max_examples=150)
-@given(st.lists(st.sampled_from([*AXES]), min_size=2, max_size=4, unique=True))
-def test_digests_of_a_product_are_those_of_its_cells(names):
+@given(
+    st.sampled_from(BASES), st.lists(st.sampled_from([*AXES]), min_size=2, max_size=4, unique=True)
+)
+@example(BASES[1], ["corruption", "weight_decay"])
+def test_digests_of_a_product_are_those_of_its_cells(base, names):
     axes = {name: AXES[name] or list(range(12)) for name in names} | {"init_seed": list(range(9))}
-    found = product_digests(BASE, [[{name: v} for v in values] for name, values in axes.items()])
+    found = product_digests(base, [[{name: v} for v in values] for name, values in axes.items()])
     if found is not None:
-        assert found == one_by_one(axes)
+        assert found == one_by_one(axes, base)
 
 
 def test_axes_of_different_fields_are_quick_and_those_of_one_field_together():

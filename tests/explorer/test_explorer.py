@@ -40,7 +40,8 @@ from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.summaries import IPR_BINS
-from grokscope.sweeps.diagram import as_dataset, boundaries, phase_diagram
+from grokscope.sweeps.boundary import boundaries
+from grokscope.sweeps.diagram import as_dataset, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
 AXES = {

@@ -8,9 +8,12 @@ import sys
 import numpy as np
 import pytest
 
-from grokscope import ConfigError, Experiment, Store, StoreError, train
+from grokscope import ConfigError, Experiment, Grid, Store, StoreError, train
+from grokscope.data.dataset import make_dataset
 from grokscope.models.network import named_arrays
+from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.record import kept_arrays
+from grokscope.sweeps.sweep import sweep
 
 SMALL = {"modulus": 11, "width": 16, "corruption_fraction": 0.3, "steps": 60}
 
@@ -129,7 +132,7 @@ def test_float16_halves_what_kept_weights_add(tmp_path):
 
 def test_what_is_asked_of_every_kept_step():
     run = trained(small(keep_weights=[0, 20], measure=range(0, 61, 20)))
-    found = run.over_steps(["restricted_test_loss"])
+    found = run.over_steps("restricted_test_loss")
     again = trained(small(measures=["restricted_test_loss"], measure=range(0, 61, 20)))
     expected = again.dataset.restricted_test_loss.sel(step=[0, 20, 60])
     np.testing.assert_allclose(found.restricted_test_loss, expected)
@@ -199,6 +202,33 @@ def test_longer_training_trains_what_is_missing(tmp_path, monkeypatch):
     assert same(trained(small(steps=100), store=tmp_path, checkpoint_every=1000), whole)
     trained(small(steps=110, measure_every=7), store=tmp_path, checkpoint_every=1000)
     assert steps == [60, 0]  # what other steps measure is not known
+
+
+def test_a_checkpoint_that_measured_more_serves_who_asks_for_less(tmp_path):
+    trained(small(measures="restricted_test_loss"), store=tmp_path, checkpoint_every=20)
+    longer, whole = (trained(small(steps=80), **where) for where in (
+        {"store": tmp_path, "checkpoint_every": 20}, {}))  # fmt: skip
+    assert same(longer, whole)
+    assert longer.dataset.restricted_test_loss.equals(whole.dataset.restricted_test_loss)
+
+
+def test_shorter_training_leaves_the_checkpoint_of_longer_training(tmp_path):
+    interrupted(small(measure_every=5), tmp_path, at=45, every=20)
+    shorter = Grid(small(measure_every=5), axes={"steps": [30]})
+    sweep(shorter, tmp_path, workers=1, progress=False,
+          checkpoint_every=10)  # fmt: skip
+    trained(small(measure_every=5, steps=20), store=tmp_path, checkpoint_every=10)
+    kept = Store(tmp_path).checkpoint(small(measure_every=5), make_dataset(small()))
+    assert kept.step == 40
+
+
+def test_a_checkpoint_of_another_version_is_told_and_not_used(tmp_path):
+    interrupted(small(measure_every=5), tmp_path, at=45, every=20)
+    (path,) = (tmp_path / ".checkpoints").iterdir()
+    write_dataset(path, read_dataset(path).drop_vars("uncorrupted_accuracy"))
+    with pytest.warns(UserWarning, match="must be of this version of grokscope"):
+        run = trained(small(measure_every=5), store=tmp_path, checkpoint_every=20)
+    assert same(run, trained(small(measure_every=5)))
 
 
 def test_a_damaged_checkpoint_is_told_and_not_used(tmp_path):

@@ -215,6 +215,12 @@ def test_labels_and_split_of_one_s_own(coexisting, as_table):
             found[name].values[rows] for found, rows in zip((one, other), by_row, strict=True)
         ]
         np.testing.assert_allclose(*values, atol=1e-5)
+    kept_out = {"batch_size": 841, "corruption": "by_instance", "label_scores": "none:there"}
+    again = gs.from_arrays(
+        weights, plain.replace(corruption_fraction=0.3, **kept_out), given_labels=given,
+        is_train=is_train,
+    )  # fmt: skip
+    assert again.final.identical(run.final)
     clean = gs.from_arrays(weights, plain, is_train=is_train)
     assert not clean.data.is_wrong.any()
     assert clean.data.n_train == data.n_train

@@ -12,6 +12,7 @@ from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.runs.compact import without_weights
 from grokscope.runs.files import write_sealed
+from grokscope.runs.record import KEPT
 from grokscope.runs.run import Run, open_run, write_run
 from grokscope.runs.train import train
 
@@ -46,6 +47,16 @@ def test_network_and_data_are_those_that_were_trained(run, path):
     assert right[: data.n_train].mean() == pytest.approx(run.final.train_accuracy.item())
     with pytest.raises(ConfigError, match="must have its weights"):
         _ = without_weights(run).network
+
+
+def test_a_run_without_weights_keeps_no_weights_over_time_and_no_inputs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savetxt("table.csv", np.add.outer(range(7), range(7)) % 7, fmt="%d", delimiter=",")
+    run = train(Experiment(task="table.csv", steps=4, width=8, keep_weights=2), progress=False)
+    assert {"inputs", "kept_U"} <= {*run.dataset.variables}
+    lean = without_weights(run)
+    assert not {"inputs", "kept_U"} & {*lean.dataset.variables}
+    assert not [name for name in lean.dataset.variables if str(name).startswith(KEPT)]
 
 
 def test_one_line_says_how_a_run_ended(run):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ import grokscope
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
+from grokscope.experiment.own_code import allow_code
 from grokscope.runs import store as store_module
 from grokscope.runs.files import require_file, write_atomically
 from grokscope.runs.run import open_run
@@ -371,6 +373,26 @@ def test_a_table_of_runs_has_what_they_differ_in(tmp_path):
     assert table.width[second.digest] == 9
     assert table.test_accuracy[first.digest] == pytest.approx(float(first.final.test_accuracy))
     assert table.created.is_monotonic_increasing
+
+
+def test_a_setting_has_its_path_where_its_name_means_something_else(tmp_path, monkeypatch):
+    (tmp_path / "named_own.py").write_text(
+        "import optax\n"
+        "def slow(learning_rate=0.01, created=1.0):\n"
+        "    return optax.sgd(learning_rate * created)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    allow_code(tmp_path)
+    store = Store("runs")
+    base = Experiment(steps=4, modulus=5, width=4)
+    slow = base.replace(optimizer="named_own:slow")
+    changed = {"start_step": 2, "before": {"weight_decay": 3}}
+    for experiment in (slow, slow.replace(created=2.0), base, base.replace(**changed)):
+        train(experiment, store, progress=False)
+    table = store.table()
+    assert set(table["optimizer.created"].dropna()) == {1.0, 2.0}
+    assert table["start.before.optimizer.weight_decay"].dropna().tolist() == [3.0]
+    assert 3.0 not in table.get("weight_decay", pd.Series(dtype=float)).to_numpy()
 
 
 def opened(monkeypatch):

@@ -15,12 +15,12 @@ from grokscope.plotting.panels import sweep_print
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.run import open_run
 from grokscope.sweeps.archive import archive, export, load_sweep, restore
+from grokscope.sweeps.boundary import boundaries
 from grokscope.sweeps.diagram import (
     FAILED,
     PHASES,
     as_dataset,
     as_table,
-    boundaries,
     collect,
     grid_of,
     most_frequent,
@@ -187,6 +187,13 @@ def test_only_cells_between_ascending_numbers_are_inferred_and_none_that_failed(
     few = np.full((2, 2, 1), M)
     few[0, 0] = UNKNOWN
     assert phase_diagram(made(few, words)).inferred.sum() == 0
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0])
+def test_a_confidence_lies_between_0_and_1(confidence):
+    for found in (boundaries, phase_diagram):
+        with pytest.raises(ConfigError, match="`confidence` must lie between 0 and 1"):
+            found(made(ROW[:, None]), confidence)
 
 
 def test_cells_of_uneven_values_are_drawn_of_one_size():

@@ -28,10 +28,10 @@ from grokscope.runs.store import SUMMARIES, Store
 from grokscope.runs.summaries import Cached
 from grokscope.runs.train import train
 from grokscope.sweeps import scheduler
-from grokscope.sweeps import sweep as sweeps
 from grokscope.sweeps import task as runner
 from grokscope.sweeps.archive import archive, export
 from grokscope.sweeps.diagram import DONE, FAILED, MISSING, phase_diagram
+from grokscope.sweeps.estimate import RUN_BYTES, estimate
 from grokscope.sweeps.executors import (
     LocalPool,
     Workers,
@@ -42,7 +42,7 @@ from grokscope.sweeps.executors import (
 )
 from grokscope.sweeps.refine import UNKNOWN
 from grokscope.sweeps.scheduler import Outcome, Scheduler
-from grokscope.sweeps.sweep import estimate, failed_cells, open_sweep, sweep, train_missing
+from grokscope.sweeps.sweep import failed_cells, open_sweep, sweep, train_missing
 from grokscope.training import ensemble as training
 
 BASE = Experiment(steps=60, measure_every=20, corruption_fraction=0.3).replace(modulus=11, width=16)
@@ -206,6 +206,16 @@ def test_refined_equals_whole_where_trained(tmp_path):
     assert np.array_equal(data.test_accuracy.values[trained], full.test_accuracy.values[trained])
 
 
+def test_values_that_are_always_trained_are_of_axes_even_of_those_that_advance_together(tmp_path):
+    axes = {"weight_decay": list(range(5)), "learning_rate": [0.01, 0.02, 0.03, 0.04, 0.05],
+            "corruption_fraction": np.linspace(0, 0.8, 5)}  # fmt: skip
+    grid = Grid(base=BASE, axes=axes, zipped=[["weight_decay", "learning_rate"]])
+    data = run(grid, tmp_path, refine=True, always={"learning_rate": 0.02})
+    assert (data.status.isel(weight_decay=1) == DONE).all()
+    with pytest.raises(ConfigError, match=r"`always` must name axes .* got 'learning_rat', .*Did"):
+        run(grid, tmp_path, refine=True, always={"learning_rat": 0.02})
+
+
 def test_refining_needs_axes_that_are_scales(tmp_path):
     axes = {"train_fraction": [0.4, 0.6], "optimizer": ["adamw", "adam"]}
     with pytest.raises(ConfigError, match="the last two, of ascending numbers"):
@@ -354,6 +364,9 @@ def test_weights_that_another_has_stored_meanwhile_stay(tmp_path, monkeypatch):
 def test_numbers_below_one_are_refused(tmp_path, wrong):
     with pytest.raises(ConfigError, match="must be a whole number from 1"):
         run(store=tmp_path, **wrong)
+    if "workers" in wrong:
+        with pytest.raises(ConfigError, match="`workers` must be a whole number from 1"):
+            train_missing([BASE], tmp_path, progress=False, **wrong)
 
 
 @pytest.mark.slow
@@ -480,6 +493,20 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
     assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
     assert shown
     assert all(0 <= part <= 1 for _, part in shown)
+
+
+def test_a_task_locks_no_more_cells_than_a_process_may_open_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(scheduler, "ensemble_size", lambda cell: 512)
+    cells, tasks = [BASE.replace(seed=seed) for seed in range(1200)], []
+
+    def counted(experiments, store, final_weights, report):
+        tasks.append(len(experiments))
+        return nothing(experiments, store, final_weights, report)
+
+    with open_workers(1, 1) as workers:
+        list(Scheduler(cells, Store(tmp_path), workers, train=counted).run())
+    assert sum(tasks) == 1200
+    assert max(tasks) < 1024
 
 
 def test_after_an_error_nothing_more_is_begun_elsewhere(tmp_path):
@@ -817,7 +844,7 @@ def test_an_estimate_counts_what_is_missing(whole, tmp_path):
     one, two = (estimate(GRID, tmp_path, nothing_there, workers) for workers in (1, 2))
     assert one.to_train == 12
     assert 0 < two.seconds < one.seconds
-    assert one.disk_bytes == 12 * sweeps.RUN_BYTES
+    assert one.disk_bytes == 12 * RUN_BYTES
     assert one.disk_free > 0
 
 

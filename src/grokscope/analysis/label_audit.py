@@ -85,7 +85,7 @@ def audit(
     Args:
         run_or_labels: a run; or the given labels of some examples, words or numbers.
         folds: how many networks are trained, each to judge one fold; 1 for the run's own network.
-            By default 5 for data of your own, and 1 for other tasks.
+            By default 5 for features of your own, and 1 for other tasks, tables included.
         progress: whether to show the progress of training.
         logits: of labels: an array [example, class] of a classifier's logits.
         probabilities: of labels, instead of logits: the same, at least 0, of sum 1 in each row.

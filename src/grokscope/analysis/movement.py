@@ -118,7 +118,14 @@ def flows(neurons: xr.Dataset, steps: tuple[int, int]) -> pd.DataFrame:
 
     Returns:
         Counts; a row for each group at the first step, a column for each at the second.
+
+    Raises:
+        ConfigError: if one of the steps was not kept.
     """
+    for step in steps:
+        if step not in neurons.step.values:
+            kept = ", ".join(map(str, neurons.step.values.tolist()))
+            raise ConfigError(f"`steps` must be two of the kept ones, {kept}, got {step!r}.")
     names = np.array(GROUPS)
     before, after = (pd.Categorical(names[neurons.group.sel(step=s)], GROUPS) for s in steps)
     return pd.crosstab(before, after, rownames=["before"], colnames=["after"], dropna=False)

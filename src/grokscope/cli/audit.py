@@ -112,8 +112,7 @@ def audit(
         found = label_audit.audit(given, folds, **predictions)
     else:
         _require_no_file(labels=labels, true=true, logits=logits, ignore=ignore)
-        opened = open_with_weights(run, store)
-        path = picture_path(opened.digest[:12], out, "-audit")
+        opened, path = open_with_weights(run, store, out, "-audit")
         found = _audit_run(opened, folds)
     style.save(plot_audit(opened, found), path)
     written = {"picture": str(path)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import typer
 
@@ -35,21 +35,44 @@ from grokscope.errors import ConfigError
 if TYPE_CHECKING:
     from grokscope.runs.run import Run
 
+By = Literal["ipr", "ipr_within_norm", "memorizing", "generalizing", "steadiness", "norm", "random"]
+"""The names of `measures.orders.ORDERS`, which takes long to import."""
 
-def open_with_weights(name: str, store: Path) -> Run:
-    """A run by its name; one that a sweep stored without weights is trained again.
 
-    Code of the user's own is run only from the folders of `--code`, not from the current one.
+def open_with_weights(
+    name: str, store: Path, out: Path | None, ending: str = ""
+) -> tuple[Run, Path]:
+    """A run by its name, and where its picture goes.
+
+    A run that was stored without weights is trained again, into the store, once nothing else can
+    be refused. Code of the user's own is run only from the folders of `--code`, not from the
+    current one.
+
+    Args:
+        name: of the run.
+        store: the folder of runs.
+        out: where the picture is to go, if that was said.
+        ending: what the picture's name has behind the run's, if not.
+
+    Raises:
+        ConfigError: if the picture or the store cannot be written.
+        StoreError: if there is no such run.
     """
     from grokscope.runs import store as stores
+    from grokscope.runs.files import require_writable
     from grokscope.runs.train import train_ensemble
 
     folder = stores.Store(store)
     run = folder.open_named(name)
+    path = picture_path(run.digest[:12], out, ending)
     if run.has_weights:
-        return run
+        return run, path
+    stored = folder.find(run.experiment)  # the named file may be of another store
+    if stored is not None and stored.has_weights:
+        return stored, path
+    require_writable(folder.path, "store")
     (trained,) = train_ensemble([run.experiment])
-    return folder.save(trained)
+    return folder.save(trained), path
 
 
 def picture_path(name: str, out: Path | None, ending: str = "") -> Path:
@@ -113,9 +136,8 @@ def show(
 
     allow_named(code)
     use_device(device)
-    opened = open_with_weights(run, store)
-    path = picture_path(opened.digest[:12], out)
     chosen = None if neurons is None else _numbers(neurons, "neurons")
+    opened, path = open_with_weights(run, store, out)
     style.save(plot_run(opened, chosen), path)
     written = {"picture": str(path)}
     if adds_to_logits(opened):
@@ -144,14 +166,11 @@ def prune(
     store: Store = RUNS,
     code: Code = None,
     first: Annotated[
-        str, typer.Option(help="Which to remove first: lowest, highest or random; or both.")
+        Literal["lowest", "highest", "random", "both"], typer.Option(help="Which to remove first.")
     ] = "both",
     by: Annotated[
-        str,
-        typer.Option(
-            help="What orders the neurons: ipr, ipr_within_norm, memorizing, generalizing, "
-            "steadiness, norm or random."
-        ),
+        By,
+        typer.Option(metavar="ORDER", help=f"What orders the neurons: {', '.join(get_args(By))}."),
     ] = "ipr",
     band: Annotated[
         int | None,
@@ -179,8 +198,7 @@ def prune(
     allow_named(code)
     use_device(device)
     require_band(band)
-    opened = open_with_weights(run, store)
-    path = picture_path(opened.digest[:12], out, "-pruned")
+    opened, path = open_with_weights(run, store, out, "-pruned")
     if "random" in (first, by):
         curves = {"random": pruned(opened, "random", seed=seed, layer=layer)}
     else:
@@ -227,9 +245,9 @@ def extract(
 
     allow_named(code)
     use_device(device)
-    opened = open_with_weights(run, store)
-    path = picture_path(opened.digest[:12], out, "-extracted")
-    curve = extraction_curve(opened, None if counts is None else _numbers(counts, "counts"), seed)
+    some = None if counts is None else _numbers(counts, "counts")
+    opened, path = open_with_weights(run, store, out, "-extracted")
+    curve = extraction_curve(opened, some, seed)
     style.save(plot_extraction(opened, curve), path)
     if as_json:
         print(json.dumps(extraction_document(curve) | {"picture": str(path)}))

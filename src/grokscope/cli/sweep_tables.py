@@ -13,16 +13,17 @@ if TYPE_CHECKING:
     import xarray as xr
     from rich.text import Text
 
-    from grokscope.sweeps.diagram import Boundary
+    from grokscope.sweeps.boundary import Boundary
 
 
 def status_of(data: xr.Dataset) -> dict[str, object]:
     """How many cells are done, failed and missing: in all, and for each value of each axis."""
+    from grokscope.plotting.wording import format_setting
     from grokscope.sweeps.provenance import outcomes
 
     axes = {
         str(dim): {
-            f"{value}": _counts(data.status.isel({dim: place}))
+            format_setting(value, digits=12): _counts(data.status.isel({dim: place}))
             for place, value in enumerate(data[dim].values.tolist())
         }
         for dim in data.status.dims
@@ -42,6 +43,7 @@ def _counts(status: xr.DataArray) -> dict[str, int]:
 
 def print_status(data: xr.Dataset) -> None:
     """Print the status of a sweep: totals, then a table for every axis."""
+    from grokscope.plotting.wording import format_setting
     from grokscope.sweeps.diagram import STATUS
 
     whole = status_of(data)
@@ -61,13 +63,16 @@ def print_status(data: xr.Dataset) -> None:
             table.add_column(title, justify="right", no_wrap=True)
         for place, value in enumerate(data[dim].values.tolist()):
             counts = _counts(data.status.isel({dim: place}))
-            table.add_row(f"{value}", *(f"{counts[word]:,}" for word in words))
+            table.add_row(
+                format_setting(value, digits=12), *(f"{counts[word]:,}" for word in words)
+            )
         console().print(table)
 
 
 def print_phases(data: xr.Dataset, as_json: bool, written: Mapping[str, str]) -> None:
     """Print a phase diagram as letters, its boundaries if there are seeds, and written files."""
-    from grokscope.sweeps.diagram import boundaries, phase_diagram
+    from grokscope.sweeps.boundary import boundaries
+    from grokscope.sweeps.diagram import phase_diagram
 
     diagram, found = phase_diagram(data), boundaries(data)
     if as_json:
@@ -130,7 +135,8 @@ def _print_panels(diagram: xr.Dataset, found: Sequence[Boundary]) -> None:
     margin = max([8, *map(len, labels)])
     for place in np.ndindex(*(codes.sizes[name] for name in outer)):
         where = dict(zip(outer, place, strict=True))
-        title = ", ".join(f"{name} = {codes[name].values[i]}" for name, i in where.items())
+        values = {name: format_setting(codes[name].values[i].item()) for name, i in where.items()}
+        title = ", ".join(f"{name} = {value}" for name, value in values.items())
         screen.print(Text(title or "phases", style="bold"))
         for row in reversed(range(len(labels))):
             at = where | ({rows: row} if rows else {})

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from grokscope.experiment.grid import Grid
-    from grokscope.sweeps.sweep import Estimate
+    from grokscope.sweeps.estimate import Estimate
 
 
 def duration(text: str) -> float:
@@ -132,8 +132,9 @@ def requested_grid(
     if name:
         return named_grid(name, seeds, settle, every)
     if settle or seeds or every:
+        remedy = "Leave them out, for a file holds its own." if source.is_file() else "Give --grid."
         raise ConfigError(
-            "`settle`, `seeds` and `every` must go with a grid that they change. Give --grid."
+            f"`settle`, `seeds` and `every` must go with a grid that they change. {remedy}"
         )
     return None
 
@@ -175,13 +176,14 @@ def sweep(
     from grokscope.experiment.own_code import allow_code
     from grokscope.runs import store as stores
     from grokscope.sweeps import sweep as sweeps
+    from grokscope.sweeps.estimate import estimate
 
     allow_code(Path.cwd())
     use_device(device)
     chosen = complete_grid(chosen)
     if dry_run:
         data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
-        cost = sweeps.estimate(chosen, store, data, workers, final_weights, retry_failed, limit)
+        cost = estimate(chosen, store, data, workers, final_weights, retry_failed, limit)
         _print_estimate(data, cost, as_json)
         return
     if start_from is not None:

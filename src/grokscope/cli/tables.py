@@ -163,6 +163,7 @@ def print_runs(runs: pd.DataFrame, as_json: bool) -> None:
     if as_json:
         print(json.dumps(jsonable(runs.reset_index().to_dict("records"))))
         return
+    from grokscope.experiment.part import ABSENT
     from grokscope.plotting.wording import format_setting
 
     shown = [n for n, row in MEASURES.items() if row.has_column and row.kind == "accuracy"]
@@ -177,7 +178,7 @@ def print_runs(runs: pd.DataFrame, as_json: bool) -> None:
         accuracies = (record[name] for name in shown)
         table.add_row(
             record["run"][:12],
-            *("-" if value == "nan" else value for value in values),
+            *("-" if value == ABSENT else value for value in values),
             record["phase"].replace("_", " "),
             *("-" if value != value else f"{value:.3f}" for value in accuracies),
         )

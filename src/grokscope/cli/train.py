@@ -114,7 +114,7 @@ def _print_estimate(experiment: Experiment, as_json: bool) -> None:
     from grokscope.data.dataset import complete
     from grokscope.experiment.own_code import allow_code
     from grokscope.plotting.wording import format_time
-    from grokscope.sweeps.sweep import run_bytes, seconds_to_train
+    from grokscope.sweeps.estimate import run_bytes, seconds_to_train
 
     allow_code(Path.cwd())
     experiment = complete(experiment)

@@ -64,7 +64,7 @@ def product_digests(base: Experiment, dimensions: Dimensions) -> tuple[str, ...]
         counts = [prod(len(dimensions[axis]) for axis in group.axes) for group in groups]
         if 4 * sum(counts) > prod(map(len, dimensions)):
             return None
-        pieces = [_pieces(first, group, dimensions) for group in groups]
+        pieces = [_pieces(base, first, group, dimensions) for group in groups]
         found = tuple(_digests(first, groups, pieces, dimensions))
     except (ConfigError, _EntangledError):
         return None
@@ -92,7 +92,9 @@ def _groups(first: Experiment, dimensions: Dimensions) -> list[_Group]:
     return groups
 
 
-def _pieces(first: Experiment, group: _Group, dimensions: Dimensions) -> dict[tuple, _Piece]:
+def _pieces(
+    base: Experiment, first: Experiment, group: _Group, dimensions: Dimensions
+) -> dict[tuple, _Piece]:
     """What a group makes of its fields, by the places along its dimensions.
 
     Raises:
@@ -101,7 +103,10 @@ def _pieces(first: Experiment, group: _Group, dimensions: Dimensions) -> dict[tu
     texts, others = _texts(first), Experiment.model_fields.keys() - group.fields
     pieces = {}
     for places in product(*(range(len(dimensions[axis])) for axis in group.axes)):
-        cell = _cell(first, [dimensions[axis] for axis in group.axes], places)
+        at = [0] * len(dimensions)  # a cell of the grid, made of the base as every cell is
+        for axis, place in zip(group.axes, places, strict=True):
+            at[axis] = place
+        cell = _cell(base, dimensions, at)
         written = _texts(cell)
         changed = {name for name in texts | written if texts.get(name) != written.get(name)}
         same = all(getattr(cell, name) == getattr(first, name) for name in others)

@@ -306,10 +306,15 @@ strictly between 0 and 1, got 1.5. Use 0.5 to train on half of the examples.
 
         A first look at a diagram, whose runs the whole one takes over.
 
+        Raises:
+            ConfigError: if the step is less than 1.
+
         >>> grid = Grid(axes={"width": [8, 16], "train_fraction": [0.2, 0.4, 0.6, 0.8]})
         >>> grid.every(2).axes
         {'width': (8, 16), 'train_fraction': (0.2, 0.6, 0.8)}
         """
+        if step < 1:
+            raise ConfigError(f"`step` must be a whole number from 1, got {step}. Use 2.")
         axes = dict(self.axes)
         for names in list(self.dimensions.values())[:-1][-2:]:
             for name in names:

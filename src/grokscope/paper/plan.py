@@ -11,7 +11,7 @@ from grokscope.paper.figures import RunFigure, Scale, figure_of, figures
 from grokscope.paper.shipped import is_shipped
 from grokscope.paper.statements import claims, experiments_of
 from grokscope.runs.store import Store
-from grokscope.sweeps.sweep import seconds_to_train
+from grokscope.sweeps.estimate import seconds_to_train
 
 
 class Plan(NamedTuple):

@@ -20,7 +20,8 @@ from grokscope.plotting import style
 from grokscope.plotting.palette import BLUE, PALE, PHASE_COLORS
 from grokscope.plotting.panels import sweep_print
 from grokscope.plotting.wording import axis_label, format_setting
-from grokscope.sweeps.diagram import PHASES, Boundary, ascends, boundaries, phase_diagram
+from grokscope.sweeps.boundary import Boundary, boundaries
+from grokscope.sweeps.diagram import PHASES, ascends, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
 
 ACCURACIES = {"train_accuracy": "train accuracy", "test_accuracy": "test accuracy"}

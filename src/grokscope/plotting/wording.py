@@ -15,7 +15,7 @@ from grokscope.experiment.models import (
 )
 from grokscope.experiment.optimizers import Adam, AdamW, Grokfast, Lion
 from grokscope.experiment.own_code import label
-from grokscope.experiment.part import Part
+from grokscope.experiment.part import ABSENT, Part
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -170,9 +170,13 @@ def _camel(name: str) -> str:
 def format_setting(value: object, digits: int = 4) -> str:
     """Write a setting: a fraction with at most `digits` digits, anything else as it is.
 
-    >>> format_setting(0.0017677669), format_setting(10_000), format_setting("batch_norm")
-    ('0.001768', '10000', 'batch_norm')
+    An absent one, which among numbers is NaN, is "none".
+
+    >>> format_setting(0.0017677669), format_setting(10_000), format_setting(float("nan"))
+    ('0.001768', '10000', 'none')
     """
+    if value is None or value != value:
+        return ABSENT
     return f"{value:.{digits}g}" if isinstance(value, float) else str(value)
 
 

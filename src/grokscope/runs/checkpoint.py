@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from jaxtyping import PyTree
 from grokscope.data.dataset import Dataset
 from grokscope.errors import StoreError
 from grokscope.experiment.experiment import SCHEMA, Experiment
+from grokscope.measures.table import scores
 from grokscope.measures.together import Measurement
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.files import read_dataset, write_dataset
@@ -57,7 +59,7 @@ class Checkpoint(NamedTuple):
         """Whether an experiment can go on from here: all that it looks at before was looked at."""
         schedule = {step for step in experiment.schedule if step <= self.step}
         wanted = {step for step in experiment.kept_steps if step <= self.step}
-        names = {str(getattr(m, "function", m)) for m in experiment.measures or ()}
+        names = _asked_of(experiment)
         asked = set().union(*(m.asked for m in self.measured.values()))
         dtype = np.dtype(experiment.kept_dtype or experiment.precision)
         alike = all(a.dtype == dtype for arrays in self.kept.values() for a in arrays.values())
@@ -68,6 +70,20 @@ class Checkpoint(NamedTuple):
             and (alike or not wanted)
             and names <= asked
         )
+
+    def measured_for(self, experiment: Experiment) -> dict[int, Measurement]:
+        """What an experiment measures too of what was measured, by step."""
+        steps, names = {*experiment.schedule}, _asked_of(experiment)
+        return {
+            step: replace(m, asked={name: n for name, n in m.asked.items() if name in names})
+            for step, m in self.measured.items()
+            if step in steps
+        }
+
+
+def _asked_of(experiment: Experiment) -> set[str]:
+    """The names of an experiment's own `measures`."""
+    return {str(getattr(m, "function", m)) for m in experiment.measures or ()}
 
 
 def write_checkpoint(checkpoint: Checkpoint, experiment: Experiment, path: Path) -> None:
@@ -113,12 +129,15 @@ def read_checkpoint(path: Path, experiment: Experiment, data: Dataset) -> Checkp
         data: its data.
 
     Raises:
-        StoreError: if the file is damaged, or of another training.
+        StoreError: if the file is damaged, of another training, or of another version, which
+            measured something else.
         OSError: if the file cannot be read.
     """
     dataset = with_floats(read_dataset(path))
     if dataset.attrs.get("trajectory") != experiment.trajectory:
         raise StoreError(f"`{path}` must be a checkpoint of this training, got another file.")
+    if dataset.attrs.get("schema_version") != SCHEMA or not scores().keys() <= dataset.keys():
+        raise StoreError(f"`{path}` must be of this version of grokscope, got one of another.")
     shapes: PyTree = eqx.filter_eval_shape(lambda: prepare(experiment, data)[0])
     leaves = [dataset.get(f"{LEAF}{place}") for place in range(len(jax.tree.leaves(shapes)))]
     expected = [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(shapes)]

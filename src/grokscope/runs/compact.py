@@ -14,7 +14,7 @@ from grokscope.data.dataset import Dataset
 from grokscope.measures.orders import ENDS, pruning_order
 from grokscope.measures.pruning import curves_of, fewest_of, layer_named, require_prunable
 from grokscope.models.network import Network, named_arrays
-from grokscope.runs.record import COMPACT, LABELS, WHOLE, described
+from grokscope.runs.record import COMPACT, KEPT, LABELS, WHOLE, described
 from grokscope.runs.run import Run
 from grokscope.training.members import How
 
@@ -100,8 +100,10 @@ def _without_weights(
 ) -> Run:
     """A run with its pruning curves in place of its weights."""
     exists = np.float32(1 if run.failed_at is None else np.nan)
-    left_out = {*named_arrays(network), *LABELS, "residue", "ipr", "vectors", "layer"}
-    dataset = run.dataset.drop_vars(left_out & set(run.dataset.variables))
+    variables = {*map(str, run.dataset.variables)}
+    left_out = {*named_arrays(network), *LABELS, "inputs", "residue", "ipr", "vectors", "layer"}
+    left_out |= {name for name in variables if name.startswith(KEPT)}
+    dataset = run.dataset.drop_vars(left_out & variables)
     _add_layers(dataset, run, network)
     for name, curve in curves.items():
         dataset[name] = (curve.astype(np.float32) * exists).assign_attrs(curve.attrs)

@@ -176,8 +176,11 @@ def _with_data(
     arrays |= {"inputs": data.inputs, "rows": data.rows}
     data = replace(data, n_train=n_train, **{name: one[order] for name, one in arrays.items()})
     share = n_train / len(true)
-    experiment = experiment.replace(train_fraction=share, corruption_fraction=wrong.sum() / n_train)
-    return experiment.replace(corruption=None), data
+    experiment = experiment.replace(
+        train_fraction=share, corruption_fraction=wrong.sum() / n_train, corruption=None,
+        label_scores=None, batch_size=None,
+    )  # fmt: skip
+    return experiment, data
 
 
 def _of_rows(name: str, values: object, shape: tuple[int, ...], kinds: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -41,7 +42,7 @@ class Member:
     experiment: Experiment
     place: int = 0
     step: int = 0
-    stops: list[int] = field(default_factory=list)
+    stops: deque[int] = field(default_factory=deque)
     measured: dict[int, Measurement] = field(default_factory=dict)
     kept: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
     failed_at: int | None = None
@@ -96,15 +97,14 @@ class Member:
         every = checkpoint_every or experiment.steps + 1
         checkpoints = range(-(-self.step // every) * every, experiment.steps, every)
         looked_at = {self.step, *experiment.schedule, *experiment.kept_steps, *checkpoints}
-        self.stops = sorted(step for step in looked_at if step >= self.step)
+        self.stops = deque(sorted(step for step in looked_at if step >= self.step))
         return starting_state(experiment, self.dataset, store) if state is None else state
 
     def _go_on_from(self, checkpoint: Checkpoint | None) -> State | None:
         """Take over what a checkpoint has, if it serves."""
         if checkpoint is None or not checkpoint.serves(self.experiment):
             return None
-        known = {s: m for s, m in checkpoint.measured.items() if s in self._scheduled}
-        for step, measurement in known.items():
+        for step, measurement in checkpoint.measured_for(self.experiment).items():
             self.measured[step] = measurement
             if step < self.experiment.steps and self._has_settled():
                 self.measured = {}
@@ -124,7 +124,8 @@ class Member:
             measurement: if it was measured.
             state: gives its state.
         """
-        self.stops = [step for step in self.stops if step > self.step]
+        while self.stops and self.stops[0] <= self.step:
+            self.stops.popleft()
         if measurement is not None:
             self.measured[self.step] = measurement
             if self.step < self.experiment.steps and self._has_settled():

@@ -64,13 +64,13 @@ def at(run: Run, step: int) -> Run:
     return with_network(run, network, f"its weights of step {step}", int(step))
 
 
-def over_steps(run: Run, of: Sequence[str] | Callable[[Run], Answer]) -> xr.Dataset:
+def over_steps(run: Run, of: str | Sequence[str] | Callable[[Run], Answer]) -> xr.Dataset:
     """What is asked of the network at every kept step, as one dataset over `step`.
 
     Args:
         run: with weights kept over time.
-        of: names of scores and measures as a run's dataset has them, or a function of the run at
-            a step that returns a dataset, a table, numbers by name or one number.
+        of: one name or several of scores and measures as a run's dataset has them, or a function of
+            the run at a step that returns a dataset, a table, numbers by name or one number.
 
     Raises:
         ConfigError: if the run has not kept its weights over time, or a measure is unknown.
@@ -84,7 +84,8 @@ def over_steps(run: Run, of: Sequence[str] | Callable[[Run], Answer]) -> xr.Data
     if callable(of):
         found = [_as_dataset(of(at(run, step))) for step in steps]
     else:
-        found = [xr.Dataset(values) for values in _measured(run, of)]
+        names = [of] if isinstance(of, str) else of
+        found = [xr.Dataset(values) for values in _measured(run, names)]
     axis = xr.Variable("step", steps, run.dataset.step.attrs)
     return xr.concat(found, dim=axis, combine_attrs="drop_conflicts")
 

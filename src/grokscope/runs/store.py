@@ -17,7 +17,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError, StoreError
+from grokscope.errors import ConfigError, StoreError, require_kind
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.tasks import Counted
@@ -59,6 +59,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path, mend: bool = True) -> None:
+        require_kind("store", path, (str, Path), 'Use "runs".')
         self.path = Path(path)
         self.mend = mend
         self._cache = Cache(self.path / SUMMARIES)
@@ -77,6 +78,10 @@ class Store:
         """Where the run of an experiment, or of its digest, is or will be."""
         name = experiment if isinstance(experiment, str) else digest(experiment)
         return self.path / f"{name}.nc"
+
+    def __contains__(self, experiment: Experiment) -> bool:
+        """Whether there is a file for the run of an experiment, whole or not."""
+        return self.path_of(experiment).exists()
 
     def find(self, experiment: Experiment | str) -> Run | None:
         """The run of an experiment or of its digest; None if it is missing or its file damaged.
@@ -186,16 +191,19 @@ class Store:
     def checkpoint(self, experiment: Experiment, data: Dataset) -> Checkpoint | None:
         """How far training on an experiment's trajectory has come; None if nothing is kept of it.
 
-        A damaged file causes a warning, and is overwritten by the next.
+        Experiments of other lengths may have checkpoints on it too: it is the last that is not
+        beyond this experiment's end. A damaged file causes a warning.
         """
-        path = self._checkpoint_path(experiment)
-        try:
-            return read_checkpoint(path, experiment, data)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (StoreError, PermissionError) as error:
-            warnings.warn(str(error), stacklevel=2)
-            return None
+        found = []
+        for path in (self.path / CHECKPOINTS).glob(f"{experiment.trajectory}-*.nc"):
+            try:
+                found.append(read_checkpoint(path, experiment, data))
+            except FileNotFoundError:  # its training has ended meanwhile
+                continue
+            except (StoreError, PermissionError) as error:
+                warnings.warn(str(error), stacklevel=2)
+        within = [one for one in found if one.step <= experiment.steps]
+        return max(within, key=lambda one: one.step, default=None)
 
     def save_checkpoint(self, experiment: Experiment, checkpoint: Checkpoint) -> None:
         """Keep how far an experiment's training has come, in place of what was kept before.
@@ -210,7 +218,7 @@ class Store:
         self._checkpoint_path(experiment).unlink(missing_ok=True)
 
     def _checkpoint_path(self, experiment: Experiment) -> Path:
-        return self.path / CHECKPOINTS / f"{experiment.trajectory}.nc"
+        return self.path / CHECKPOINTS / f"{experiment.trajectory}-{experiment.steps}.nc"
 
     # Cells of sweeps
 

@@ -83,13 +83,17 @@ def as_table(summaries: Mapping[str, Summary]) -> pd.DataFrame:
 
     Returns:
         Over the index `run`, a digest: `phase`; the settings in which runs differ, each by its
-        leaf, or by its path if two have that leaf; all `MEASURES`; `created`.
+        leaf, or by its path if that may mean something else: if two have that leaf, another
+        column is called so, or it held before the run's `start_step` alone; all `MEASURES`;
+        `created`.
     """
     settings = varied_settings(summaries)
-    leaves = [str(path).rpartition(".")[2] for path in settings.columns]
+    paths = [*map(str, settings.columns)]
+    leaves = [path.rpartition(".")[2] for path in paths]
+    taken = {leaf for leaf in leaves if leaves.count(leaf) > 1} | {*MEASURES, "phase", "created"}
     settings.columns = [
-        path if leaves.count(leaf) > 1 else leaf
-        for path, leaf in zip(settings.columns, leaves, strict=True)
+        path if leaf in taken or path.startswith("start.before.") else leaf
+        for path, leaf in zip(paths, leaves, strict=True)
     ]
     measured = pd.DataFrame.from_dict(
         {name: {"phase": phase_of(summary), **summary} for name, summary in summaries.items()},

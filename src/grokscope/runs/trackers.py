@@ -229,7 +229,9 @@ TRACKERS = {
 
 
 def checked_target(log: str) -> str:
-    """A target that can be written, with its folder made and absolute: it goes to other processes.
+    """A target that can be written, with its folder absolute: it goes to other processes.
+
+    The folder is not made: `tracking` does that.
 
     Raises:
         ConfigError: if the text is no KIND:DIR, the tracker is not installed, or the folder cannot

@@ -96,12 +96,12 @@ class Run(runs.Run):
         """
         return drawable(snapshot.at(self, step))
 
-    def over_steps(self, of: Sequence[str] | Callable[[Run], snapshot.Answer]) -> xr.Dataset:
+    def over_steps(self, of: str | Sequence[str] | Callable[[Run], snapshot.Answer]) -> xr.Dataset:
         """What is asked of the network at every kept step, as one dataset over `step`.
 
         Args:
-            of: names of scores and measures as `run.dataset` has them, or a function of the run at
-                a step that returns a dataset, a table, numbers by name or one number.
+            of: one name or several of scores and measures as `run.dataset` has them, or a function
+                of the run at a step that returns a dataset, a table, numbers by name or one number.
 
         Raises:
             ConfigError: if the run has not kept its weights over time, or a measure is unknown.
@@ -153,8 +153,8 @@ class Run(runs.Run):
 
         Args:
             folds: how many networks are trained, each to judge the examples that it was not given;
-                1 for this run's network, on its training examples. By default 5 for data of your
-                own, and 1 for other tasks.
+                1 for this run's network, on its training examples. By default 5 for features of
+                your own, and 1 for other tasks.
             progress: whether to show the progress of training.
 
         Raises:

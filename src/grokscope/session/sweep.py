@@ -18,6 +18,7 @@ from grokscope.runs.store import Store
 from grokscope.session.html import as_html
 from grokscope.sweeps import archive, diagram
 from grokscope.sweeps import sweep as sweeps
+from grokscope.sweeps.boundary import Boundary, boundaries
 
 if TYPE_CHECKING:
     from grokscope.plotting.style import Picture
@@ -51,9 +52,9 @@ class Sweep:
         """Each cell's most frequent phase over its seeds; see `sweeps.diagram.phase_diagram`."""
         return diagram.phase_diagram(self.dataset, confidence, **thresholds)
 
-    def boundaries(self, confidence: float = 0.95, **thresholds: float) -> list[diagram.Boundary]:
-        """Where phases meet, row by row; see `sweeps.diagram.boundaries`."""
-        return diagram.boundaries(self.dataset, confidence, **thresholds)
+    def boundaries(self, confidence: float = 0.95, **thresholds: float) -> list[Boundary]:
+        """Where phases meet, row by row; see `sweeps.boundary.boundaries`."""
+        return boundaries(self.dataset, confidence, **thresholds)
 
     def table(self, **thresholds: float) -> pd.DataFrame:
         """A row for each cell and seed."""
@@ -121,7 +122,7 @@ class Sweep:
         return f"<Sweep {axes}: {counts}>"
 
     def _repr_html_(self) -> str:
-        has_plane = len(self.grid.axes) > 1 and bool((self.dataset.status == diagram.DONE).any())
+        has_plane = len(self.grid.sizes) > 2 and bool((self.dataset.status == diagram.DONE).any())
         return as_html(self, self.plot() if has_plane else None)
 
 

@@ -191,7 +191,7 @@ def restore(data: xr.Dataset, store: str | Path | Store) -> int:
     store.record_grid(grid)
     restored = 0
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
-        if not store.path_of(grid.cell(index)).exists():
+        if grid.cell(index) not in store:
             store.save(archived_run(data, grid, index))
             restored += 1
     return restored

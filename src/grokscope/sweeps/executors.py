@@ -107,7 +107,6 @@ class Workers:
         executor: what tasks are submitted to.
         n_tasks: how many tasks it is given at a time.
         task_seconds: what a task should last at least.
-        runs_here: whether `submit` runs the task in this process before it returns.
         is_local: whether tasks share this machine, and a lost process takes the others with it.
         new_report: makes the report of a task; it is given what to call at each report, which
             only an executor that runs here can.
@@ -118,7 +117,6 @@ class Workers:
     executor: Executor
     n_tasks: int
     task_seconds: float
-    runs_here: bool = False
     is_local: bool = False
     new_report: Callable[[Callable[[float], None]], Report] = lambda watch: Report()
     replace_lost: Callable[[], None] | None = None
@@ -173,7 +171,7 @@ def open_workers(
             yield workers
     else:
         with InThisProcess() as here:
-            yield Workers(here, 1, LOCAL_TASK_SECONDS, True, True, Report)
+            yield Workers(here, 1, LOCAL_TASK_SECONDS, is_local=True, new_report=Report)
 
 
 @contextmanager

@@ -24,6 +24,10 @@ POLL_SECONDS = 0.5
 ENSEMBLES_A_TASK = 4
 """How many times the networks that train together a task has: as some end, others follow."""
 
+MOST_IN_A_TASK = 512
+"""Cells of a task at most: each is locked, with an open file, until the task ends, and many systems
+let a process open 1024."""
+
 CACHE_SECONDS = 60.0
 """How often the summaries of what has ended are cached, for those who look at a running sweep."""
 
@@ -201,7 +205,7 @@ class Scheduler:
         if not self._workers.is_local:  # elsewhere the device may be another
             return False
         size = ensemble_size(cell)
-        is_full = size == 1 or len(cells) >= ENSEMBLES_A_TASK * size
+        is_full = size == 1 or len(cells) >= min(ENSEMBLES_A_TASK * size, MOST_IN_A_TASK)
         return not is_full and ensemble_key(cell) == ensemble_key(cells[0])
 
     def _ended(self, future: Future[tuple[list[Outcome], float]]) -> Iterator[Outcome]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,37 +16,32 @@ import numpy as np
 import xarray as xr
 
 from grokscope.data.dataset import complete, complete_grid
-from grokscope.errors import ConfigError, WorkerError, require_kind
+from grokscope.errors import ConfigError, WorkerError, meant, require_kind
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import allow_code
 from grokscope.measures.checks import require_measurable
 from grokscope.progress import progress_bar, work_bar
-from grokscope.runs.disk import nearest_existing
 from grokscope.runs.files import require_writable
 from grokscope.runs.run import Run, open_run
 from grokscope.runs.store import Store
 from grokscope.runs.trackers import checked_target
 from grokscope.sweeps.diagram import (
     FAILED,
-    MISSING,
     collect,
     grid_of,
     has_plane,
     phase_codes,
     require_free_axes,
 )
-from grokscope.sweeps.executors import Workers, default_processes, open_workers
+from grokscope.sweeps.estimate import untrained
+from grokscope.sweeps.executors import Workers, open_workers
 from grokscope.sweeps.refine import UNKNOWN, follow_boundaries
 from grokscope.sweeps.scheduler import Scheduler, Show, train_all
 from grokscope.sweeps.task import Train, train_cells
 from grokscope.training.compile import require_environment
-from grokscope.training.cost import CELL_SECONDS, kept_bytes, work
-from grokscope.training.ensemble import seconds_per_work
-from grokscope.training.networks import model_shapes, n_weights
-
-RUN_BYTES = 60_000
-"""Size of a run file without weights, at the paper's settings (measured: 40 to 70 kB)."""
+from grokscope.training.cost import work
+from grokscope.training.networks import model_shapes
 
 
 def train_missing(
@@ -65,10 +59,11 @@ def train_missing(
         progress: whether to show progress.
 
     Raises:
-        ConfigError: if the store cannot be written.
+        ConfigError: if the store cannot be written, or there are less than one workers.
         WorkerError: if one of them could not be trained; the others are in the store.
     """
     require_kind("experiments", experiments, Sequence, "Use a list of them.")
+    _require_counts({"workers": workers})
     allow_code(Path.cwd())
     store, experiments = Store.of(store), list(map(complete, experiments))
     runs = {experiment: store.find(experiment) for experiment in dict.fromkeys(experiments)}
@@ -141,10 +136,10 @@ def sweep(
     >>> data.train_accuracy.dims, int((data.status == 1).sum())
     (('weight_decay', 'seed'), 2)
     """
-    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     grid, store, train = _read(grid), Store.of(store), _training(log, checkpoint_every)
     counts = {"limit": limit, "workers": workers, "checkpoint_every": checkpoint_every}
-    _require_possible(grid, store, refine, counts, time_limit)
+    _require_possible(grid, store, refine, always or {}, counts, time_limit)
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     store.record_grid(grid)
     data = open_sweep(grid, store, progress)
     wanted = _Wanted(refine, always or {}, final_weights, limit, retry_failed, deadline, train)
@@ -191,7 +186,7 @@ class _Wanted(NamedTuple):
 
     def of(self, data: xr.Dataset) -> np.ndarray:
         """Which runs of a sweep to train, were every cell of interest."""
-        return _untrained(data, self.final_weights, self.retry_failed)
+        return untrained(data, self.final_weights, self.retry_failed)
 
     def known_phases(self, data: xr.Dataset) -> np.ndarray:
         """Codes, [seed and panel, row, column], of cells whose seeds all need no more training."""
@@ -228,7 +223,8 @@ def _train_rounds(
     for number, chosen in enumerate(wanted.rounds(grid, codes), start=1):
         missing = wanted.of(data)
         missing &= chosen[..., None]  # every seed of a cell
-        cells = [grid.cell(tuple(index)) for index in np.argwhere(missing)[:n_more].tolist()]
+        places = np.argwhere(missing)[:n_more]
+        cells = [grid.cell(tuple(index)) for index in places.tolist()]
         if not cells:
             continue
         for experiment in cells:
@@ -242,7 +238,10 @@ def _train_rounds(
         data = collect(grid, store)
         codes[:] = wanted.known_phases(data)
         work_before += math.fsum(map(work, cells))
-        n_more, n_left = n_more - len(cells), scheduler.n_left
+        n_more -= len(cells)
+        if scheduler.n_left:  # of a task that was given up some cells may have ended
+            still_missing = untrained(data, wanted.final_weights, retry_failed=False)
+            n_left = int(still_missing[tuple(places.T)].sum())
         if not n_more or n_left:
             break
     return data, n_left
@@ -252,6 +251,7 @@ def _require_possible(
     grid: Grid,
     store: Store,
     refine: bool,
+    always: Mapping[str, Value],
     counts: Mapping[str, int | None],
     time_limit: int | float | None,
 ) -> None:
@@ -259,14 +259,18 @@ def _require_possible(
 
     Raises:
         ConfigError: if a count is less than 1, the time limit is not positive, there are no axes
-            to refine along, or the network cannot be measured.
+            to refine along, `always` names none, or the network cannot be measured.
     """
-    for name, number in counts.items():
-        if number is not None and number < 1:
-            raise ConfigError(f"`{name}` must be a whole number from 1, got {number}. Use 1.")
-    if time_limit is not None and not time_limit > 0:
+    _require_counts(counts)
+    is_time = isinstance(time_limit, int | float | None)
+    if not is_time or (time_limit is not None and not time_limit > 0):
         raise ConfigError(
-            f"`time_limit` must be a positive number of seconds, got {time_limit}. Use 3600."
+            f"`time_limit` must be a positive number of seconds, got {time_limit!r}. Use 3600."
+        )
+    if unknown := [name for name in always if name not in grid.axes]:
+        raise ConfigError(
+            f"`always` must name axes of the grid, got {unknown[0]!r}, without which every cell "
+            f"would be trained. {meant(unknown[0], grid.axes)}"
         )
     if refine and not has_plane([grid.values[name] for name in list(grid.sizes)[:-1]]):
         raise ConfigError(
@@ -280,11 +284,17 @@ def _require_possible(
     require_writable(store.path, "store")
 
 
+def _require_counts(counts: Mapping[str, int | None]) -> None:
+    for name, number in counts.items():
+        if number is not None and (not isinstance(number, int | np.integer) or number < 1):
+            raise ConfigError(f"`{name}` must be a whole number from 1, got {number!r}. Use 1.")
+
+
 def _cells_at(grid: Grid, always: Mapping[str, Value]) -> np.ndarray:
     """Which cells have some axis values, over every dimension but the seed's."""
     where = np.ones([*grid.sizes.values()][:-1], bool)
-    for axis, name in enumerate([*grid.sizes][:-1]):
-        if name in always:
+    for axis, names in enumerate([*grid.dimensions.values()][:-1]):
+        for name in set(names) & set(always):
             there = np.array([value == always[name] for value in grid.values[name]])
             where &= there.reshape([-1 if i == axis else 1 for i in range(where.ndim)])
     return where
@@ -293,16 +303,6 @@ def _cells_at(grid: Grid, always: Mapping[str, Value]) -> np.ndarray:
 def _after(before: float, prefix: str, show: Show) -> Show:
     """Progress of one round of several, which goes on where the one before ended."""
     return lambda words, done, total: show(f"{prefix}{words}", before + done, before + total)
-
-
-def _untrained(data: xr.Dataset, final_weights: bool, retry_failed: bool) -> np.ndarray:
-    """Which runs a sweep would train, were every cell of interest."""
-    untrained = data.status.values == MISSING
-    if retry_failed:
-        untrained |= data.status.values == FAILED
-    if final_weights:
-        untrained |= data.has_weights.values == 0
-    return untrained
 
 
 def open_sweep(grid: Grid, store: str | Path | Store, progress: bool = True) -> xr.Dataset:
@@ -327,74 +327,3 @@ def failed_cells(data: xr.Dataset, store: str | Path | Store) -> dict[str, str]:
         settings = ", ".join(f"{name} = {v}" for name, v in grid.settings(index).items())
         failed[settings] = reasons.get(digest(grid.cell(index)), "unknown")
     return failed
-
-
-class Estimate(NamedTuple):
-    """What a sweep takes if no run settles early and no cell is inferred.
-
-    Attributes:
-        to_train: networks.
-        seconds: how long it takes.
-        disk_bytes: size of the new files.
-        disk_free: bytes that are free where the store is.
-    """
-
-    to_train: int
-    seconds: float
-    disk_bytes: int
-    disk_free: int
-
-
-def estimate(
-    grid: Grid,
-    store: Path,
-    data: xr.Dataset,
-    workers: int | None = None,
-    final_weights: bool = False,
-    retry_failed: bool = False,
-    limit: int | None = None,
-) -> Estimate:
-    """The cost of the cells that `sweep` would train with the same arguments, without refining.
-
-    Args:
-        grid: the sweep's grid.
-        store: a folder of runs, which need not exist.
-        data: the sweep as `open_sweep` gives it.
-        workers: training processes; by default one for each accelerator, or else for each core.
-        final_weights: whether the final weights are stored too.
-        retry_failed: whether failed cells are tried again.
-        limit: how many cells are trained at most.
-    """
-    missing = np.argwhere(_untrained(data, final_weights, retry_failed))[:limit]
-    cells = [grid.cell(tuple(index)) for index in missing.tolist()]
-    disk = sum(run_bytes(cell, final_weights) for cell in cells)
-    seconds = seconds_to_train(cells, workers)
-    free = shutil.disk_usage(nearest_existing(store)).free
-    return Estimate(len(cells), seconds, disk, free)
-
-
-def run_bytes(experiment: Experiment, final_weights: bool = True) -> int:
-    """About how large the file of a run is.
-
-    Args:
-        experiment: what is trained.
-        final_weights: whether the final weights are stored even if the experiment keeps none.
-    """
-    if not final_weights and experiment.keep_weights is None:
-        return RUN_BYTES
-    of_units = 12 * experiment.model.widest * experiment.n_measured
-    return RUN_BYTES + 4 * n_weights(experiment) + of_units + kept_bytes(experiment)
-
-
-def seconds_to_train(cells: Sequence[Experiment], workers: int | None = None) -> float:
-    """How long networks take if none settles early, by a few steps of one of middling length.
-
-    Args:
-        cells: their experiments.
-        workers: training processes; by default one for each accelerator, or else for each core.
-    """
-    if not cells:
-        return 0.0
-    middle = sorted(cells, key=work)[len(cells) // 2]
-    alone = seconds_per_work(middle) * sum(map(work, cells)) + CELL_SECONDS * len(cells)
-    return alone / min(workers or default_processes(), len(cells))

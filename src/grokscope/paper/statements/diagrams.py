@@ -32,10 +32,14 @@ def _of(
     name: str,
     **place: float | int,
 ) -> Measure:
-    """A statistic: the share of a phase's trained cells that lie where they should."""
+    """A statistic: the share of a phase's cells that lie where they should.
+
+    Enclosed cells count: of a seed that is trained along boundaries alone, the trained ones are
+    no sample of its diagram.
+    """
 
     def there(seed: Seed) -> float:
-        everywhere = trained(seed.sweeps[name], **place)
+        everywhere = codes(seed.sweeps[name], **place)
         code = PHASES.index(phase)
         total = int((everywhere == code).sum())
         return int((where(everywhere) == code).sum()) / total if total else np.nan
