@@ -1,10 +1,13 @@
 """The claims: each is whole, and judged by its interval alone."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 from grokscope.analysis.statistics import Interval
 from grokscope.cli import main
@@ -24,16 +27,20 @@ from grokscope.paper.statements import (
     Finding,
     Seed,
     Verdict,
+    architectures,
     chosen,
     claims,
     counted,
+    diagrams,
     experiments_of,
     families,
     judge,
     pruning,
+    pruning_losses,
     remain,
     statistics,
     sweep_statistics,
+    variants,
     verify,
 )
 from grokscope.runs.files import write_dataset
@@ -133,7 +140,7 @@ def test_controls_are_judged_with_the_claim():
 
 def test_every_pruning_claim_has_its_controls():
     pruned = [claim for name, claim in ALL.items() if name.startswith("prune-")]
-    assert len(pruned) == 10
+    assert len(pruned) == 25
     for claim in pruned:
         assert set(claim.controls) == {"at random", *pruning.ORDERS}
     assert pruning.N_RANDOM >= 50
@@ -286,6 +293,108 @@ def test_pruning_statistics_by_their_definition(runs):
     curve = pruning_curve(network, data, pruning_order(run.neuron_ipr, "highest"), "mse", stride=10)
     most = float((curve.corrupted_accuracy - curve.test_accuracy).max())
     assert of("prune-high", run) == pytest.approx(most, abs=1e-6)
+
+
+CURVE = xr.Dataset(
+    {
+        "corrupted_accuracy": ("pruned", [0.9, 0.5, 0.6, 0.0, 0.0]),
+        "uncorrupted_accuracy": ("pruned", [1.0, 0.97, 0.99, 0.92, 0.1]),
+        "test_accuracy": ("pruned", [0.8, 0.9, 0.95, 0.85, 0.0]),
+        "train_loss": ("pruned", [1.0, 2.0, 1.5, 3.0, 5.0]),
+        "test_loss": ("pruned", [2.0, 1.0, 1.5, 3.0, 1.25]),
+    },
+    {"pruned": [0, 10, 20, 30, 40]},
+)
+
+
+@pytest.mark.parametrize(
+    ("statistic", "value"),
+    [
+        (pruning._gain, 0.05),  # memorisation has gone at 30
+        (pruning._clean_kept, 0.92),
+        (pruning._clean_kept_to_half, 0.97),
+        (pruning._largest_rise, 0.1 / 0.9),
+        (pruning_losses._falls_at_first, 1.0),  # from 2 to 1, and back by a half
+        (pruning_losses._rises("first", train=1, test=1), -0.25),  # -0.5 of 2
+        (pruning_losses._rises("second", train=1, test=-1), 0.125),  # 0.25 of 2
+        (pruning_losses._largest_fall("train_loss"), 0.5 / 4),
+    ],
+)
+def test_statistics_of_a_curve_by_hand(statistic, value):
+    assert statistic(CURVE) == pytest.approx(value)
+
+
+def test_where_memorisation_never_goes_there_is_no_value():
+    kept = CURVE.isel(pruned=slice(0, 3))
+    assert np.isnan(pruning._gain(kept))
+    assert np.isnan(pruning._clean_kept(kept))
+
+
+def test_statistics_of_dynamics_by_another_way(runs):
+    run, memory = runs["run"], runs["memory"]
+    data = run.dataset
+    both = [
+        min(a, b)
+        for a, b in zip(data.train_accuracy.values, data.test_accuracy.values, strict=True)
+    ]
+    assert of("first-groks", run) == pytest.approx(max(both))
+    assert of("first-groks", memory) < 0.3
+    corrupted, corrected = (
+        float(run.final[f"{name}_accuracy"]) for name in ("corrupted", "corrected")
+    )
+    assert of("partial-corrects", run) == pytest.approx(float(corrected / (1 - corrupted)))
+    assert of("memorization-at-chance", run) > 0.5 > of("memorization-at-chance", memory)
+    left = [data.norm.values[-1, i] / data.norm.values[:, i].max() for i in range(3)]
+    assert of("norms-vanish", run) == pytest.approx(max(left))
+    assert of("robust-to-removal", run) == 0  # of the same run twice
+    ipr = data.mean_ipr.values
+    falls = [before - after for before, after in pairwise(ipr)]
+    assert of("grokking-ipr-monotone", run) == pytest.approx(max(falls) / (ipr.max() - ipr.min()))
+    best = data.test_accuracy.values.tolist().index(data.test_accuracy.values.max())
+    clean = 1 - run.experiment.corruption_fraction
+    away = abs(float(data.train_accuracy[best]) - clean)
+    assert of("forgetting-inverts-first", run) == pytest.approx(away)
+
+
+def test_statistics_of_logits_by_a_loop(runs):
+    run = runs["run"]
+    data, found = run.data, []
+    for row in np.flatnonzero(data.is_wrong).tolist():
+        logits = run.network(jnp.asarray(data.inputs[row : row + 1]))[0]
+        found.append(float(logits[data.given_labels[row]] - logits[data.true_labels[row]]))
+    assert of("peaks-alike", run) == pytest.approx(np.mean(found), rel=1e-4)
+
+
+def in_phases(rows, **axes):
+    """A sweep with these letters of phases, a string for each row of cells."""
+    axes = {name: axes.get(name, values) for name, values in {
+        "weight_decay": [0], "train_fraction": [0.5, 0.9], "corruption_fraction": [0, 0.4, 0.8],
+    }.items()}  # fmt: skip
+    grid = Grid(Experiment(steps=20), axes=axes)
+    ends = {"C": (1, 1), "P": (0.88, 1), "F": (0.2, 1), "M": (1, 0), "X": (0.1, 0)}
+    data = as_dataset_of(grid, np.random.default_rng(0))
+    accuracies = np.array([[ends[letter] for letter in row] for row in rows])
+    shape = data.test_accuracy.shape
+    for place, name in enumerate(("train_accuracy", "test_accuracy")):
+        data[name].values[:] = accuracies[..., place].reshape(shape)
+    data.peak_test_accuracy.values[:] = data.test_accuracy.values
+    data.second_rule_accuracy.values[:] = np.nan
+    return data
+
+
+def test_statistics_of_diagrams_by_counting():
+    rows = ["CMM", "CFM", "CFM", "CFF", "CMM", "CFM"]
+    data = in_phases(rows, weight_decay=[0, 5, 15])
+    seed = Seed({}, {"figure3a": data})
+    assert diagrams._noise_borne(seed) == pytest.approx((0.4 + 0.4 + 0.4) / 3)
+    assert diagrams._noisiest(seed) == 1
+    other = in_phases(["CCM", "CFM", "CFM", "CFM", "XXX", "XXX"], weight_decay=[0, 5, 15])
+    both = Seed({}, {"figure3a": data, "figure27": other})
+    assert variants._alike(both) == pytest.approx(10 / 12)
+    banded = in_phases(["MMM", "MFM", "CFM", "CFF", "XXX", "XFX"], weight_decay=[0, 5, 10])
+    assert variants._band(Seed({}, {"figure26a": banded})) == pytest.approx((3 - 1) / 6)
+    images = Seed({}, {"figure16a": data, "figure16b": data.rename(weight_decay="dropout")})
+    assert architectures._decay_over_dropout(images) == 0
 
 
 def made_small(tmp_path, axes, **options):

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -50,6 +51,9 @@ EXTENDED = (
 
 LOOKS = 2
 """How often claims of such families were judged: each has that many chances to be wrong."""
+
+FILES = "networks neurons pruning pruning_losses layers diagrams variants architectures"
+"""Modules of this package whose `CLAIMS` are the claims."""
 
 
 class Verdict(StrEnum):
@@ -204,9 +208,7 @@ def remain(claims: Mapping[str, Claim], found: Mapping[str, Finding], level: flo
 
 def claims() -> dict[str, Claim]:
     """All claims by name, in the paper's order."""
-    from grokscope.paper.statements import architectures, diagrams, layers, networks, pruning
-
-    files = (networks, pruning, layers, diagrams, architectures)
+    files = (import_module(f"{__name__}.{name}") for name in FILES.split())
     found = {name: claim for file in files for name, claim in file.CLAIMS.items()}
     extended = [name for name, family in families(found).items() if family in EXTENDED]
     return found | {name: replace(found[name], seeds=MORE_SEEDS) for name in extended}

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import numpy as np
+import xarray as xr
 
 from grokscope.errors import ConfigError
-from grokscope.measures.phases import GENERALIZED, Phase
+from grokscope.measures.phases import GENERALIZED, INVERTED, Phase
 from grokscope.paper.statements import Claim, Measure, Seed
 from grokscope.paper.statements.statistics import LOW_IPR
 from grokscope.paper.statements.sweep_statistics import (
     WD0,
     At,
     at,
+    by_row,
     by_sweep,
     codes,
     codes_of,
     grows,
     mean_of,
+    share,
     share_of,
+    trained,
 )
 
 
@@ -56,17 +60,40 @@ def accuracy_falls(name: str, kind: str, more: At, less: At) -> Measure:
     return difference
 
 
-def _ipr_where_it_generalizes(name: str) -> Measure:
-    """A statistic: the mean IPR of the input layer over networks that generalise."""
+def _ipr_of_generalizing(sweep: xr.Dataset) -> np.ndarray:
+    """The mean IPR of the input layer of every network that generalises."""
+    phases = codes(sweep)
+    good = np.isin(phases.values, codes_of(GENERALIZED))
+    return sweep.mean_ipr.transpose(*map(str, phases.dims), "seed").values[good]
 
-    def mean(seed: Seed) -> float:
-        sweep = seed.sweeps[name]
-        phases = codes(sweep)
-        good = np.isin(phases.values, codes_of(GENERALIZED))
-        order = (*map(str, phases.dims), "seed")
-        return mean_of(sweep.mean_ipr.transpose(*order).values[good])
 
-    return mean
+def _ipr_where_it_generalizes(name: str, **place: float | int | str) -> Measure:
+    """A statistic: the mean of these, where axes have certain values."""
+    return lambda seed: mean_of(_ipr_of_generalizing(seed.sweeps[name].sel(place)))
+
+
+def _least_ipr(seed: Seed) -> float:
+    """The least of these over Transformers of all kinds; NaN if none generalises."""
+    found = _ipr_of_generalizing(seed.sweeps["figure12"])
+    return float(found.min()) if found.size else np.nan
+
+
+def _full_without_decay(seed: Seed) -> float:
+    """The share of trained networks without weight decay that are in Full Inversion."""
+    places = {"figure7a": WD0, "figure7b": WD0, "figure13": {}}
+    found = [trained(seed.sweeps[name], **place).values.ravel() for name, place in places.items()]
+    return share(xr.DataArray(np.concatenate(found)), (Phase.FULL_INVERSION,))
+
+
+def _decay_over_dropout(seed: Seed) -> float:
+    """Inversion's share of a row at the best weight decay minus that at the best dropout."""
+
+    def best(name: str, axis: str) -> float:
+        values = seed.sweeps[name][axis].values.tolist()
+        shares = (by_row(codes(seed.sweeps[name], **{axis: v}), INVERTED).mean() for v in values)
+        return float(max(shares))
+
+    return best("figure16a", "weight_decay") - best("figure16b", "dropout")
 
 
 CLAIMS: dict[str, Claim] = {
@@ -266,5 +293,70 @@ CLAIMS: dict[str, Claim] = {
         ipr_grows("figure14", {"parameterization": "lazy"}, {"parameterization": "standard"}),
         "figure14",
         is_size=True,
+    ),
+    "transformer-dropout-confuses": by_sweep(
+        "2.2, Fig. 13",
+        "In Transformers dropout mostly extends Confusion.",
+        "growth of Confusion's share of a row, dp 0 to .2",
+        0,
+        "above",
+        "any growth",
+        grows((Phase.CONFUSION,), "figure13", {"dropout": 0.2}, {"dropout": 0}),
+        "figure13",
+    ),
+    "full-needs-decay": by_sweep(
+        "2.2, Fig. 7",
+        "Transformers and MLPs of three layers need weight decay for Full Inversion.",
+        "its share of networks without weight decay, with dropout or not",
+        0.02,
+        "below",
+        "next to none",
+        _full_without_decay,
+        "figure7a",
+        "figure7b",
+        "figure13",
+    ),
+    "hypothesis-every-transformer": by_sweep(
+        "App. G.1, Fig. 12",
+        "Hypothesis 2.2 holds for Transformers of every depth, width and tying.",
+        "least mean IPR of the embedding of one that generalises",
+        0.1,
+        "above",
+        "plainly more than that of random vectors, .04",
+        _least_ipr,
+        "figure12",
+        chosen="weight decay, α and ξ",
+    ),
+    "hypothesis-lazy": by_sweep(
+        "App. G.3, Fig. 14",
+        "And for a lazier 3-layer MLP.",
+        "mean IPR of the input layer where it generalises, lazy",
+        0.1,
+        "above",
+        "plainly more than that of random vectors, .04",
+        _ipr_where_it_generalizes("figure14", parameterization="lazy"),
+        "figure14",
+        chosen="weight decay",
+    ),
+    "mnist-decay-generalizes": by_sweep(
+        "App. H, Fig. 16",
+        "On MNIST weight decay enhances generalisation.",
+        "growth of the share of a row that generalises, wd 0 to 3",
+        0,
+        "above",
+        "any growth",
+        grows(GENERALIZED, "figure16a", {"weight_decay": 3}, WD0),
+        "figure16a",
+    ),
+    "mnist-dropout-less": by_sweep(
+        "App. H, Fig. 16",
+        "There dropout is less effective than weight decay.",
+        "Inversion's share of a row at the best weight decay minus that at the best dropout",
+        0,
+        "above",
+        "any difference",
+        _decay_over_dropout,
+        "figure16a",
+        "figure16b",
     ),
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import xarray as xr
 
+from grokscope.analysis.statistics import rank_correlation
 from grokscope.measures.phases import GENERALIZED, INVERTED, Phase
 from grokscope.paper.statements import Claim, Measure, Seed
 from grokscope.paper.statements.sweep_statistics import (
@@ -18,9 +19,7 @@ from grokscope.paper.statements.sweep_statistics import (
     grows,
     mean_of,
     share,
-    share_of,
     trained,
-    wide,
 )
 from grokscope.sweeps.diagram import PHASES
 from grokscope.sweeps.refine import UNKNOWN
@@ -70,36 +69,30 @@ def _least_data(seed: Seed) -> float:
     return mean_of(found[0][both] - found[1][both])
 
 
-def _required(seed: Seed) -> tuple[np.ndarray, np.ndarray]:
-    """Widths, and the neurons that generalisation requires of a network; NaN if none does."""
-    required = seed.sweeps["figure32"].neurons_required.isel(seed=0)
-    return required.width.values.astype(float), required.values
+def _ipr_with_test_accuracy(seed: Seed) -> float:
+    """Spearman's ρ over trained cells."""
+    sweep = seed.sweeps["figure3a"]
+    pairs = np.stack([sweep.mean_ipr.values.ravel(), sweep.test_accuracy.values.ravel()])
+    return rank_correlation(*pairs[:, np.isfinite(pairs).all(axis=0)]).estimate
 
 
-def _exponent(seed: Seed) -> float:
-    """The exponent of neurons required over width; NaN if a width does not generalise."""
-    width, required = _required(seed)
-    if not np.isfinite(required).all():
-        return np.nan
-    return float(np.polyfit(np.log(width), np.log(required), 1)[0])
+def _noise_borne(seed: Seed) -> float:
+    """By how much the largest ξ that generalises is larger at α .9 than at .5, over wd 0 to 15."""
+    found = []
+    for decay in (0, 5, 15):
+        panel = codes(seed.sweeps["figure3a"], weight_decay=decay)
+        good = np.isin(panel.transpose("train_fraction", ...).values, codes_of(GENERALIZED))
+        most = np.where(good, panel.corruption_fraction.values, -np.inf).max(axis=1)
+        ample, half = (
+            int(abs(panel.train_fraction.values - alpha).argmin()) for alpha in (0.9, 0.5)
+        )
+        found.append(most[ample] - most[half])
+    return mean_of(np.array(found))
 
 
-def _prunable(seed: Seed) -> float:
-    """How much more of the widest network can be pruned than of the narrowest, as shares."""
-    width, required = _required(seed)
-    share_left = required / width
-    return float(share_left[width.argmin()] - share_left[width.argmax()])
-
-
-def _less_coexistence(seed: Seed) -> float | bool:
-    wide(seed, "figure29")
-    return grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29")(seed)
-
-
-def _less_confused(seed: Seed) -> float | bool:
-    wide(seed, "figure30a")
-    strong = {"weight_decay": 20}
-    return grows((Phase.CONFUSION,), "figure30b", strong, strong, "figure30a")(seed)
+def _noisiest(seed: Seed) -> float:
+    panel = codes(seed.sweeps["figure3a"], **WD0)
+    return share(panel.sel(corruption_fraction=slice(0.79, None)), (Phase.MEMORIZATION,))
 
 
 CLAIMS: dict[str, Claim] = {
@@ -124,7 +117,7 @@ CLAIMS: dict[str, Claim] = {
         "figure3a",
     ),
     "decay-inverts": by_sweep(
-        "3.1, Fig. 3(a)",
+        "2, Fig. 3(a)",
         "Weight decay enlarges Inversion.",
         "growth of its share of a row, wd 0 to 5",
         0.1,
@@ -195,71 +188,6 @@ CLAIMS: dict[str, Claim] = {
         "figure9",
         "figure10",
     ),
-    "cross-entropy-less-robust": by_sweep(
-        "App. M, Fig. 26",
-        "With cross-entropy networks are less robust to wrong labels.",
-        "share of a row that generalises at wd 0, MSE minus cross-entropy",
-        0,
-        "above",
-        "any loss",
-        grows(GENERALIZED, "figure3a", WD0, WD0, "figure26a"),
-        "figure3a",
-        "figure26a",
-    ),
-    "relu-needs-more": by_sweep(
-        "App. N, Fig. 27",
-        "ReLU networks need more weight decay to invert.",
-        "Inversion's share of a row at wd 5, x² minus ReLU",
-        0,
-        "above",
-        "any difference",
-        grows(INVERTED, "figure3a", WD5, WD5, "figure27"),
-        "figure3a",
-        "figure27",
-    ),
-    "wide-no-partial": by_sweep(
-        "App. O, Fig. 29",
-        "At N = 5000 there is no Partial Inversion without regularisation.",
-        "its share of wd 0's cells",
-        0.02,
-        "below",
-        "no more than six cells of 323",
-        lambda seed: share(trained(wide(seed, "figure29"), **WD0), (Phase.PARTIAL_INVERSION,)),
-        "figure29",
-    ),
-    "wide-less-coexistence": by_sweep(
-        "App. O, Fig. 29",
-        "And Coexistence is smaller.",
-        "its share of a row at wd 0, N 500 minus N 5000",
-        0,
-        "above",
-        "any difference",
-        _less_coexistence,
-        "figure3a",
-        "figure29",
-    ),
-    "wide-relu-learns": by_sweep(
-        "App. O, Fig. 30",
-        "Wide ReLU networks are confused less often.",
-        "Confusion's share of a row at wd 20, N 500 minus N 5000",
-        0,
-        "above",
-        "any difference",
-        _less_confused,
-        "figure30b",
-        "figure30a",
-        chosen="learning rate and weight decays",
-    ),
-    "sublinear": by_sweep(
-        "App. Q, Fig. 32(a)",
-        "The neurons that generalisation requires grow more slowly than the width.",
-        "exponent of neurons required over width",
-        1,
-        "below",
-        "what sub-linear means",
-        _exponent,
-        "figure32",
-    ),
     "layernorm-inverts": by_sweep(
         "App. F, Fig. 11",
         "LayerNorm enhances Inversion too.",
@@ -271,67 +199,85 @@ CLAIMS: dict[str, Claim] = {
         "figure11",
         "figure10",
     ),
-    "cross-entropy-band": by_sweep(
-        "App. M, Fig. 26(a)",
-        "With cross-entropy too strong a decay leads from Inversion to Confusion.",
-        "growth of Confusion's share of a row, wd 10 to 40",
-        0.2,
+    "ipr-generalizes": by_sweep(
+        "1.1, Fig. 3(a)",
+        "More neurons of high IPR go with better generalisation.",
+        "Spearman's ρ of mean IPR and test accuracy over trained cells",
+        0.5,
         "above",
-        "four cells of nineteen",
-        grows((Phase.CONFUSION,), "figure26a", {"weight_decay": 40}, {"weight_decay": 10}),
-        "figure26a",
-        chosen="weight decays",
+        "a strong correlation",
+        _ipr_with_test_accuracy,
+        "figure3a",
     ),
-    "cross-entropy-no-forgetting": by_sweep(
-        "App. M, Fig. 26(a)",
-        "With cross-entropy there is no Forgetting.",
-        "its share of trained cells",
-        0.02,
-        "below",
-        "next to none",
-        share_of((Phase.FORGETTING,), "figure26a"),
-        "figure26a",
-        chosen="weight decays",
+    "data-bears-noise": by_sweep(
+        "2, Fig. 3",
+        "With more data more wrong labels are borne.",
+        "largest ξ that generalises, α .9 minus .5, mean over weight decays without Forgetting",
+        0.1,
+        "above",
+        "two columns of .05",
+        _noise_borne,
+        "figure3a",
     ),
-    "cross-entropy-dropout": by_sweep(
-        "App. M, Fig. 26(b)",
-        "With cross-entropy only very strong dropout inverts.",
-        "growth of Inversion's share of a row, dp .3 to .9",
+    "decay-full": by_sweep(
+        "2, Fig. 3(a)",
+        "Weight decay enlarges Full Inversion.",
+        "growth of its share of a row, wd 0 to 15",
+        0.1,
+        "above",
+        "as for Inversion",
+        grows((Phase.FULL_INVERSION,), "figure3a", {"weight_decay": 15}, WD0),
+        "figure3a",
+    ),
+    "dropout-full": by_sweep(
+        "2, Fig. 3(b)",
+        "So does dropout.",
+        "growth of its share of a row, dp 0 to .6",
+        0.1,
+        "above",
+        "as for weight decay",
+        grows((Phase.FULL_INVERSION,), "figure3b", {"dropout": 0.6}, {"dropout": 0}),
+        "figure3b",
+    ),
+    "dropout-generalizes": by_sweep(
+        "2 and 2.1, Fig. 3(b)",
+        "Dropout makes generalisation more robust to wrong labels.",
+        "growth of the share of a row that generalises, dp 0 to .6",
+        0.05,
+        "above",
+        "one cell of nineteen",
+        grows(GENERALIZED, "figure3b", {"dropout": 0.6}, {"dropout": 0}),
+        "figure3b",
+    ),
+    "noise-memorized": by_sweep(
+        "2, Fig. 3(a)",
+        "With very many wrong labels networks memorise.",
+        "share of wd 0's cells with ξ ≥ .8 in Memorization",
+        0.9,
+        "above",
+        "nearly all",
+        _noisiest,
+        "figure3a",
+    ),
+    "small-batches-generalize": by_sweep(
+        "App. F, Fig. 10",
+        "Smaller batches enhance generalisation.",
+        "growth of the share of a row that generalises, batch size 256 to 8",
         0,
         "above",
         "any growth",
-        grows(INVERTED, "figure26b", {"dropout": 0.9}, {"dropout": 0.3}),
-        "figure26b",
+        grows(GENERALIZED, "figure10", {"batch_size": 8}, {"batch_size": 256}),
+        "figure10",
     ),
-    "relu-no-forgetting": by_sweep(
-        "App. N, Fig. 27",
-        "ReLU networks have no Forgetting.",
-        "its share of trained cells",
-        0.02,
-        "below",
-        "next to none",
-        share_of((Phase.FORGETTING,), "figure27"),
-        "figure27",
-        chosen="weight decays",
-    ),
-    "relu-dropout-confuses": by_sweep(
-        "App. N, Fig. 28",
-        "Moderate dropout leads ReLU networks to Confusion.",
-        "growth of its share of a row, dp 0 to .3",
-        0.2,
-        "above",
-        "four cells of nineteen",
-        grows((Phase.CONFUSION,), "figure28", {"dropout": 0.3}, {"dropout": 0}),
-        "figure28",
-    ),
-    "prunable-grows": by_sweep(
-        "App. Q, Fig. 32(b)",
-        "Of a wider network a larger share can be pruned.",
-        "share required at the smallest width minus that at the largest",
+    "batchnorm-most": by_sweep(
+        "App. F, Fig. 9, 11",
+        "BatchNorm enhances Inversion more than LayerNorm does.",
+        "its share of a row at batch size 8, BatchNorm minus LayerNorm",
         0,
         "above",
-        "any growth",
-        _prunable,
-        "figure32",
+        "any difference",
+        grows(INVERTED, "figure9", {"batch_size": 8}, {"batch_size": 8}, "figure11"),
+        "figure9",
+        "figure11",
     ),
 }

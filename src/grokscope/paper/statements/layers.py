@@ -20,6 +20,7 @@ from grokscope.paper.statements.statistics import (
     highest,
     in_phase,
     live_ipr,
+    low_ipr,
     of_runs,
 )
 from grokscope.runs.run import Run
@@ -195,5 +196,15 @@ CLAIMS: dict[str, Claim] = {
         of_runs(lambda runs: _rho(runs["run"], "last") - _rho(runs["run"], "first")),
         {"run": DEEP_BATCH_NORM},
         all_steps=True,
+    ),
+    "batchnorm-keeps-low-ipr": Claim(
+        "2.1, Fig. 5",
+        "With BatchNorm neurons of low IPR persist.",
+        "their share of live neurons",
+        0.2,
+        "above",
+        "a fifth is plain to see",
+        of_runs(lambda runs: low_ipr(runs["run"])),
+        {"run": BATCH_NORM},
     ),
 }

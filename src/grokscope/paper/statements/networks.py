@@ -16,19 +16,20 @@ from grokscope.paper.settings import (
 from grokscope.paper.statements import Claim
 from grokscope.paper.statements.statistics import (
     CHANCE,
-    bimodal,
+    both_high,
     claim_of_phase,
+    clean_at_best,
+    corrected_of_lost,
     delay,
     fall,
     final,
     forgotten,
     from_clean,
-    low_ipr,
+    half_removed,
+    largest_norm_left,
     memory_lost,
     norm_left,
     of_runs,
-    true_first,
-    two_peaks,
 )
 
 SPARSELY = NOISY.replace(measure_every=MEASURE_EVERY)
@@ -38,6 +39,9 @@ SCARCE, AMPLE = (SPARSELY.replace(train_fraction=alpha) for alpha in (0.3, 0.8))
 CLEAN = Experiment(steps=500, measure_every=5).replace(weight_decay=5)
 """Measured ten times as often: all of grokking happens within the first 50 steps."""
 
+
+OFTEN = NOISY.replace(weight_decay=DECAYS[2], measure_every=5)
+"""Measured every five steps: training accuracy is high for a few dozen steps only."""
 
 MATCHED = SPARSELY.replace(weight_decay=1.6)
 """AdamW whose weights shrink by .016 a step, as those of `WITH_SGD` do: lr·wd against lr·wd/(1-μ)."""
@@ -159,63 +163,13 @@ CLAIMS: dict[str, Claim] = {
         {"run": DECAY_15},
     ),
     "corrects": Claim(
-        "2.1, Fig. 23(c)",
+        "1, 2.1 and 3.1, Fig. 1(c)",
         "Then the network gives corrupted examples their true labels.",
         "share of corrupted training examples answered truly, wd 15",
         0.95,
         "above",
         "nearly all",
         of_runs(lambda runs: final(runs["run"], "corrected_accuracy")),
-        {"run": DECAY_15},
-    ),
-    "bimodal": Claim(
-        "2.1, Fig. 4",
-        "In Coexistence the neurons' IPR has two modes.",
-        "share of seeds whose dip test rejects one mode (p < .05)",
-        0.5,
-        "above",
-        "as for phases: most networks",
-        of_runs(bimodal),
-        {"run": PLAIN},
-    ),
-    "ipr-decay": Claim(
-        "3.1, Fig. 4(a)",
-        "Weight decay removes low-IPR neurons.",
-        "fall of the share of live neurons below IPR .1, wd 0 to 15",
-        0.2,
-        "above",
-        "a fifth of all neurons is plain to see",
-        of_runs(lambda runs: low_ipr(runs["plain"]) - low_ipr(runs["decay"])),
-        {"plain": PLAIN, "decay": DECAY_15},
-    ),
-    "ipr-dropout": Claim(
-        "2.1, Fig. 4(b)",
-        "So does dropout.",
-        "fall of the share of live neurons below IPR .1, dp 0 to .6",
-        0.2,
-        "above",
-        "as for weight decay",
-        of_runs(lambda runs: low_ipr(runs["plain"]) - low_ipr(runs["dropout"])),
-        {"plain": PLAIN, "dropout": DROPOUT_6},
-    ),
-    "two-peaks": Claim(
-        "App. K, Fig. 23(a)",
-        "In Coexistence the logits of a corrupted example peak at its given and its true label.",
-        "share of wrongly labelled examples whose two strongest labels are these",
-        0.5,
-        "above",
-        "chance is 1 in 4656",
-        of_runs(two_peaks),
-        {"run": PLAIN},
-    ),
-    "peaks-flip": Claim(
-        "App. K, Fig. 23(c)",
-        "With strong weight decay the true label's peak is the higher.",
-        "share of wrongly labelled examples whose strongest label is true, wd 15",
-        0.95,
-        "above",
-        "nearly all",
-        of_runs(true_first),
         {"run": DECAY_15},
     ),
     "norms-collapse": Claim(
@@ -264,5 +218,86 @@ CLAIMS: dict[str, Claim] = {
         "highest minus final test accuracy, wd 20, α .7, ξ .2",
         WITH_CROSS_ENTROPY,
         chosen="weight decay, α and ξ",
+    ),
+    "first-groks": Claim(
+        "Abstract, Fig. 1(c)",
+        "Before it unlearns wrong labels, training and test accuracy are both high.",
+        "highest of the lower of training and test accuracy, wd 15",
+        0.9,
+        "above",
+        "Table 2's threshold",
+        of_runs(both_high),
+        {"run": OFTEN},
+    ),
+    "partial-corrects": Claim(
+        "2, Fig. 1(b)",
+        "In Partial Inversion too, what it does not answer as given it answers truly.",
+        "share of these corrupted examples answered truly, wd 5",
+        0.95,
+        "above",
+        "as in Full Inversion",
+        of_runs(corrected_of_lost),
+        {"run": DECAY_5},
+    ),
+    "memorization-at-chance": Claim(
+        "2, Fig. 3",
+        "A network that memorises is near 100 % on training and at chance on test data.",
+        "larger of test accuracy and 1 minus training accuracy, α .3",
+        0.05,
+        "below",
+        "chance is 1 in 97",
+        of_runs(
+            lambda runs: max(
+                final(runs["run"], "test_accuracy"), 1 - final(runs["run"], "train_accuracy")
+            )
+        ),
+        {"run": SCARCE},
+    ),
+    "forgetting-inverts-first": Claim(
+        "App. E, Fig. 8(a)",
+        "Before it forgets, training accuracy is at the share of right labels.",
+        "its distance from 1 - ξ where test accuracy is highest, wd 20",
+        0.05,
+        "below",
+        "Table 2's slack",
+        of_runs(clean_at_best),
+        {"run": DECAY_20},
+        all_steps=True,
+    ),
+    "forgets-to-chance": Claim(
+        "App. E, Fig. 8(a)",
+        "In the end both accuracies are at chance.",
+        "larger of final training and test accuracy, wd 20",
+        CHANCE,
+        "below",
+        "chance is 1 in 97",
+        of_runs(
+            lambda runs: max(
+                final(runs["run"], name) for name in ("train_accuracy", "test_accuracy")
+            )
+        ),
+        {"run": DECAY_20},
+        all_steps=True,
+    ),
+    "norms-vanish": Claim(
+        "2 and App. E, Fig. 8(b)",
+        "The norms of all weights become arbitrarily small.",
+        "largest of the three norms' final over highest values, wd 20",
+        0.05,
+        "below",
+        "a twentieth",
+        of_runs(largest_norm_left),
+        {"run": DECAY_20},
+        all_steps=True,
+    ),
+    "robust-to-removal": Claim(
+        "3.2",
+        "Networks that generalise bear the loss of neurons better than those that memorise.",
+        "training accuracy without a random half of the neurons over that with all, wd 15 minus α .3",
+        0.2,
+        "above",
+        "plain to see",
+        of_runs(half_removed),
+        {"rule": DECAY_15, "memory": SCARCE},
     ),
 }

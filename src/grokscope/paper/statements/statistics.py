@@ -11,6 +11,7 @@ import numpy as np
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
 from grokscope.paper.statements import Claim, Measure
+from grokscope.runs.pruning import prune
 from grokscope.runs.run import Run
 
 TEST_LEVEL = 0.05
@@ -18,6 +19,9 @@ TEST_LEVEL = 0.05
 
 LOW_IPR, CHANCE = 0.1, 0.1
 """An IPR like that of untrained neurons (.04), with room; an accuracy near 1/97, with room."""
+
+HIGH_IPR = 0.5
+"""An IPR that only a periodic neuron has."""
 
 GENERALIZES = 0.9
 """Table 2's threshold of accuracy."""
@@ -82,6 +86,11 @@ def low_ipr(run: Run) -> float:
     return float((live_ipr(run) < LOW_IPR).mean())
 
 
+def high_ipr(run: Run) -> float:
+    """Neurons of high IPR, as a share of all, dead ones included."""
+    return float((run.neuron_ipr > HIGH_IPR).mean())
+
+
 def from_clean(run: Run, accuracy: float) -> float:
     """How far an accuracy is from 1 - ξ, that of a network that answers all examples truly."""
     return abs(accuracy - (1 - run.experiment.corruption_fraction))
@@ -109,6 +118,52 @@ def true_first(runs: Mapping[str, Run]) -> float:
     return float((strongest[:, 0] == true).mean())
 
 
+def given_over_true(runs: Mapping[str, Run]) -> float:
+    """The mean logit of the given label minus that of the true one, of wrongly labelled examples."""
+    data = runs["run"].data
+    wrong = np.flatnonzero(data.is_wrong)
+    logits = np.asarray(runs["run"].network(jnp.asarray(data.inputs[wrong])))
+    rows = np.arange(len(wrong))
+    given, true = (logits[rows, labels[wrong]] for labels in (data.given_labels, data.true_labels))
+    return float((given - true).mean())
+
+
+def both_high(runs: Mapping[str, Run]) -> float:
+    """The highest value, over steps, of the lower of training and test accuracy."""
+    data = runs["run"].dataset
+    return float(np.minimum(data.train_accuracy, data.test_accuracy).max())
+
+
+def corrected_of_lost(runs: Mapping[str, Run]) -> float:
+    """Of corrupted examples that are not answered as given, the share answered truly."""
+    lost = 1 - final(runs["run"], "corrupted_accuracy")
+    return final(runs["run"], "corrected_accuracy") / lost if lost else np.nan
+
+
+def clean_at_best(runs: Mapping[str, Run]) -> float:
+    """The distance of training accuracy from 1 - ξ at the first step of the highest test accuracy."""
+    data = runs["run"].dataset
+    best = int(data.test_accuracy.argmax())
+    return from_clean(runs["run"], float(data.train_accuracy[best]))
+
+
+def half_removed(runs: Mapping[str, Run]) -> float:
+    """How much more of its training accuracy one network keeps without a random half of its neurons."""
+
+    def kept(run: Run) -> float:
+        accuracy = prune(run, "random", seed=run.experiment.seeds.seed).train_accuracy
+        half = accuracy.sel(pruned=accuracy.pruned[-1] // 2)
+        return float(half / accuracy[0])
+
+    return kept(runs["rule"]) - kept(runs["memory"])
+
+
+def largest_ipr_fall(runs: Mapping[str, Run]) -> float:
+    """The largest fall of mean IPR between two measurements, as a share of its range."""
+    ipr = runs["run"].dataset.mean_ipr.values
+    return float(-np.diff(ipr).min() / np.ptp(ipr))
+
+
 def delay(runs: Mapping[str, Run]) -> float:
     """Steps until 90 % test accuracy over steps until 90 % training accuracy; NaN if either is
     never reached.
@@ -125,6 +180,12 @@ def norm_left(runs: Mapping[str, Run]) -> float:
     """The final norm of U over its highest."""
     norm = runs["run"].dataset.norm.sel(matrix="U")
     return float(norm[-1] / norm.max())
+
+
+def largest_norm_left(runs: Mapping[str, Run]) -> float:
+    """The largest of the matrices' final norms over their highest."""
+    norm = runs["run"].dataset.norm
+    return float((norm.isel(step=-1) / norm.max("step")).max())
 
 
 def live_ipr(run: Run) -> np.ndarray:

@@ -1,0 +1,169 @@
+"""Statements about the losses of networks that are pruned."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from grokscope.paper.statements import Claim
+from grokscope.paper.statements.networks import DECAY_5, DECAY_15, PLAIN
+from grokscope.paper.statements.pruning import OfCurve, half_of, pruned_claim
+
+
+def _largest_fall(*names: str) -> OfCurve:
+    """The largest fall of a loss between two counts, as a share of its range."""
+
+    def fall(curve: xr.Dataset) -> float:
+        losses = [curve[name].values for name in names]
+        return max(float(-np.diff(loss).min() / np.ptp(loss)) for loss in losses)
+
+    return fall
+
+
+def _lowest_test_loss(curve: xr.Dataset) -> float:
+    """The lowest test loss over that of the whole network."""
+    return float(curve.test_loss.min() / curve.test_loss[0])
+
+
+def _falls_at_first(curve: xr.Dataset) -> float:
+    """All falls of the test loss in the first half, as a share of its range there."""
+    loss = half_of(curve, "first").test_loss.values
+    return float(-np.minimum(np.diff(loss), 0).sum() / np.ptp(loss))
+
+
+def _rises(which: str, train: int, test: int) -> OfCurve:
+    """The smaller rise (1) or fall (-1) of both losses over a half, as a share of a loss's range."""
+
+    def rise(curve: xr.Dataset) -> float:
+        found = []
+        for name, sign in (("train_loss", train), ("test_loss", test)):
+            loss = half_of(curve, which)[name].values
+            found.append(sign * float(loss[-1] - loss[0]) / np.ptp(curve[name].values))
+        return min(found)
+
+    return rise
+
+
+CLAIMS: dict[str, Claim] = {
+    "prune-test-loss": pruned_claim(
+        "App. I.2, Fig. 18(b)",
+        "In Partial Inversion pruning low-IPR neurons first lowers the test loss.",
+        "lowest test loss over that of the whole network, wd 5",
+        0.95,
+        "below",
+        "more than its last digits",
+        _lowest_test_loss,
+        "lowest",
+        DECAY_5,
+    ),
+    "prune-train-loss": pruned_claim(
+        "App. I.2, Fig. 18(c)",
+        "In Full Inversion pruning low-IPR neurons raises the training loss all the way.",
+        "largest fall of training loss between two counts, as a share of its range, wd 15",
+        0.02,
+        "below",
+        "no fall but fluctuations",
+        _largest_fall("train_loss"),
+        "lowest",
+        DECAY_15,
+    ),
+    "prune-losses-high": pruned_claim(
+        "App. I.2, Fig. 18(c)",
+        "There pruning high-IPR neurons raises both losses all the way.",
+        "largest fall of either loss between two counts, as a share of its range, wd 15",
+        0.02,
+        "below",
+        "no fall but fluctuations",
+        _largest_fall("train_loss", "test_loss"),
+        "highest",
+        DECAY_15,
+    ),
+    "prune-train-loss-coexistence-low": pruned_claim(
+        "App. I.2, Fig. 18(a)",
+        "In Coexistence pruning low-IPR neurons raises the training loss all the way.",
+        "largest fall of training loss between two counts, as a share of its range, wd 0",
+        0.02,
+        "below",
+        "no fall but fluctuations",
+        _largest_fall("train_loss"),
+        "lowest",
+        PLAIN,
+    ),
+    "prune-train-loss-coexistence-high": pruned_claim(
+        "App. I.2, Fig. 18(a)",
+        "In Coexistence pruning high-IPR neurons raises the training loss all the way.",
+        "largest fall of training loss between two counts, as a share of its range, wd 0",
+        0.02,
+        "below",
+        "no fall but fluctuations",
+        _largest_fall("train_loss"),
+        "highest",
+        PLAIN,
+    ),
+    "prune-train-loss-partial-low": pruned_claim(
+        "App. I.2, Fig. 18(b)",
+        "In Partial Inversion pruning low-IPR neurons raises the training loss all the way.",
+        "largest fall of training loss between two counts, as a share of its range, wd 5",
+        0.02,
+        "below",
+        "no fall but fluctuations",
+        _largest_fall("train_loss"),
+        "lowest",
+        DECAY_5,
+    ),
+    "prune-train-loss-partial-high": pruned_claim(
+        "App. I.2, Fig. 18(b)",
+        "In Partial Inversion pruning high-IPR neurons raises the training loss all the way.",
+        "largest fall of training loss between two counts, as a share of its range, wd 5",
+        0.02,
+        "below",
+        "no fall but fluctuations",
+        _largest_fall("train_loss"),
+        "highest",
+        DECAY_5,
+    ),
+    "prune-test-loss-coexistence": pruned_claim(
+        "App. I.2, Fig. 18(a)",
+        "In Coexistence pruning low-IPR neurons first moves the test loss both ways.",
+        "sum of its falls in the first half, as a share of its range there, wd 0",
+        0.02,
+        "above",
+        "more than fluctuations",
+        _falls_at_first,
+        "lowest",
+        PLAIN,
+    ),
+    "prune-partial-late": pruned_claim(
+        "App. I.2, Fig. 18(b)",
+        "In Partial Inversion the latter half of that pruning raises both losses.",
+        "smaller rise of the two from half of the neurons on, as a share of its range, wd 5",
+        0.02,
+        "above",
+        "more than fluctuations",
+        _rises("second", train=1, test=1),
+        "lowest",
+        DECAY_5,
+    ),
+    "prune-partial-high-early": pruned_claim(
+        "App. I.2, Fig. 18(b)",
+        "Pruning high-IPR neurons first raises both losses.",
+        "smaller rise of the two to half of the neurons, as a share of its range, wd 5",
+        0.02,
+        "above",
+        "more than fluctuations",
+        _rises("first", train=1, test=1),
+        "highest",
+        DECAY_5,
+    ),
+    "prune-partial-high-late": pruned_claim(
+        "App. I.2, Fig. 18(b)",
+        "Then the training loss rises and the test loss falls.",
+        "smaller of the rise and the fall from half of the neurons on, as a share of its range, wd 5",
+        0.02,
+        "above",
+        "more than fluctuations",
+        _rises("second", train=1, test=-1),
+        "highest",
+        DECAY_5,
+    ),
+}
