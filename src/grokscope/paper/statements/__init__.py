@@ -41,12 +41,9 @@ MORE_SEEDS = 20
 families at once, before more networks were trained."""
 
 EXTENDED = (
-    "partial-inversion",
-    "minibatch-full-inversion",
-    "batchnorm-ipr-distribution",
-    "layernorm-gamma",
-    "deep-batchnorm",
-)
+    "coexistence", "partial-inversion", "minibatch-full-inversion", "batchnorm-ipr-distribution",
+    "layernorm-gamma", "deep-batchnorm",
+)  # fmt: skip
 """Those families. All their claims are judged with `MORE_SEEDS`, the decided ones too."""
 
 LOOKS = 2

@@ -318,7 +318,7 @@ CLAIMS: dict[str, Claim] = {
     ),
     "hypothesis-every-transformer": by_sweep(
         "App. G.1, Fig. 12",
-        "Hypothesis 2.2 holds for Transformers of every depth, width and tying.",
+        "Hypothesis 2.2 holds for Transformers of every depth, number of heads and tying.",
         "least mean IPR of the embedding of one that generalises",
         0.1,
         "above",

@@ -232,7 +232,7 @@ CLAIMS: dict[str, Claim] = {
     "partial-corrects": Claim(
         "2, Fig. 1(b)",
         "In Partial Inversion too, what it does not answer as given it answers truly.",
-        "share of these corrupted examples answered truly, wd 5",
+        "share answered truly of wrongly labelled examples that are not answered as given, wd 5",
         0.95,
         "above",
         "as in Full Inversion",

@@ -30,7 +30,7 @@ OfCurve = Callable[[xr.Dataset], float]
 """A statistic of a pruning curve."""
 
 
-@lru_cache(maxsize=4)  # several claims are about the same networks
+@lru_cache(maxsize=64)  # many claims are about the same networks
 def _random_curves(run: Run) -> xr.Dataset:
     return random_curves(run, N_RANDOM, stride=STRIDE)
 

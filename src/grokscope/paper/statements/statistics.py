@@ -135,15 +135,16 @@ def both_high(runs: Mapping[str, Run]) -> float:
 
 
 def corrected_of_lost(runs: Mapping[str, Run]) -> float:
-    """Of corrupted examples that are not answered as given, the share answered truly."""
-    lost = 1 - final(runs["run"], "corrupted_accuracy")
-    return final(runs["run"], "corrected_accuracy") / lost if lost else np.nan
+    """Of wrongly labelled examples that are not answered as given, the share answered truly."""
+    strongest, given, true = top_logits(runs["run"], 1)
+    lost = strongest[:, 0] != given
+    return float((strongest[lost, 0] == true[lost]).mean()) if lost.any() else np.nan
 
 
 def clean_at_best(runs: Mapping[str, Run]) -> float:
     """The distance of training accuracy from 1 - ξ at the first step of the highest test accuracy."""
     data = runs["run"].dataset
-    best = int(data.test_accuracy.argmax())
+    best = int(data.test_accuracy.values.argmax())
     return from_clean(runs["run"], float(data.train_accuracy[best]))
 
 
