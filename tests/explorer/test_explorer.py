@@ -302,6 +302,7 @@ def nothing(sweep, cell):
 
 @pytest.fixture
 def serve():
+    """Serves a source; asked for before `open_page`, it outlives the pages that poll it."""
     servers = []
 
     def start(source):
@@ -321,7 +322,7 @@ def serve():
 
 
 @pytest.mark.slow
-def test_a_served_page_follows_a_sweep_that_runs(open_page, serve, tmp_path):
+def test_a_served_page_follows_a_sweep_that_runs(serve, open_page, tmp_path):
     base = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
     axes = {"train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
     grid = Grid(base=base, axes=axes)
@@ -361,11 +362,13 @@ def test_a_pinned_cell_whose_weights_were_kept_is_seen_over_time(open_page, tmp_
             connection.request("GET", f"/{path}")
             assert connection.getresponse().status == 404
             connection.close()
+        for open_tab in (tab, page_of_cell):
+            open_tab.close()  # before its server, which it asks for news
         server.shutdown()
 
 
 @pytest.mark.slow
-def test_where_no_grid_is_named_the_page_grows_with_its_store(open_page, serve, tmp_path):
+def test_where_no_grid_is_named_the_page_grows_with_its_store(serve, open_page, tmp_path):
     base = Experiment(steps=20, measure_every=10).replace(modulus=11, width=12)
     axes = {"train_fraction": [0.5, 0.7], "corruption_fraction": [0, 0.3]}
     grokscope.sweep(Grid(base=base, axes=axes), tmp_path, workers=1, progress=False)
