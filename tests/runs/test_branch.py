@@ -257,6 +257,16 @@ def test_a_kill_loses_at_most_what_came_after_the_last_checkpoint(tmp_path):
     assert same(trained(experiment, store=tmp_path, checkpoint_every=20), trained(experiment))
 
 
+def test_a_network_that_was_changed_after_training_is_gone_on_from_by_nobody():
+    run = trained(small())
+    for changed in (run.extract(1), run.at(20).extract(1)):
+        with pytest.raises(ConfigError, match="`run` must hold a network as it was trained"):
+            trained(small(steps=80), start=changed)
+        with pytest.raises(ConfigError, match="`run` must hold a network as it was trained"):
+            changed.at(10)
+    assert same(trained(small(), start=run.at(40).at(20)), run)
+
+
 def test_starts_and_checkpoints_that_cannot_be_are_refused(tmp_path):
     run = trained(small())
     with pytest.raises(ConfigError, match="`store` must be given"):

@@ -18,7 +18,7 @@ from grokscope.models.network import Network, with_arrays
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.record import Kept, as_dataset, kept_arrays, measured_at_end
 from grokscope.runs.run import Run, require_finished, require_trained_here
-from grokscope.runs.start import state_at
+from grokscope.runs.start import AT_STEP, require_as_trained, state_at
 from grokscope.runs.store import Store
 
 Answer = xr.Dataset | xr.DataArray | pd.DataFrame | pd.Series | Mapping[str, float] | float
@@ -40,7 +40,8 @@ def at(run: Run, step: int) -> Run:
         can start from it, but it cannot be stored.
 
     Raises:
-        ConfigError: if the run diverged or was stored without weights, or has no such step.
+        ConfigError: if the run diverged, was stored without weights, holds another network than it
+            trained, or has no such step.
 
     >>> from grokscope import Experiment, train
     >>> run = train(Experiment(steps=20, modulus=7, width=16))
@@ -49,6 +50,7 @@ def at(run: Run, step: int) -> Run:
     """
     require_finished(run, "looked at while it trained")
     require_trained_here(run, "looked at while it trained")
+    require_as_trained(run, "looked at while it trained")
     require_kind("step", step, (int, np.integer), "Use one of run.steps.")
     first, last = run.experiment.first_step, int(run.dataset.step[-1])
     if not first <= step <= last:
@@ -61,7 +63,7 @@ def at(run: Run, step: int) -> Run:
         network = state_at(run.experiment, int(step), store).model
     else:
         network = with_arrays(run.network, kept)
-    return with_network(run, network, f"its weights of step {step}", int(step))
+    return with_network(run, network, f"{AT_STEP} {step}", int(step))
 
 
 def over_steps(run: Run, of: str | Sequence[str] | Callable[[Run], Answer]) -> xr.Dataset:

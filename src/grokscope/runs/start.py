@@ -22,6 +22,9 @@ from grokscope.training.branch import branched
 from grokscope.training.ensemble import train_steps
 from grokscope.training.loop import State
 
+AT_STEP = "its weights of step"
+"""How the words begin that say what a run at a step was derived by."""
+
 
 @in_own_precision
 def state_at(experiment: Experiment, step: int, store: Store | None = None) -> State:
@@ -76,10 +79,12 @@ def started(experiment: Experiment, start: Run) -> Experiment:
         start: a run at one of its steps, `run.at(500)`.
 
     Raises:
-        ConfigError: if the start is no run with a network, or both say where to start from.
+        ConfigError: if the start is no run with a network that was trained so, or both say where
+            to start from.
     """
     require_kind("start", start, Run, "Use run.at(500).")
     require_trained_here(start, "gone on from")
+    require_as_trained(start, "gone on from")
     if experiment.start is not None:
         raise ConfigError(
             f"`start` must be left out of the experiment where it is given beside it, got "
@@ -87,6 +92,19 @@ def started(experiment: Experiment, start: Run) -> Experiment:
         )
     step = int(start.dataset.step[-1])
     return experiment.replace(start={"start_step": step, "before": _changes(start, experiment)})
+
+
+def require_as_trained(run: Run, use: str) -> None:
+    """Refuse a run whose network was changed after training, as by extraction.
+
+    Raises:
+        ConfigError: if it was; `use` is what cannot be done with it.
+    """
+    if run.derived and not run.derived.startswith(AT_STEP):
+        raise ConfigError(
+            f"`run` must hold a network as it was trained to be {use}, got one with {run.derived}. "
+            "Use the run that it was made of."
+        )
 
 
 def _changes(start: Run, experiment: Experiment) -> dict[str, object]:
