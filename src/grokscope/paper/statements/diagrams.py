@@ -13,6 +13,7 @@ from grokscope.paper.statements import Claim, Measure, Seed
 from grokscope.paper.statements.sweep_statistics import (
     WD0,
     WD5,
+    agreement,
     by_sweep,
     codes,
     codes_of,
@@ -22,7 +23,6 @@ from grokscope.paper.statements.sweep_statistics import (
     trained,
 )
 from grokscope.sweeps.diagram import PHASES
-from grokscope.sweeps.refine import UNKNOWN
 
 
 def _of(
@@ -51,10 +51,7 @@ def _ample(panel: xr.DataArray) -> xr.DataArray:
 
 
 def _same_phase(seed: Seed) -> float:
-    both = xr.align(*(trained(seed.sweeps[name]) for name in ("figure3a", "figure31")))
-    one, other = (found.values for found in both)
-    known = (one != UNKNOWN) & (other != UNKNOWN)
-    return float((one == other)[known].mean()) if known.any() else np.nan
+    return agreement(trained(seed.sweeps["figure3a"]), trained(seed.sweeps["figure31"]))
 
 
 def _least_data(seed: Seed) -> float:

@@ -13,7 +13,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.paper.settings import NOISY
 from grokscope.paper.statements import Claim, Measure, Seed
 from grokscope.paper.statements.networks import DECAY_5, DECAY_15, PLAIN
-from grokscope.paper.statements.statistics import CHANCE
+from grokscope.paper.statements.statistics import CHANCE, largest_fall
 from grokscope.runs.pruning import prune, random_curves
 from grokscope.runs.run import Run
 
@@ -116,8 +116,7 @@ def half_of(curve: xr.Dataset, which: str) -> xr.Dataset:
 
 def _largest_rise(curve: xr.Dataset) -> float:
     """The largest rise of accuracy on corrupted labels between two counts, over its range."""
-    accuracy = curve.corrupted_accuracy.values
-    return float(np.diff(accuracy).max() / np.ptp(accuracy))
+    return largest_fall(-curve.corrupted_accuracy.values)
 
 
 CLAIMS: dict[str, Claim] = {

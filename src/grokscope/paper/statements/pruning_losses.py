@@ -8,14 +8,14 @@ import xarray as xr
 from grokscope.paper.statements import Claim
 from grokscope.paper.statements.networks import DECAY_5, DECAY_15, PLAIN
 from grokscope.paper.statements.pruning import OfCurve, half_of, pruned_claim
+from grokscope.paper.statements.statistics import largest_fall
 
 
 def _largest_fall(*names: str) -> OfCurve:
     """The largest fall of a loss between two counts, as a share of its range."""
 
     def fall(curve: xr.Dataset) -> float:
-        losses = [curve[name].values for name in names]
-        return max(float(-np.diff(loss).min() / np.ptp(loss)) for loss in losses)
+        return max(largest_fall(curve[name].values) for name in names)
 
     return fall
 

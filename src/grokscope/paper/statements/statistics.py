@@ -67,6 +67,11 @@ def fall(run: Run, name: str) -> float:
     return highest(run, name) - final(run, name)
 
 
+def largest_fall(values: np.ndarray) -> float:
+    """The largest fall from one value to the next, as a share of their range."""
+    return float(-np.diff(values).min() / np.ptp(values))
+
+
 def forgotten(run: Run) -> float:
     """How far test accuracy fell from its highest; NaN if there was nothing to forget."""
     generalized = highest(run, "test_accuracy") >= GENERALIZES
@@ -96,13 +101,18 @@ def from_clean(run: Run, accuracy: float) -> float:
     return abs(accuracy - (1 - run.experiment.corruption_fraction))
 
 
-def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The n strongest labels of every wrongly labelled example, its given and its true label."""
+def wrong_logits(run: Run) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The logits of every wrongly labelled example, its given and its true label."""
     data = run.data
     wrong = np.flatnonzero(data.is_wrong)
     logits = np.asarray(run.network(jnp.asarray(data.inputs[wrong])))
-    strongest = np.argsort(-logits, axis=1)[:, :n]
-    return strongest, data.given_labels[wrong], data.true_labels[wrong]
+    return logits, data.given_labels[wrong], data.true_labels[wrong]
+
+
+def top_logits(run: Run, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The n strongest labels of every wrongly labelled example, its given and its true label."""
+    logits, given, true = wrong_logits(run)
+    return np.argsort(-logits, axis=1)[:, :n], given, true
 
 
 def two_peaks(runs: Mapping[str, Run]) -> float:
@@ -120,12 +130,9 @@ def true_first(runs: Mapping[str, Run]) -> float:
 
 def given_over_true(runs: Mapping[str, Run]) -> float:
     """The mean logit of the given label minus that of the true one, of wrongly labelled examples."""
-    data = runs["run"].data
-    wrong = np.flatnonzero(data.is_wrong)
-    logits = np.asarray(runs["run"].network(jnp.asarray(data.inputs[wrong])))
-    rows = np.arange(len(wrong))
-    given, true = (logits[rows, labels[wrong]] for labels in (data.given_labels, data.true_labels))
-    return float((given - true).mean())
+    logits, given, true = wrong_logits(runs["run"])
+    rows = np.arange(len(logits))
+    return float((logits[rows, given] - logits[rows, true]).mean())
 
 
 def both_high(runs: Mapping[str, Run]) -> float:
@@ -161,8 +168,7 @@ def half_removed(runs: Mapping[str, Run]) -> float:
 
 def largest_ipr_fall(runs: Mapping[str, Run]) -> float:
     """The largest fall of mean IPR between two measurements, as a share of its range."""
-    ipr = runs["run"].dataset.mean_ipr.values
-    return float(-np.diff(ipr).min() / np.ptp(ipr))
+    return largest_fall(runs["run"].dataset.mean_ipr.values)
 
 
 def delay(runs: Mapping[str, Run]) -> float:

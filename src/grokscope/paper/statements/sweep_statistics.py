@@ -64,6 +64,13 @@ def share(found: xr.DataArray, phases: Sequence[Phase]) -> float:
     return float(np.isin(known, codes_of(phases)).mean()) if known.size else np.nan
 
 
+def agreement(one: xr.DataArray, other: xr.DataArray) -> float:
+    """The share of the cells known in both diagrams that are in one phase; NaN of none."""
+    one, other = xr.align(one, other)
+    known = (one.values != UNKNOWN) & (other.values != UNKNOWN)
+    return float((one.values == other.values)[known].mean()) if known.any() else np.nan
+
+
 def codes_of(phases: Sequence[Phase]) -> list[int]:
     """The codes that phases have in a diagram."""
     return [PHASES.index(phase) for phase in phases]

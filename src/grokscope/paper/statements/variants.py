@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 
 from grokscope.measures.phases import GENERALIZED, INVERTED, Phase
-from grokscope.paper.statements import Claim, Seed
+from grokscope.paper.statements import Claim, Measure, Seed
 from grokscope.paper.statements.sweep_statistics import (
     WD0,
     WD5,
+    At,
+    agreement,
     by_row,
     by_sweep,
     codes,
@@ -19,7 +20,8 @@ from grokscope.paper.statements.sweep_statistics import (
     trained,
     wide,
 )
-from grokscope.sweeps.refine import UNKNOWN
+
+WD20: At = {"weight_decay": 20}
 
 
 def _required(seed: Seed) -> tuple[np.ndarray, np.ndarray]:
@@ -43,15 +45,14 @@ def _prunable(seed: Seed) -> float:
     return float(share_left[width.argmin()] - share_left[width.argmax()])
 
 
-def _less_coexistence(seed: Seed) -> float | bool:
-    wide(seed, "figure29")
-    return grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29")(seed)
+def _if_wide(name: str, measure: Measure) -> Measure:
+    """A statistic of a sweep that has the paper's wide networks."""
 
+    def checked(seed: Seed) -> float | bool:
+        wide(seed, name)
+        return measure(seed)
 
-def _less_confused(seed: Seed) -> float | bool:
-    wide(seed, "figure30a")
-    strong = {"weight_decay": 20}
-    return grows((Phase.CONFUSION,), "figure30b", strong, strong, "figure30a")(seed)
+    return checked
 
 
 def _band(seed: Seed) -> float:
@@ -66,21 +67,7 @@ def _band(seed: Seed) -> float:
 def _alike(seed: Seed) -> float:
     """The share of cells at wd 0 and 5 in the same phase with both activations."""
     sweeps = (seed.sweeps[name].sel(weight_decay=[0, 5]) for name in ("figure3a", "figure27"))
-    both = xr.align(*map(codes, sweeps))
-    one, other = (found.values for found in both)
-    known = (one != UNKNOWN) & (other != UNKNOWN)
-    return float((one == other)[known].mean()) if known.any() else np.nan
-
-
-def _wide_loss(seed: Seed) -> float | bool:
-    wide(seed, "figure29")
-    return grows(GENERALIZED, "figure3a", WD0, WD0, "figure29")(seed)
-
-
-def _wide_gain(seed: Seed) -> float | bool:
-    wide(seed, "figure30a")
-    strong = {"weight_decay": 20}
-    return grows(GENERALIZED, "figure30a", strong, strong, "figure30b")(seed)
+    return agreement(*map(codes, sweeps))
 
 
 CLAIMS: dict[str, Claim] = {
@@ -176,7 +163,7 @@ CLAIMS: dict[str, Claim] = {
         0,
         "above",
         "any difference",
-        _less_coexistence,
+        _if_wide("figure29", grows((Phase.COEXISTENCE,), "figure3a", WD0, WD0, "figure29")),
         "figure3a",
         "figure29",
     ),
@@ -187,7 +174,7 @@ CLAIMS: dict[str, Claim] = {
         0,
         "above",
         "any difference",
-        _less_confused,
+        _if_wide("figure30a", grows((Phase.CONFUSION,), "figure30b", WD20, WD20, "figure30a")),
         "figure30b",
         "figure30a",
         chosen="learning rate and weight decays",
@@ -263,7 +250,7 @@ CLAIMS: dict[str, Claim] = {
         0,
         "above",
         "any difference",
-        _wide_loss,
+        _if_wide("figure29", grows(GENERALIZED, "figure3a", WD0, WD0, "figure29")),
         "figure3a",
         "figure29",
     ),
@@ -274,7 +261,7 @@ CLAIMS: dict[str, Claim] = {
         0.1,
         "above",
         "two cells of nineteen",
-        _wide_gain,
+        _if_wide("figure30a", grows(GENERALIZED, "figure30a", WD20, WD20, "figure30b")),
         "figure30a",
         "figure30b",
         chosen="learning rate and weight decays",
