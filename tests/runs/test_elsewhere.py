@@ -215,11 +215,11 @@ def test_labels_and_split_of_one_s_own(coexisting, as_table):
             found[name].values[rows] for found, rows in zip((one, other), by_row, strict=True)
         ]
         np.testing.assert_allclose(*values, atol=1e-5)
-    scores = "plain_data:features"  # a function of a file that is there, which nothing calls
-    kept_out = {"batch_size": 841, "corruption": "by_instance", "label_scores": scores}
+    scores = "plain_data:label_scores"
+    noise = {"corruption_fraction": 0.3, "corruption": "by_instance", "label_scores": scores}
+    batches = {"train_fraction": 0.9, "batch_size": 1400}  # of more examples than are trained on
     again = gs.from_arrays(
-        weights, plain.replace(corruption_fraction=0.3, **kept_out), given_labels=given,
-        is_train=is_train,
+        weights, plain.replace(**noise, **batches), given_labels=given, is_train=is_train
     )  # fmt: skip
     assert again.final.identical(run.final)
     clean = gs.from_arrays(weights, plain, is_train=is_train)
