@@ -40,11 +40,14 @@ from grokscope.paper.statements import (
     remain,
     statistics,
     sweep_statistics,
+    terms,
     variants,
     verify,
 )
 from grokscope.runs.files import write_dataset
+from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
+from grokscope.session.elsewhere import from_arrays
 from grokscope.sweeps.archive import export
 from grokscope.sweeps.diagram import as_dataset, collect
 from grokscope.sweeps.sweep import sweep
@@ -140,7 +143,7 @@ def test_controls_are_judged_with_the_claim():
 
 def test_every_pruning_claim_has_its_controls():
     pruned = [claim for name, claim in ALL.items() if name.startswith("prune-")]
-    assert len(pruned) == 25
+    assert len(pruned) == 29
     for claim in pruned:
         assert set(claim.controls) == {"at random", *pruning.ORDERS}
     assert pruning.N_RANDOM >= 50
@@ -314,7 +317,8 @@ CURVE = xr.Dataset(
         (pruning._clean_kept, 0.92),
         (pruning._clean_kept_to_half, 0.97),
         (pruning._largest_rise, 0.1 / 0.9),
-        (pruning_losses._falls_at_first, 1.0),  # from 2 to 1, and back by a half
+        (pruning_losses._falls("first", "test_loss"), 1.0),  # from 2 to 1, and back by a half
+        (pruning_losses._falls("second", "train_loss", "test_loss"), 1.0),  # 1.75 of 1.75
         (pruning_losses._rises("first", train=1, test=1), -0.25),  # -0.5 of 2
         (pruning_losses._rises("second", train=1, test=-1), 0.125),  # 0.25 of 2
         (pruning_losses._largest_fall("train_loss"), 0.5 / 4),
@@ -322,6 +326,11 @@ CURVE = xr.Dataset(
 )
 def test_statistics_of_a_curve_by_hand(statistic, value):
     assert statistic(CURVE) == pytest.approx(value)
+
+
+def test_the_first_tenth_of_a_curve():
+    curve = CURVE.assign_coords(pruned=[0, 5, 10, 50, 100])
+    assert pruning_losses._change_at_first(curve) == 1 / 2  # from 2 to 1, where it goes up to 3
 
 
 def test_where_memorisation_never_goes_there_is_no_value():
@@ -350,6 +359,67 @@ def test_statistics_of_dynamics_by_another_way(runs):
     clean = 1 - run.experiment.corruption_fraction
     away = abs(float(data.train_accuracy[best]) - clean)
     assert of("forgetting-inverts-first", run) == pytest.approx(away)
+
+
+def dynamics(**scores):
+    """Something with these scores at steps 0, 10, 20 and so on, of which 1 - ξ is .7."""
+    steps = {"step": 10 * np.arange(len(next(iter(scores.values()))))}
+    data = xr.Dataset({name: ("step", values) for name, values in scores.items()}, steps)
+    return {"run": Run(Experiment(corruption_fraction=0.3), data)}
+
+
+def test_how_sudden_a_rise_or_a_fall_is():
+    rises = dynamics(test_accuracy=[0, 0.05, 0.2, 0.5, 0.95, 0.85])
+    assert statistics.rise_over_wait(rises) == (40 - 20) / 20
+    assert np.isnan(statistics.rise_over_wait(dynamics(test_accuracy=[0, 0.5])))
+    assert statistics.rise_over_wait(dynamics(test_accuracy=[0.5, 1])) == np.inf
+    falls = dynamics(train_accuracy=[0, 0.7, 0.92, 0.91, 0.8, 0.72, 0.7])  # .7 on the way up too
+    assert statistics.steps_of_fall(falls) == 20 / 2000
+    assert np.isnan(statistics.steps_of_fall(dynamics(train_accuracy=[0, 0.95, 0.9])))
+    assert np.isnan(statistics.steps_of_fall(dynamics(train_accuracy=[0, 0.5, 0.7])))
+
+
+def test_statistics_of_terms_by_a_transform(runs):
+    """The sub-leading terms as waves of eight directions, of a network without some columns."""
+    run = runs["run"]
+    p, network, kept = 41, run.network, run.neuron_ipr >= 0.1
+    U, V, W = (np.asarray(matrix, float) for matrix in (network.U, network.V, network.W))
+    waves = [
+        np.fft.fftn((U[:, None, some] + V[None, :, some]) ** 2 @ W[:, some].T)
+        for some in (kept, np.ones_like(kept))
+    ]
+    directions = [(2, 0, 1), (2, 0, -1), (0, 2, 1), (0, 2, -1),
+                  (1, 1, 1), (1, -1, 1), (1, -1, -1), (0, 0, 1)]  # fmt: skip
+    places = [tuple(k * step % p for step in d) for d in directions for k in range(1, p)]
+    without, whole = (sum(abs(found[place]) ** 2 for place in places) for found in waves)
+    assert 0.01 < kept.mean() < 0.99
+    assert of("terms-cancelled", run) == pytest.approx(without / whole, rel=1e-4)
+    assert of("terms-cancelled-otherwise", run) == 0  # of the same run twice
+    found = waves[0].copy()
+    for place in places:
+        found[place] = 0
+    data = run.data
+    for name, logits in (("with", waves[0]), ("without", found)):
+        tested = np.fft.ifftn(logits).real[tuple(data.inputs[~data.is_train].T)]
+        labels = data.true_labels[~data.is_train]
+        loss = ((tested - np.eye(p)[labels]) ** 2).mean()
+        accuracy = (tested.argmax(axis=1) == labels).mean()
+        if name == "with":
+            before = accuracy, loss
+    assert of("terms-spare-accuracy", run) == pytest.approx(accuracy - before[0], abs=1e-3)
+    assert of("terms-cost-loss", run) == pytest.approx(1 - loss / before[1], rel=1e-3)
+
+
+def test_a_frequency_stands_out_by_its_power_over_the_next():
+    residues = np.arange(11)
+    cosine = lambda k, size: np.sqrt(size) * np.cos(2 * np.pi * k * residues / 11)  # noqa: E731
+    peaks = cosine(1, 64) + cosine(3, 8) + cosine(4, 2) + cosine(5, 1)
+    noise = np.random.default_rng(0).normal(size=11)  # of no high IPR
+    matrix = np.stack([peaks, noise], axis=1).astype(np.float32)
+    experiment = Experiment().replace(modulus=11, width=2)
+    run = from_arrays({"U": matrix, "V": matrix, "W": matrix}, experiment)
+    assert terms._stands_out(run, 1) == pytest.approx(8, rel=1e-4)
+    assert terms._stands_out(run, 2) == pytest.approx(4, rel=1e-4)
 
 
 def test_statistics_of_logits_by_a_loop(runs):
@@ -393,8 +463,37 @@ def test_statistics_of_diagrams_by_counting():
     assert variants._alike(both) == pytest.approx(10 / 12)
     banded = in_phases(["MMM", "MFM", "CFM", "CFF", "XXX", "XFX"], weight_decay=[0, 5, 10])
     assert variants._band(Seed({}, {"figure26a": banded})) == pytest.approx((3 - 1) / 6)
+    former = data.rename(weight_decay="dropout")
+    former.restricted_test_accuracy.values[:] = 0.2
+    generalizes = np.isin(list("".join(rows)), list("CF")).reshape(data.test_accuracy.shape)
+    former.restricted_test_accuracy.values[generalizes] = 0.9
+    both = Seed({}, {"figure12": former, "figure13": former})
+    claim = ALL["hypothesis-step-two"]
+    assert claim.measure(both) == pytest.approx(0.9)
+    assert claim.controls["where it does not"](both) == pytest.approx(0.2)
     images = Seed({}, {"figure16a": data, "figure16b": data.rename(weight_decay="dropout")})
     assert architectures._decay_over_dropout(images) == 0
+
+
+def test_statistics_of_widths_by_hand():
+    wide = Experiment().replace(width=5000)
+    grids = (
+        Grid(wide, axes={"weight_decay": [0], "train_fraction": [0.5, 0.9]}),
+        Grid(Experiment(), axes={"weight_decay": [0, 5], "train_fraction": [0.5, 0.7, 0.9]}),
+    )
+    rng = np.random.default_rng(0)
+    broad, narrow = (as_dataset_of(grid, rng) for grid in grids)
+    broad.train_accuracy.values[:] = 1
+    narrow.train_accuracy.values.ravel()[:] = [0.9, 0.1, 0.8, 0, 0, 0]
+    seed = Seed({}, {"figure29": broad, "figure3a": narrow})
+    assert variants._memorizes_more(seed) == pytest.approx(0.15)
+    widths = as_dataset_of(Grid(Experiment(), axes={"width": [500, 1000]}), rng)
+    middles = widths.ipr_bin.values
+    widths.ipr_histogram.values[:] = np.where(middles > 0.5, 10, 7)
+    n_periodic = 10 * (middles > 0.5).sum()
+    widths.neurons_required.values.ravel()[:] = [40, 60]
+    found = variants._required_of_periodic(Seed({}, {"figure32": widths}))
+    assert found == pytest.approx(50 / n_periodic)
 
 
 def made_small(tmp_path, axes, **options):

@@ -49,7 +49,7 @@ EXTENDED = (
 LOOKS = 2
 """How often claims of such families were judged: each has that many chances to be wrong."""
 
-FILES = "networks neurons pruning pruning_losses layers diagrams variants architectures"
+FILES = "networks neurons pruning pruning_losses terms layers diagrams variants architectures"
 """Modules of this package whose `CLAIMS` are the claims."""
 
 

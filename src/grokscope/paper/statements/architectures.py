@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -23,6 +25,8 @@ from grokscope.paper.statements.sweep_statistics import (
     share_of,
     trained,
 )
+
+NOT_GENERALIZED = tuple(phase for phase in Phase if phase not in GENERALIZED)
 
 
 def ipr_grows(name: str, more: At, less: At, layer: int = 0) -> Measure:
@@ -76,6 +80,19 @@ def _least_ipr(seed: Seed) -> float:
     """The least of these over Transformers of all kinds; NaN if none generalises."""
     found = _ipr_of_generalizing(seed.sweeps["figure12"])
     return float(found.min()) if found.size else np.nan
+
+
+def _restricted_accuracy(phases: Sequence[Phase]) -> Measure:
+    """A statistic: what the key waves alone answer, the mean over all Transformers in `phases`."""
+
+    def mean(seed: Seed) -> float:
+        found = []
+        for sweep in (seed.sweeps["figure12"], seed.sweeps["figure13"]):
+            of_phase = codes(sweep).isin(codes_of(phases))
+            found.append(sweep.restricted_test_accuracy.isel(seed=0).where(of_phase).values.ravel())
+        return mean_of(np.concatenate(found))
+
+    return mean
 
 
 def _full_without_decay(seed: Seed) -> float:
@@ -326,6 +343,18 @@ CLAIMS: dict[str, Claim] = {
         _least_ipr,
         "figure12",
         chosen="weight decay, α and ξ",
+    ),
+    "hypothesis-step-two": by_sweep(
+        "2.2, Hypothesis 2.2",
+        "The rest of such a Transformer computes with these waves.",
+        "mean test accuracy of the logits' key waves in m + n where it generalises",
+        0.9,
+        "above",
+        "Table 2's threshold",
+        _restricted_accuracy(GENERALIZED),
+        "figure12",
+        "figure13",
+        controls={"where it does not": _restricted_accuracy(NOT_GENERALIZED)},
     ),
     "hypothesis-lazy": by_sweep(
         "App. G.3, Fig. 14",

@@ -15,6 +15,8 @@ from grokscope.measures.phases import GENERALIZED, Phase
 from grokscope.paper.settings import ADAM, DEEP_BATCH_NORM, MEASURE_EVERY, NOISY_BATCHES
 from grokscope.paper.statements import Claim
 from grokscope.paper.statements.statistics import (
+    HIGH_IPR,
+    LOW_IPR,
     claim_of_phase,
     final,
     highest,
@@ -59,8 +61,15 @@ def _rho(run: Run, layer: str | None = None) -> float:
     return rank_correlation(neurons.ipr.values, neurons.gamma.values).estimate
 
 
-def _mean_ipr(run: Run) -> float:
-    return float(np.nanmean(run.neuron_ipr))
+def _mean_ipr(run: Run, layer: str | None = None) -> float:
+    return float(live_ipr(run, layer).mean())
+
+
+def _loudness(run: Run, of: str) -> float:
+    """What BatchNorm gives neurons of low IPR on average, over what it gives those of high IPR."""
+    neurons = contributions(run)
+    low, high = neurons.ipr < LOW_IPR, neurons.ipr > HIGH_IPR
+    return float(neurons[of].where(low).mean() / neurons[of].where(high).mean())
 
 
 def _distance(runs: Mapping[str, Run], name: str) -> float:
@@ -196,6 +205,51 @@ CLAIMS: dict[str, Claim] = {
         of_runs(lambda runs: _rho(runs["run"], "last") - _rho(runs["run"], "first")),
         {"run": DEEP_BATCH_NORM},
         all_steps=True,
+    ),
+    "deep-gamma-first-weak": Claim(
+        "App. G.4, Fig. 15",
+        "The correlation of its first layer's is not strong.",
+        "Spearman's ρ of |γ| and IPR, first layer",
+        0.5,
+        "below",
+        "strong, by the usual words for ρ",
+        of_runs(_of("first")),
+        {"run": DEEP_BATCH_NORM},
+        all_steps=True,
+    ),
+    "deep-ipr-near-output": Claim(
+        "App. G.4, Fig. 15",
+        "High IPR is near its output, not near its input.",
+        "mean IPR of the last layer minus that of the first",
+        0,
+        "above",
+        "any difference",
+        of_runs(lambda runs: _mean_ipr(runs["run"], "last") - _mean_ipr(runs["run"], "first")),
+        {"run": DEEP_BATCH_NORM},
+        all_steps=True,
+    ),
+    "deep-low-ipr-at-input": Claim(
+        "App. G.4, Fig. 15",
+        "Neurons of very low IPR stay in its first layer.",
+        "their share of that layer's live neurons",
+        0.2,
+        "above",
+        "a fifth is plain to see",
+        of_runs(lambda runs: low_ipr(runs["run"], "first")),
+        {"run": DEEP_BATCH_NORM},
+        all_steps=True,
+    ),
+    "batchnorm-prunes": Claim(
+        "2.1 and 4, Fig. 5",
+        "BatchNorm in effect prunes neurons of low IPR.",
+        "mean |γ|·‖W‖ of neurons below IPR .1 over that of those above .5",
+        0.5,
+        "below",
+        "less than half as loud",
+        of_runs(lambda runs: _loudness(runs["run"], "effective")),
+        {"run": BATCH_NORM},
+        all_steps=True,
+        controls={"|γ| alone": of_runs(lambda runs: _loudness(runs["run"], "gamma"))},
     ),
     "batchnorm-keeps-low-ipr": Claim(
         "2.1, Fig. 5",

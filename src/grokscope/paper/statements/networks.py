@@ -30,6 +30,8 @@ from grokscope.paper.statements.statistics import (
     memory_lost,
     norm_left,
     of_runs,
+    rise_over_wait,
+    steps_of_fall,
 )
 
 SPARSELY = NOISY.replace(measure_every=MEASURE_EVERY)
@@ -73,6 +75,16 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "late means clearly later, not by a measurement's spacing",
         of_runs(delay),
+        {"run": CLEAN},
+    ),
+    "grokking-sudden": Claim(
+        "1.1, Fig. 2",
+        "The jump is sudden.",
+        "steps from 10 to 90 % test accuracy over steps to 10 %",
+        1,
+        "below",
+        "shorter than the wait for it",
+        of_runs(rise_over_wait),
         {"run": CLEAN},
     ),
     "grokking-ipr": Claim(
@@ -227,6 +239,16 @@ CLAIMS: dict[str, Claim] = {
         "above",
         "Table 2's threshold",
         of_runs(both_high),
+        {"run": OFTEN},
+    ),
+    "unlearns-suddenly": Claim(
+        "Abstract, Fig. 1(c)",
+        "Then training accuracy falls suddenly to the share of right labels.",
+        "steps from its last 90 % to within .03 of 1 - ξ, as a share of all steps, wd 15",
+        0.1,
+        "below",
+        "a tenth of training",
+        of_runs(steps_of_fall),
         {"run": OFTEN},
     ),
     "partial-corrects": Claim(

@@ -6,6 +6,7 @@ from grokscope.paper.statements import Claim
 from grokscope.paper.statements.networks import CLEAN, DECAY_5, DECAY_15, DROPOUT_6, PLAIN
 from grokscope.paper.statements.statistics import (
     bimodal,
+    final,
     given_over_true,
     high_ipr,
     largest_ipr_fall,
@@ -74,6 +75,16 @@ CLAIMS: dict[str, Claim] = {
         "below",
         "no fall but fluctuations",
         of_runs(largest_ipr_fall),
+        {"run": CLEAN},
+    ),
+    "periodicity-approximate": Claim(
+        "1.1, footnote 3",
+        "The trained weights are periodic in approximation only.",
+        "mean IPR at the end",
+        0.99,
+        "below",
+        "a cosine has 1",
+        of_runs(lambda runs: final(runs["run"], "mean_ipr")),
         {"run": CLEAN},
     ),
     "decay-leaves-few": Claim(

@@ -25,10 +25,21 @@ def _lowest_test_loss(curve: xr.Dataset) -> float:
     return float(curve.test_loss.min() / curve.test_loss[0])
 
 
-def _falls_at_first(curve: xr.Dataset) -> float:
-    """All falls of the test loss in the first half, as a share of its range there."""
-    loss = half_of(curve, "first").test_loss.values
-    return float(-np.minimum(np.diff(loss), 0).sum() / np.ptp(loss))
+def _falls(which: str, *names: str) -> OfCurve:
+    """All falls of a loss in a half, as a share of its range there: the most of these losses."""
+
+    def falls(curve: xr.Dataset) -> float:
+        losses = (half_of(curve, which)[name].values for name in names)
+        return max(float(-np.minimum(np.diff(loss), 0).sum() / np.ptp(loss)) for loss in losses)
+
+    return falls
+
+
+def _change_at_first(curve: xr.Dataset) -> float:
+    """The largest change of the test loss while the first tenth goes, as a share of its range."""
+    loss = curve.test_loss
+    early = loss.sel(pruned=slice(0, int(curve.pruned[-1]) // 10))
+    return float(abs(early - loss[0]).max() / np.ptp(loss.values))
 
 
 def _rises(which: str, train: int, test: int) -> OfCurve:
@@ -129,9 +140,53 @@ CLAIMS: dict[str, Claim] = {
         0.02,
         "above",
         "more than fluctuations",
-        _falls_at_first,
+        _falls("first", "test_loss"),
         "lowest",
         PLAIN,
+    ),
+    "prune-losses-coexistence-high-early": pruned_claim(
+        "App. I.2, Fig. 18(a)",
+        "In Coexistence pruning high-IPR neurons first raises both losses.",
+        "smaller rise of the two to half of the neurons, as a share of its range, wd 0",
+        0.02,
+        "above",
+        "more than fluctuations",
+        _rises("first", train=1, test=1),
+        "highest",
+        PLAIN,
+    ),
+    "prune-losses-coexistence-high-late": pruned_claim(
+        "App. I.2, Fig. 18(a)",
+        "Then the losses do not only rise.",
+        "sum of the falls of either from half of the neurons on, as a share of its range there, wd 0",
+        0.02,
+        "above",
+        "more than fluctuations",
+        _falls("second", "train_loss", "test_loss"),
+        "highest",
+        PLAIN,
+    ),
+    "prune-full-test-loss-flat": pruned_claim(
+        "App. I.2, Fig. 18(c)",
+        "In Full Inversion pruning low-IPR neurons first leaves the test loss alone.",
+        "its largest change while a tenth of the neurons goes, as a share of its range, wd 15",
+        0.05,
+        "below",
+        "hardly to be seen",
+        _change_at_first,
+        "lowest",
+        DECAY_15,
+    ),
+    "prune-full-test-loss": pruned_claim(
+        "App. I.2, Fig. 18(c)",
+        "Then the test loss rises all the way.",
+        "its largest fall between two counts, as a share of its range, wd 15",
+        0.02,
+        "below",
+        "no fall but fluctuations",
+        _largest_fall("test_loss"),
+        "lowest",
+        DECAY_15,
     ),
     "prune-partial-late": pruned_claim(
         "App. I.2, Fig. 18(b)",

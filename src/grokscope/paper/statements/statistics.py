@@ -86,9 +86,9 @@ def memory_lost(run: Run) -> float:
     return fall(run, "train_accuracy") if memorized else np.nan
 
 
-def low_ipr(run: Run) -> float:
-    """Share of live neurons of low IPR."""
-    return float((live_ipr(run) < LOW_IPR).mean())
+def low_ipr(run: Run, layer: str | None = None) -> float:
+    """Share of a layer's live neurons that have a low IPR."""
+    return float((live_ipr(run, layer) < LOW_IPR).mean())
 
 
 def high_ipr(run: Run) -> float:
@@ -183,6 +183,33 @@ def delay(runs: Mapping[str, Run]) -> float:
     return test / max(train, 1)
 
 
+def rise_over_wait(runs: Mapping[str, Run]) -> float:
+    """Steps from 10 to 90 % test accuracy over steps to 10 %; NaN if 90 % is never reached."""
+    data = runs["run"].dataset
+    accuracy = data.test_accuracy.values
+    if accuracy.max() < GENERALIZES:
+        return np.nan
+    start, end = (int(data.step[int(np.argmax(accuracy >= a))]) for a in (0.1, GENERALIZES))
+    return (end - start) / start if start else np.inf
+
+
+def steps_of_fall(runs: Mapping[str, Run]) -> float:
+    """Steps from the last training accuracy of 90 % to the first within .03 of 1 - ξ after it.
+
+    As a share of all steps; NaN if either is never reached.
+    """
+    run = runs["run"]
+    data = run.dataset
+    accuracy = data.train_accuracy.values
+    high = np.flatnonzero(accuracy >= GENERALIZES)
+    clean = 1 - run.experiment.corruption_fraction
+    reached = np.flatnonzero(abs(accuracy - clean) < 0.03)
+    reached = reached[reached > high[-1]] if high.size else reached[:0]
+    if not reached.size:
+        return np.nan
+    return float(data.step[reached[0]] - data.step[high[-1]]) / run.experiment.steps
+
+
 def norm_left(runs: Mapping[str, Run]) -> float:
     """The final norm of U over its highest."""
     norm = runs["run"].dataset.norm.sel(matrix="U")
@@ -195,9 +222,10 @@ def largest_norm_left(runs: Mapping[str, Run]) -> float:
     return float((norm.isel(step=-1) / norm.max("step")).max())
 
 
-def live_ipr(run: Run) -> np.ndarray:
-    """IPR of the live neurons."""
-    return run.neuron_ipr[~np.isnan(run.neuron_ipr)].astype(float)
+def live_ipr(run: Run, layer: str | None = None) -> np.ndarray:
+    """IPR of a layer's live neurons; by default of those that `run.neuron_ipr` is of."""
+    found = run.neuron_ipr if layer is None else run.layer_ipr(layer)
+    return found[~np.isnan(found)].astype(float)
 
 
 def bimodal(runs: Mapping[str, Run]) -> bool:

@@ -133,9 +133,10 @@ def by_sweep(
     *sweeps: str,
     is_size: bool = False,
     chosen: str = "",
+    controls: Mapping[str, Measure] | None = None,
 ) -> Claim:
     """A claim that needs the sweeps named last, and no networks of its own."""
     return Claim(
         section, says, statistic, bound, side, why, measure, sweeps=sweeps, is_size=is_size,
-        chosen=chosen,
+        chosen=chosen, controls=controls or {},
     )  # fmt: skip

@@ -6,15 +6,18 @@ import numpy as np
 
 from grokscope.measures.phases import GENERALIZED, INVERTED, Phase
 from grokscope.paper.statements import Claim, Measure, Seed
+from grokscope.paper.statements.statistics import HIGH_IPR
 from grokscope.paper.statements.sweep_statistics import (
     WD0,
     WD5,
     At,
     agreement,
+    at,
     by_row,
     by_sweep,
     codes,
     grows,
+    mean_of,
     share,
     share_of,
     trained,
@@ -43,6 +46,22 @@ def _prunable(seed: Seed) -> float:
     width, required = _required(seed)
     share_left = required / width
     return float(share_left[width.argmin()] - share_left[width.argmax()])
+
+
+def _required_of_periodic(seed: Seed) -> float:
+    """The neurons that generalisation requires over those of high IPR, the mean over widths."""
+    sweep = seed.sweeps["figure32"].isel(seed=0, layer=0)
+    counts = sweep.ipr_histogram
+    periodic = counts.where(counts.ipr_bin > HIGH_IPR, 0).sum("ipr_bin")
+    return float((sweep.neurons_required / periodic).mean(skipna=False))
+
+
+def _memorizes_more(seed: Seed) -> float:
+    """How much better wide networks know their training labels at wd 0, where both were trained."""
+    wide_ones, others = (
+        at(sweep.train_accuracy, WD0) for sweep in (wide(seed, "figure29"), seed.sweeps["figure3a"])
+    )
+    return mean_of((wide_ones - others).values)
 
 
 def _if_wide(name: str, measure: Measure) -> Measure:
@@ -199,6 +218,16 @@ CLAIMS: dict[str, Claim] = {
         _prunable,
         "figure32",
     ),
+    "all-compute": by_sweep(
+        "2.1",
+        "The rule is computed by all generalising neurons together.",
+        "neurons that generalisation requires over those above IPR .5, mean over widths",
+        0.5,
+        "above",
+        "most of them",
+        _required_of_periodic,
+        "figure32",
+    ),
     "cross-entropy-narrow": by_sweep(
         "App. M, Fig. 26",
         "With cross-entropy a narrow band of weight decay inverts.",
@@ -253,6 +282,17 @@ CLAIMS: dict[str, Claim] = {
         _if_wide("figure29", grows(GENERALIZED, "figure3a", WD0, WD0, "figure29")),
         "figure3a",
         "figure29",
+    ),
+    "wide-memorizes-more": by_sweep(
+        "App. O, Fig. 29",
+        "They have more capacity to memorise.",
+        "training accuracy at wd 0 of cells trained at both widths, N 5000 minus N 500",
+        0,
+        "above",
+        "any difference",
+        _memorizes_more,
+        "figure29",
+        "figure3a",
     ),
     "wide-relu-improves": by_sweep(
         "App. O, Fig. 30",
