@@ -3,24 +3,34 @@
     python benchmarks/attribution.py STORE [SEEDS]
 
 Networks are trained for seeds from 0 (three unless told otherwise) into STORE. Printed, as means
-over seeds: the highest accuracy on the true labels of corrupted examples under pruning in each
-order, and how many neurons steadiness and IPR put on the same side.
+over seeds with the half width of their 95 % interval: the highest accuracy on the true labels of
+corrupted examples along the curve of each order, of random orders the median of fifty such, and
+what extraction and the vote of the labels alone have; and how many neurons steadiness and IPR put
+on the same side.
 """
 
 import sys
 
 import numpy as np
+import pandas as pd
 
 from grokscope.analysis.neurons import neuron_table
+from grokscope.analysis.statistics import mean_interval
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.pruning import layer_named
-from grokscope.runs.extraction import extract
-from grokscope.runs.pruning import prune
+from grokscope.runs.pruning import prune, random_curves
+from grokscope.runs.run import Run
 from grokscope.runs.train import train
 
-ORDERS = {"ipr": "lowest", "memorizing": "highest", "steadiness": "lowest", "norm": "lowest",
-          "random": "lowest"}  # fmt: skip
+ORDERS = {
+    "by IPR": ("ipr", "lowest"),
+    "memorizing": ("memorizing", "highest"),
+    "steadiness": ("steadiness", "lowest"),
+    "small first": ("norm", "lowest"),
+    "large first": ("norm", "highest"),
+}
+STRIDE = 5
 
 NOISY = Experiment(corruption_fraction=0.35, measure_every=100)
 IMAGES = Experiment(task="mnist", model="image_mlp", loss="cross_entropy", batch_size=256,
@@ -36,35 +46,60 @@ NETWORKS = {
     "MNIST, 4 layers": IMAGES,
 }  # fmt: skip
 
-store, seeds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
-print(f"{'':20} {'test':>5} {'corrected':>9} | best corrected accuracy under pruning by")
-print(f"{'':36} | {' '.join(f'{name:>10}' for name in ORDERS)}  {'extracted':>9}  same side")
-for name, experiment in NETWORKS.items():
-    rows = []
-    for seed in range(seeds):
-        run = train(experiment.replace(seed=seed), store, progress=False)
-        layer = layer_named(run.network, None)
-        row = [run.final.test_accuracy.item(), run.final.corrected_accuracy.item()]
-        for by, first in ORDERS.items():
-            try:
-                row.append(float(prune(run, by, first, stride=5).corrected_accuracy.max()))
-            except ConfigError:  # no IPR
-                row.append(np.nan)
+
+def highest_corrected(run: Run) -> dict[str, float]:
+    """The highest corrected accuracy along each order's curve; NaN where there is no such order."""
+    found = {"whole": run.final.corrected_accuracy.item()}
+    for name, (by, first) in ORDERS.items():
         try:
-            row.append(extract(run).final.corrected_accuracy.item())
-        except ConfigError:
-            row.append(np.nan)
-        table = neuron_table(run, layer)
-        sides = (
-            "group" in table and {"low", "high"} <= set(table.group) and "steady" in set(table.part)
-        )
-        row.append(
-            ((table.part == "steady") == (table.group == "high")).mean() if sides else np.nan
-        )
-        rows.append(row)
-    test, corrected, *pruned, extracted, same = np.nanmean(rows, axis=0)
-    best = " ".join(f"{value:10.2f}" for value in pruned)
+            curve = prune(run, by, first, stride=STRIDE)
+        except ConfigError:  # no IPR
+            found[name] = np.nan
+        else:
+            found[name] = curve.corrected_accuracy.max().item()
+    at_random = random_curves(run, stride=STRIDE).corrected_accuracy.max("pruned")
+    return found | {"at random": at_random.median().item()}
+
+
+def known(run: Run) -> dict[str, float]:
+    """Extracted and vote accuracy on the true labels of corrupted examples; NaN without residues."""
+    names = ("extracted_corrected_accuracy", "vote_corrected_accuracy")
+    return {
+        name.partition("_")[0]: run.dataset[name].item() if name in run.dataset else np.nan
+        for name in names
+    }
+
+
+def same_side(run: Run) -> float:
+    """The share of neurons that steadiness and IPR put on the same side; NaN if not both part."""
+    table = neuron_table(run, layer_named(run.network, None))
+    parted = (
+        "group" in table and {"low", "high"} <= set(table.group) and "steady" in set(table.part)
+    )
+    return ((table.part == "steady") == (table.group == "high")).mean() if parted else np.nan
+
+
+def shown(values: np.ndarray) -> str:
+    """A mean over seeds with its interval's half width."""
+    found = mean_interval(values[np.isfinite(values)])
+    return (
+        "-"
+        if np.isnan(found.estimate)
+        else f"{found.estimate:.2f} ± {found.high - found.estimate:.2f}"
+    )
+
+
+store, seeds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
+titles: list[str] = []
+for network, experiment in NETWORKS.items():
+    runs = [train(experiment.replace(seed=s), store, progress=False) for s in range(seeds)]
+    rows = pd.DataFrame(
+        highest_corrected(run) | known(run) | {"same side": same_side(run)} for run in runs
+    )
+    if not titles:
+        titles = [*rows]
+        print("", "network", *titles, "", sep=" | ")
+        print("|---" * (1 + len(titles)), "|", sep="")
     print(
-        f"{name:20} {test:5.2f} {corrected:9.2f} | {best}  {extracted:9.2f}  {same:9.2f}",
-        flush=True,
+        "", network, *(shown(rows[name].to_numpy()) for name in titles), "", sep=" | ", flush=True
     )

@@ -9,9 +9,11 @@ from matplotlib.figure import Figure
 import grokscope
 from grokscope.cli import main
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.grid import Grid
 from grokscope.measures.table import scores
 from grokscope.runs.extraction import KINDS, extraction_curve
 from grokscope.runs.store import Store
+from grokscope.sweeps.diagram import as_table, collect
 
 TINY = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=7, width=16)
 
@@ -42,10 +44,10 @@ def test_it_prints_the_test_accuracy_of_everything_and_draws_it(run, here, capsy
     rows = {
         line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()[:1].isdigit()
     }
-    assert rows == {
-        str(count): [f"{float(curve.sel(kind=kind, frequencies=count)):.4f}" for kind in KINDS]
-        for count in (1, 2, 3, 4)
-    }
+    for count in (1, 2, 3, 4):
+        found = [float(curve.sel(kind=kind, frequencies=count)) for kind in KINDS]
+        difference = found[0] - found[[*KINDS].index("vote")]
+        assert rows[str(count)] == [f"{value:.4f}" for value in (*found, difference)]
     for kind, words in KINDS.items():
         assert f"{kind.replace('_', ' '):14} {words}" in out
     assert "only what differs from the vote says something of the weights" in out
@@ -67,7 +69,25 @@ def test_json_holds_every_score_of_every_kind(run, here, capsys):
         assert found.keys() == scores().keys()
         for name, values in found.items():
             assert values == curve[name].sel(kind=kind).values.tolist()
+    test = curve.test_accuracy.values
+    assert document["beyond_vote"] == (test[0] - test[[*KINDS].index("vote")]).tolist()
     assert document["curves"]["vote"]["test_loss"][0] == document["curves"]["vote"]["test_loss"][1]
+
+
+def test_show_and_tables_have_extracted_minus_vote(run, here, capsys, monkeypatch):
+    difference = float(run.dataset.extracted_test_accuracy - run.dataset.vote_test_accuracy)
+    assert not np.isnan(difference)
+    monkeypatch.setattr("grokscope.plotting.run.plot_run", lambda *_: Figure())
+    monkeypatch.setattr("grokscope.plotting.neurons.plot_neurons", lambda *_: Figure())
+    assert call("show", run.digest[:8]) == 0
+    out = capsys.readouterr().out
+    assert f"{difference:.4g}" in out.partition("extracted - vote")[2].splitlines()[0].split()
+    assert call("show", run.digest[:8], "--json") == 0
+    shown = json.loads(capsys.readouterr().out)["in_the_weights"]
+    assert shown["extracted_minus_vote"] == difference
+    assert Store("runs").table().extracted_minus_vote[run.digest] == difference
+    grid = Grid(TINY, axes={"weight_decay": [0]})
+    assert as_table(collect(grid, "runs")).extracted_minus_vote.tolist() == [difference]
 
 
 def test_what_is_missing_is_null_in_json(here, capsys, monkeypatch):

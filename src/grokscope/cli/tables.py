@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from grokscope.measures.table import Measure
     from grokscope.runs.run import Run
 
 
@@ -59,12 +60,10 @@ def jsonable(value: object) -> object:
 
 def print_run(run: Run, as_json: bool, **more: str) -> None:
     """Print one run as a table, or as JSON."""
-    from grokscope.measures.table import network_measures
-
     correlations = norm_correlations(run)
     summary = summary_of(run) | {"ipr_correlations": jsonable(correlations)} | more
     if as_json:
-        known = {name: row.summary(run) for name, row in network_measures().items()}
+        known = {row.name: value for row, value in _known(run).items()}
         print(json.dumps(summary | {"in_the_weights": jsonable(known)}))
         return
     print_table(run.experiment.task.title, [run])
@@ -79,21 +78,27 @@ def print_run(run: Run, as_json: bool, **more: str) -> None:
 
 def print_knowledge(run: Run) -> None:
     """Print what the network's weights know beside what it answers, if anything was measured."""
-    from grokscope.measures.table import network_measures
-
-    found = [row for row in network_measures().values() if row.name in run.dataset]
-    if not found:
+    known = {row: value for row, value in _known(run).items() if value is not None}
+    if not known:
         return
     table = plain_table()
     table.add_column("in the weights")
     table.add_column(justify="right")
     table.add_column("what it is")
-    for row in found:
-        value = row.summary(run)
-        shown = "-" if value is None or value != value else f"{value:.4g}"
+    for row, value in known.items():
+        shown = "-" if value != value else f"{value:.4g}"
         table.add_row(row.title, shown, row.description)
     print()
     console().print(table)
+
+
+def _known(run: Run) -> dict[Measure, float | int | None]:
+    """What was measured of the network's weights, and the differences of such measures."""
+    from grokscope.measures.differences import DIFFERENCES
+    from grokscope.measures.table import network_measures
+
+    rows = (*network_measures().values(), *DIFFERENCES.values())
+    return {row: row.summary(run) for row in rows}
 
 
 def console() -> Console:
@@ -257,10 +262,16 @@ def print_band(band: xr.Dataset) -> None:
 
 
 def extraction_document(curve: xr.Dataset) -> dict[str, object]:
-    """An extraction curve as JSON: every score by what is extracted, over the frequencies kept."""
+    """An extraction curve as JSON: every score by what is extracted, over the frequencies kept.
+
+    And `beyond_vote`, the test accuracy of the extracted network less that of the vote.
+    """
+    from grokscope.runs.extraction import beyond_vote
+
     kinds = curve.kind.values.tolist()
     return {
         "frequencies": curve.frequencies.values.tolist(),
+        "beyond_vote": jsonable(beyond_vote(curve).values.tolist()),
         "curves": {
             kind: {
                 str(name): jsonable(values.sel(kind=kind).values.tolist())
@@ -274,15 +285,18 @@ def extraction_document(curve: xr.Dataset) -> dict[str, object]:
 def print_extraction(run: Run, curve: xr.Dataset) -> None:
     """Print the test accuracy of what is extracted and of its controls."""
     from grokscope.plotting.wording import phase_title
-    from grokscope.runs.extraction import KINDS
+    from grokscope.runs.extraction import KINDS, beyond_vote
 
     table = plain_table(f"{phase_title(run)}: test accuracy of what is extracted")
     kinds = [str(kind) for kind in curve.kind.values]
-    for title in ("frequencies", *(kind.replace("_", " ") for kind in kinds)):
+    names = [kind.replace("_", " ") for kind in kinds]
+    columns = dict(zip(names, curve.test_accuracy.values, strict=True))
+    if "vote" in kinds:
+        columns["network - vote"] = beyond_vote(curve).values
+    for title in ("frequencies", *columns):
         table.add_column(title, justify="right", no_wrap=True)
-    for count in curve.frequencies.values:
-        at = curve.test_accuracy.sel(frequencies=count)
-        table.add_row(str(count), *(f"{float(at.sel(kind=kind)):.4f}" for kind in kinds))
+    for count, *values in zip(curve.frequencies.values, *columns.values(), strict=True):
+        table.add_row(str(count), *(f"{value:.4f}" for value in values))
     console().print(table)
     for kind in kinds:
         print(f"{kind.replace('_', ' '):14} {KINDS[kind]}")

@@ -350,7 +350,7 @@ RUN_NAMES = (
 
 SWEEP_NAMES = (
     *("norm", "ipr_histogram", "status", "matrix", "layer", "ipr_bin", "phase", "inferred", "runs"),
-    *("frequency", "low", "high", "code", "seed"),
+    *("frequency", "low", "high", "code", "seed", "extracted_minus_vote"),
 )
 """Beside `MEASURES`, what a sweep calls variables, coordinates and columns of its own."""
 

@@ -136,6 +136,20 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
     )
 
 
+def beyond_vote(curve: xr.Dataset) -> xr.DataArray:
+    """Test accuracy of the extracted network less that of the training labels alone.
+
+    Args:
+        curve: an `extraction_curve`.
+
+    Returns:
+        Over `frequencies`; NaN of tasks whose labels have no vote.
+    """
+    test = curve.test_accuracy
+    vote = test.sel(kind="vote", drop=True) if "vote" in test.kind else np.nan
+    return test.sel(kind="network", drop=True) - vote
+
+
 def _controls(
     run: Run, order: Int[np.ndarray, "residue"], seed: int
 ) -> dict[str, tuple[Network, Int[np.ndarray, "residue"]]]:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from grokscope.experiment.own_code import OwnCode
+from grokscope.measures.differences import DIFFERENCES, with_differences
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES
 from grokscope.runs.files import seal_of
@@ -85,12 +86,13 @@ def as_table(summaries: Mapping[str, Summary]) -> pd.DataFrame:
         Over the index `run`, a digest: `phase`; the settings in which runs differ, each by its
         leaf, or by its path if that may mean something else: if two have that leaf, another
         column is called so, or it held before the run's `start_step` alone; all `MEASURES`;
-        `created`.
+        `created`; the `DIFFERENCES` of measures.
     """
     settings = varied_settings(summaries)
     paths = [*map(str, settings.columns)]
     leaves = [path.rpartition(".")[2] for path in paths]
-    taken = {leaf for leaf in leaves if leaves.count(leaf) > 1} | {*MEASURES, "phase", "created"}
+    taken = {leaf for leaf in leaves if leaves.count(leaf) > 1}
+    taken |= {*MEASURES, *DIFFERENCES, "phase", "created"}
     settings.columns = [
         path if leaf in taken or path.startswith("start.before.") else leaf
         for path, leaf in zip(paths, leaves, strict=True)
@@ -99,7 +101,7 @@ def as_table(summaries: Mapping[str, Summary]) -> pd.DataFrame:
         {name: {"phase": phase_of(summary), **summary} for name, summary in summaries.items()},
         orient="index",
     ).reindex(columns=["phase", *MEASURES, "created"])
-    table = measured[["phase"]].join([settings, measured.drop(columns="phase")])
+    table = measured[["phase"]].join([settings, with_differences(measured).drop(columns="phase")])
     return table.rename_axis("run").sort_values("created", kind="stable")
 
 

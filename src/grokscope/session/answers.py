@@ -13,6 +13,7 @@ from grokscope.analysis.movement import GROUPS, flows, movement_table
 from grokscope.measures import pruning
 from grokscope.runs import pruning as of_runs
 from grokscope.runs import run as runs
+from grokscope.runs.extraction import beyond_vote
 
 if TYPE_CHECKING:
     from grokscope.plotting.style import Picture
@@ -107,10 +108,7 @@ class Extraction:
 
         NaN of other tasks than pairs, whose labels have no vote.
         """
-        test = self.curve.test_accuracy.isel(frequencies=0)
-        if "vote" not in test.kind:
-            return float("nan")
-        return float(test.sel(kind="network") - test.sel(kind="vote"))
+        return float(beyond_vote(self.curve)[0])
 
     def plot(self) -> Picture:
         """Draw the accuracies over the frequencies kept, the controls, and pruning by IPR."""

@@ -16,6 +16,7 @@ from scipy import stats
 from grokscope.errors import ConfigError
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import label
+from grokscope.measures.differences import with_differences
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES, is_reserved
 from grokscope.runs.cache import Summaries
@@ -285,6 +286,8 @@ def phase_diagram(dataset: xr.Dataset, confidence: float = 0.95, **thresholds: f
 def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     """A row for each cell and seed: its axes, what it ended with, its phase, whether inferred.
 
+    Differences of measures that are worth looking at have columns too.
+
     >>> as_table(collect(Grid(axes={"weight_decay": [0, 5]}), "no store")).status.tolist()
     ['missing', 'missing']
     """
@@ -303,7 +306,7 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     frame["status"] = frame.status.map(dict(enumerate(STATUS)))
     whole = [row.name for row in MEASURES.values() if row.is_whole and row.name in frame]
     frame[whole] = frame[whole].astype("Int64")  # which can be missing
-    return frame
+    return with_differences(frame)
 
 
 def _wilson(

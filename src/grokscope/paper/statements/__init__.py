@@ -42,7 +42,7 @@ families at once, before more networks were trained."""
 
 EXTENDED = (
     "coexistence", "partial-inversion", "minibatch-full-inversion", "batchnorm-ipr-distribution",
-    "layernorm-gamma", "deep-batchnorm",
+    "layernorm-gamma", "deep-batchnorm", "first-groks",
 )  # fmt: skip
 """Those families. All their claims are judged with `MORE_SEEDS`, the decided ones too."""
 
