@@ -62,7 +62,7 @@ def highest_corrected(run: Run) -> dict[str, float]:
 
 
 def known(run: Run) -> dict[str, float]:
-    """Extracted and vote accuracy on the true labels of corrupted examples; NaN without residues."""
+    """Extracted and vote accuracy on the true labels of wrong labels; NaN without residues."""
     names = ("extracted_corrected_accuracy", "vote_corrected_accuracy")
     return {
         name.partition("_")[0]: run.dataset[name].item() if name in run.dataset else np.nan

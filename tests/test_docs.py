@@ -257,6 +257,15 @@ def test_the_gallery_is_what_figures_and_verdicts_give():
     assert all((DOCS / f"images/figure{number}.png").exists() for number in figures())
 
 
+def test_every_sentence_of_the_paper_has_a_statement_and_every_statement_a_sentence():
+    page = (DOCS / "explanation" / "sentences.md").read_text("utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    named = [re.findall(r"`([a-z0-9-]+)`", row[-1]) for row in rows]
+    assert len(rows) == 196
+    assert all(named)
+    assert {one for names in named for one in names} == set(claims())
+
+
 def test_findings_count_the_verdicts_on_today_s_statements():
     assert [*verdicts()] == [*claims()], "run `make verdicts`"
     found = [*verdicts().values()]
