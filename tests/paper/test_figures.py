@@ -123,7 +123,7 @@ def test_the_papers_names_are_documented_and_frozen():
 
 
 def test_every_figure_of_the_paper_is_there():
-    assert [*figures()] == [*range(1, 33), "forgetting", "notebook"]
+    assert [*figures()] == [*range(1, 33), "forgetting", "harmonics", "notebook"]
 
 
 @pytest.mark.slow

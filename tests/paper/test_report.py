@@ -141,4 +141,4 @@ def test_every_figure_of_the_paper_has_a_place_even_if_it_cannot_be_made(tmp_pat
     path = tmp_path / "report.html"
     module.report(path, store=tmp_path, results=tmp_path, train_sweeps=False)
     places = re.findall(r'<section id="figure-(\w+)"', path.read_text("utf-8"))
-    assert places == [*map(str, range(1, 33)), "forgetting", "notebook"]
+    assert places == [*map(str, range(1, 33)), "forgetting", "harmonics", "notebook"]

@@ -102,7 +102,7 @@ def figure(
     """Draw a figure of the paper, training only what the store lacks.
 
     Args:
-        number: the figure's number in the paper, "forgetting" or "notebook".
+        number: the figure's number in the paper, "forgetting", "harmonics" or "notebook".
         scale: "paper" for the paper's settings; "quick" for fewer steps and coarser sweeps.
         seed: root seed of every network.
         store: a folder of runs.

@@ -1,0 +1,112 @@
+"""Waves at multiples of a periodic neuron's frequency: the secondary peaks of App. I.2."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from grokscope.errors import ConfigError
+from grokscope.measures.analytic_terms import analytic_terms
+from grokscope.models.two_layer import TwoLayer
+from grokscope.runs.run import Run, require_finished
+
+MULTIPLES = np.arange(1, 9)
+
+PERIODIC = 0.5
+"""An IPR that only a periodic neuron has."""
+
+DOUBLED = ("2m-q", "2m+q", "2n-q", "2n+q")
+"""Eq. 6's terms with twice an operand, which come of the square of a single cosine."""
+
+
+def harmonics(run: Run) -> xr.Dataset:
+    """The waves at multiples of each periodic neuron's own frequency.
+
+    Args:
+        run: of a network of two layers on modular addition, with its weights.
+
+    Returns:
+        Over `matrix` (U, V, W), `multiple` (1 to 8) and `neuron` (those above IPR .5): `amplitude`
+        over that at the neuron's strongest frequency k in that matrix; `shift`, with φ the phase at
+        k and ψ at multiple·k, ψ - multiple·φ, from 0 to 2π. And over `matrix` and `neuron`,
+        `second`: the multiple that is the second-strongest frequency of all; 0 if none of these.
+
+    Raises:
+        ConfigError: if the network is another, or the run diverged or was stored without weights.
+    """
+    matrices = _matrices(run)
+    neurons = np.flatnonzero(run.neuron_ipr > PERIODIC)
+    found = [_multiples(vectors[:, neurons]) for vectors in matrices.values()]
+    amplitude, shift, second = (np.stack(values) for values in zip(*found, strict=True))
+    dims = ("matrix", "multiple", "neuron")
+    return xr.Dataset(
+        {
+            "amplitude": (dims, amplitude),
+            "shift": (dims, shift),
+            "second": (("matrix", "neuron"), second),
+        },
+        {"matrix": [*matrices], "multiple": MULTIPLES, "neuron": neurons},
+    )
+
+
+def _matrices(run: Run) -> dict[str, np.ndarray]:
+    """The weights of a network that adds, over residues and neurons."""
+    require_finished(run, "taken apart into waves")
+    network = run.network
+    adds = getattr(run.experiment.task, "operation", "") == "addition"
+    if not (adds and isinstance(network, TwoLayer)):
+        raise ConfigError(
+            "`run` must be of a network of two layers on modular addition, got "
+            f"{run.experiment.model.name} of {run.experiment.task.title}. Use run.neurons()."
+        )
+    return {name: np.asarray(getattr(network, name), float) for name in ("U", "V", "W")}
+
+
+def _multiples(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Amplitudes, shifts and the second-strongest, of one matrix."""
+    p = len(vectors)
+    waves = np.fft.fft(vectors, axis=0)
+    power = abs(waves[1 : p // 2 + 1]) ** 2
+    ordered = 1 + np.argsort(-power, axis=0)  # frequencies, the strongest first
+    frequency = MULTIPLES[:, None] * ordered[0] % p
+    at = np.take_along_axis(waves, frequency, axis=0)
+    shift = (np.angle(at) - MULTIPLES[:, None] * np.angle(at[0])) % (2 * np.pi)
+    is_second = np.minimum(frequency, p - frequency) == ordered[1]
+    second = np.where(is_second.any(axis=0), MULTIPLES[is_second.argmax(axis=0)], 0)
+    return abs(at) / abs(at[0]), shift, second
+
+
+def doubled_power(run: Run, without: int | None = None) -> float:
+    """The power of `DOUBLED` terms in the network's logits over all pairs.
+
+    Args:
+        run: as of `harmonics`.
+        without: a multiple of each periodic neuron's frequency whose wave is left out of its
+            weights; by default none.
+
+    Raises:
+        ConfigError: as of `harmonics`.
+    """
+    matrices = _matrices(run)
+    periodic = run.neuron_ipr > PERIODIC
+    for vectors in matrices.values():
+        if without is not None:
+            vectors[:, periodic] -= _wave(vectors[:, periodic], without)
+    arrays = {name: jnp.asarray(vectors, jnp.float32) for name, vectors in matrices.items()}
+    p, inputs = run.data.n_labels, run.data.inputs
+    table = np.empty((p, p, p), np.float32)
+    table[tuple(inputs.T)] = replace(run.network, **arrays)(jnp.asarray(inputs))
+    terms = analytic_terms(table)
+    return float(sum((terms[name] ** 2).sum() for name in DOUBLED))
+
+
+def _wave(vectors: np.ndarray, multiple: int) -> np.ndarray:
+    """Of each vector the wave at a multiple of its strongest frequency."""
+    waves = np.fft.rfft(vectors, axis=0)
+    p = len(vectors)
+    frequency = multiple * (1 + (abs(waves[1:]) ** 2).argmax(axis=0)) % p
+    is_kept = np.arange(len(waves))[:, None] == np.minimum(frequency, p - frequency)
+    return np.fft.irfft(waves * is_kept, p, axis=0)
