@@ -32,7 +32,7 @@ def plot_harmonics(runs: Sequence[Run], note: str = "") -> style.Picture:
         amplitudes.plot(MULTIPLES, amplitude, label=title(run, runs), **line)
         shift = found["shift"].sel(multiple=3).values.ravel()
         counts, edges = np.histogram(shift, BINS, (0, TURN))
-        phases.stairs(counts / counts.mean(), edges, color=line["color"], lw=1.2)
+        phases.stairs(counts * BINS / max(shift.size, 1), edges, color=line["color"], lw=1.2)
         whole = doubled_power(run)
         without = [doubled_power(run, n) / whole for n in MULTIPLES[1:].tolist()]
         terms.plot(MULTIPLES[1:], without, **line)
