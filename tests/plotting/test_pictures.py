@@ -25,8 +25,10 @@ from grokscope.plotting.neurons import plot_neurons
 from grokscope.plotting.palette import PHASE_COLORS
 from grokscope.plotting.pruning import plot_pruning
 from grokscope.plotting.run import plot_accuracies, plot_run
-from grokscope.runs.extraction import extraction_curve
+from grokscope.plotting.wording import words_of
+from grokscope.runs.extraction import extract, extraction_curve
 from grokscope.runs.pruning import control_band, prune, pruning_curves
+from grokscope.runs.snapshot import at
 from grokscope.runs.train import train
 from grokscope.sweeps.diagram import collect
 
@@ -99,6 +101,50 @@ def test_a_diagram_needs_two_axes_and_neurons_must_exist(run, sweep):
         plot_phases(sweep.isel(weight_decay=0, drop=True))
     with pytest.raises(ConfigError, match="from 0 to 11"):
         plot_run(run, [12])
+
+
+def test_pictures_of_another_network_than_the_trained_one_say_so(run):
+    extracted = extract(run, 1)
+    for figure in (
+        plot_run(extracted),
+        plot_accuracies([extracted]),
+        plot_neurons(extracted),
+        plot_pruning(extracted, pruning_curves(extracted)),
+        plot_audit(extracted, audit(extracted)),
+    ):
+        assert "not the trained network, but one with 1 frequency a unit" in words_below(figure)
+    assert "one with its weights of step 10" in words_below(plot_accuracies([at(run, 10)]))
+    both = plot_accuracies([run, extracted])
+    assert "not the trained" not in words_below(plot_accuracies([run])) + words_below(both)
+    first, second = (axes.get_title() for axes in both.axes)
+    assert "with 1 frequency a unit" in second
+    assert "with" not in first
+
+
+def words_below(figure):
+    return figure.get_supxlabel().replace("\n", " ")
+
+
+def test_a_curve_over_a_single_step_is_seen_as_points(run):
+    extracted = plot_accuracies([extract(run, 1), run])
+    points, curves = ([line.get_marker() for line in axes.lines[:2]] for axes in extracted.axes)
+    assert (points, curves) == (["o", "o"], ["None", "None"])
+
+
+def test_ticks_of_ranks_counts_and_frequencies_are_whole_numbers(run):
+    waves, _, amplitude = plot_neurons(run).axes[:3]
+    assert amplitude.get_xlim() == (0.5, 5.5)
+    _, _, spectrum, logits = plot_run(run).axes
+    for axis in (waves.xaxis, amplitude.xaxis, amplitude.yaxis, spectrum.xaxis, logits.xaxis):
+        axis.axes.set(xlim=(0.5, 3.5), ylim=(0.5, 3.5))  # where there is room for halves
+        assert axis.get_ticklocs().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_small_print_names_momentum_where_there_is_some():
+    sgd = Experiment(optimizer="sgd", momentum=0.9)
+    assert "momentum 0.9" in words_of([sgd])
+    assert not any("momentum" in words for words in words_of([sgd.replace(momentum=0)]))
+    assert "sgd" in words_of([sgd, sgd.replace(momentum=0.5)], without=["momentum"])
 
 
 def test_long_small_print_and_legends_take_nothing_from_the_panels():

@@ -87,6 +87,7 @@ def _waves(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
         lw=0,
     )
     _angles(axes, "y")
+    style.whole_numbers(axes, "x")
     axes.set(xlabel="strongest frequency", ylabel="mismatch $φ_U + φ_V - φ_W$")
     figure.colorbar(shown, ax=axes, label="IPR")
 
@@ -109,7 +110,9 @@ def _lottery_of_amplitude(axes: Axes, found: Lottery) -> None:
         len(found.rank) / found.n_frequencies, color=GREY, ls="--", lw=1, label="by chance"
     )
     axes.set(title="(c) lottery: amplitude", xlabel="rank before training (1: largest)",
-             ylabel="neurons")  # fmt: skip
+             ylabel="neurons", xlim=(edges[0], edges[-1]))  # fmt: skip
+    style.whole_numbers(axes, "x")
+    style.whole_numbers(axes, "y")
     axes.legend()
 
 

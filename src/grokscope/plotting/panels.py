@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -39,9 +40,14 @@ def accuracy_panel(axes: Axes, run: Run, title: str) -> None:
         _accuracy_bars(axes, run, title)
         return
     for name in ("train_accuracy", "test_accuracy"):
-        axes.plot(run.dataset.step, run.dataset[name], **LINES[name])
+        axes.plot(run.dataset.step, run.dataset[name], **LINES[name], **_point_of(run))
     clean_level(axes, run)
     axes.set(title=title, xlabel="step", xlim=(0, max(run.experiment.steps, 1)))
+
+
+def _point_of(run: Run) -> dict[str, Any]:
+    """How a curve over a single step is seen: a line needs two. The point may lie on the frame."""
+    return {"marker": "o", "ms": 4.5, "clip_on": False} if run.dataset.sizes["step"] == 1 else {}
 
 
 def _accuracy_bars(axes: Axes, run: Run, title: str) -> None:
@@ -60,9 +66,8 @@ def norm_panel(axes: Axes, run: Run) -> None:
     dashes = ("-", "--", ":", "-.")
     for index, matrix in enumerate(run.dataset.matrix.values):
         color, dashed = colors[index % len(colors)], dashes[index % len(dashes)]
-        norm = run.dataset.norm.sel(matrix=matrix)
-        alone = "o" if norm.size == 1 else None  # a line needs two
-        axes.plot(run.dataset.step, norm, marker=alone, color=color, ls=dashed, label=f"‖{matrix}‖")
+        norm, label = run.dataset.norm.sel(matrix=matrix), f"‖{matrix}‖"
+        axes.plot(run.dataset.step, norm, color=color, ls=dashed, label=label, **_point_of(run))
     axes.set(xlabel="step", xlim=(0, max(run.experiment.steps, 1)), ylim=(0, None))
 
 

@@ -68,6 +68,7 @@ def plot_run(run: Run, neurons: Sequence[int] | None = None) -> style.Picture:
     where = f" ({', '.join(map(str, dataset.inputs[index]))})" if run.experiment.n_operands else ""
     kind = "corrupted" if dataset.is_corrupted[index] else "clean"
     logits.set(title=f"logits of a {kind} example{where}", xlabel="label", ylabel="logit")
+    style.whole_numbers(logits, "x")
     logits.ticklabel_format(axis="y", scilimits=(-4, 4))
     style.legend_above(logits, 2)
     return style.finish(figure, small_print([run]))
@@ -120,6 +121,7 @@ def spectrum_panel(axes: Axes, run: Run, chosen: Sequence[int]) -> None:
         axes.plot(shares[:, neuron], color=color, ls=dashes, lw=1.2, label=label, **marks)
     axes.set(title=f"spectra of neurons' vectors in {matrix}", ylabel="share of power")
     axes.set(xlabel="frequency")
+    style.whole_numbers(axes, "x")
     if group.table is not None:
         axes.set(xlabel="degree of the irreducible representation")
         axes.set_xticks(range(len(shares)), map(str, group.components.degrees))

@@ -15,7 +15,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from grokscope.plotting.palette import DIVERGING, SEQUENTIAL
 from grokscope.runs.files import write_atomically
@@ -165,6 +165,12 @@ def percent(axes: Axes, axis: str = "y") -> None:
     """Ticks in percent on an axis of fractions from 0 to 1."""
     which = axes.yaxis if axis == "y" else axes.xaxis
     which.set_major_formatter(PercentFormatter(1, decimals=0))
+
+
+def whole_numbers(axes: Axes, axis: str) -> None:
+    """Ticks at whole numbers alone, on an axis of counts, ranks or frequencies."""
+    which = axes.yaxis if axis == "y" else axes.xaxis
+    which.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
 
 
 def letter(index: int) -> str:

@@ -92,7 +92,7 @@ def words_of(experiments: Sequence[Experiment], without: Iterable[str] = ()) -> 
 def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     task, model, optimizer = experiment.task, experiment.model, experiment.optimizer
     batch = experiment.batch_size
-    rate = getattr(optimizer, "learning_rate", None)
+    rate, momentum = (getattr(optimizer, name, None) for name in ("learning_rate", "momentum"))
     smoothing, scale = experiment.label_smoothing, getattr(model, "init_scale", 1.0)
     warmup, cosine = (getattr(optimizer, f"{n}_steps", None) for n in ("warmup", "cosine"))
     earlier = earlier_words(model, varied)
@@ -113,6 +113,7 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "loss": LOSSES.get(experiment.loss, str(label(experiment.loss))),
         "label_smoothing": f"labels smoothed by {smoothing:g}" if smoothing else "",
         "optimizer.name": str(label(getattr(optimizer, "code", optimizer.name))),
+        "optimizer.momentum": f"momentum {format_setting(momentum)}" if momentum else "",
         "optimizer.learning_rate": f"lr {format_setting(rate, digits=6)}"
         if rate is not None
         else "",
@@ -220,8 +221,10 @@ def title(run: Run, runs: Sequence[Run]) -> str:
     differing = {name: own[name] for name in own if len({s[name] for s in everyone}) > 1}
     present = {name: own[name] for name in ("wd", "dp") if own[name]}
     named = differing or present or {"wd": 0.0}
-    words = ", ".join(f"{name} = {strength:g}" for name, strength in named.items())
-    return f"{words}: {phase_title(run)}"
+    words = [f"{name} = {strength:g}" for name, strength in named.items()]
+    if run.derived and len({other.derived for other in runs}) > 1:
+        words.append(f"with {run.derived}")
+    return f"{', '.join(words)}: {phase_title(run)}"
 
 
 def _strengths(experiment: Experiment) -> dict[str, float]:
@@ -233,9 +236,14 @@ def _strengths(experiment: Experiment) -> dict[str, float]:
 
 
 def small_print(runs: Sequence[Run], note: str = "") -> str:
-    """The settings that all runs share, and the note; what differs stands on the panels."""
+    """The settings that all runs share, how their networks were made from the trained ones, and the
+    note; what differs stands on the panels.
+    """
     elsewhere = [run.elsewhere for run in runs if run.elsewhere is not None]
     unknown = {name for one in elsewhere for name in one.unknown}
     words = words_of([run.experiment for run in runs], without=unknown)
     words += ["trained elsewhere"] if elsewhere else []
+    derived = {run.derived for run in runs}
+    if len(derived) == 1 and None not in derived:
+        words.append(f"not the trained network, but one with {derived.pop()}")
     return " · ".join([*words, *([note] if note else [])])
