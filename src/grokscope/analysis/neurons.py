@@ -11,13 +11,16 @@ from scipy.signal import find_peaks
 from scipy.stats import gaussian_kde
 
 from grokscope.errors import ConfigError
-from grokscope.measures.attribution import attribution
+from grokscope.measures.attribution import attribution, attribution_map
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.removal import removal_effects
 from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.run import Run, require_finished, require_trained_here
 from grokscope.training.networks import init_model
+
+EXAMPLES = 60
+"""Wrongly labelled examples in the map of example and neuron."""
 
 GRID = np.linspace(0, 1, 201)
 """Where the density of IPR is looked at."""
@@ -111,6 +114,46 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
         *of_operands, of_label = phases.values()
         columns["mismatch"] = np.angle(np.exp(1j * (sum(of_operands) - of_label)))
     return pd.DataFrame(columns).rename_axis("neuron")
+
+
+class LabelMap(NamedTuple):
+    """Which neuron holds which wrong label.
+
+    Attributes:
+        examples: indices of wrongly labelled examples, the one with the largest sum over neurons
+            first: the network's margin there, but for its offset.
+        neurons: all of the layer, the most memorising first.
+        added: what each neuron adds to the given label over the true one.
+    """
+
+    examples: Int[np.ndarray, "example"]
+    neurons: Int[np.ndarray, "neuron"]
+    added: Float[np.ndarray, "example neuron"]
+
+
+def label_map(run: Run, layer: str, memorizing: Float[np.ndarray, "neuron"]) -> LabelMap:
+    """What each neuron adds to wrong labels, for `EXAMPLES` examples, evenly spaced among all.
+
+    Args:
+        run: with its weights.
+        layer: whose neurons; they add to the logits.
+        memorizing: of `attribution`.
+    """
+    examples = spaced(np.flatnonzero(run.data.is_wrong), EXAMPLES)
+    neurons = np.argsort(-memorizing, kind="stable")
+    added = attribution_map(run.network, run.data, layer, examples)[:, neurons]
+    by_margin = np.argsort(-added.sum(axis=1), kind="stable")
+    return LabelMap(examples[by_margin], neurons, added[by_margin])
+
+
+def spaced(items: np.ndarray, at_most: int) -> np.ndarray:
+    """Some of many items, evenly spaced, the first and the last among them.
+
+    >>> spaced(np.arange(10), 4).tolist()
+    [0, 3, 6, 9]
+    """
+    places = np.linspace(0, max(len(items) - 1, 0), min(at_most, len(items)))
+    return items[places.astype(int)]
 
 
 class Lottery(NamedTuple):

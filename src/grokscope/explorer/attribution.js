@@ -17,12 +17,12 @@ function attributionCharts(found) {
   return [{
     id: "attribution-map", title: "Which neuron holds which wrong label", keys: [],
     more: stacked(
-      { title: { text: "neurons, the most memorizing first" }, showgrid: false, zeroline: false },
-      { title: { text: "corrupted examples" }, type: "category", showticklabels: false, showgrid: false, ticks: "" },
-      { colorscale: stops(data.scales.diverging), cmin: -reach, cmax: reach, colorbar: bar("adds to given over true label") },
+      { title: { text: data.map.neurons }, showgrid: false, zeroline: false },
+      { title: { text: data.map.examples.replace("\n", "<br>") }, type: "category", autorange: "reversed", showticklabels: false, showgrid: false, ticks: "" },
+      { colorscale: stops(data.scales.diverging), cmin: -reach, cmax: reach, colorbar: bar(data.map.added) },
     ),
-    traces: panels.map(({ added, step, examples, units, letter }, i) => ({
-      type: "heatmap", name: letter, y: examples.map(plain), x: units.map((_, rank) => rank + 1), z: added.map((row) => row.map((v) => v * step)), customdata: added.map(() => units),
+    traces: panels.map(({ added, step, examples, ranks, units, letter }, i) => ({
+      type: "heatmap", name: letter, y: examples.map(plain), x: ranks, z: added.map((row) => row.map((v) => v * step)), customdata: added.map(() => units),
       coloraxis: "coloraxis", hovertemplate: "%{y}<br>neuron %{customdata}: %{z:.3g}<extra></extra>", ...on(i),
     })),
   }, {
@@ -40,6 +40,8 @@ function attributionCharts(found) {
 
 // Which pinned cells have no such charts, and why.
 function lackingWords(found) {
-  const reasons = found.flatMap((one, i) => (one && one.attribution.lacking ? [`${LETTERS[i]}, since ${one.attribution.lacking}`] : []));
+  const cells = new Map(); // letters by their reason
+  found.forEach((one, i) => { const why = one && one.attribution.lacking; if (why) cells.set(why, [...(cells.get(why) || []), LETTERS[i]]); });
+  const reasons = [...cells].map(([why, letters]) => `${letters.join(", ")}, since ${why}`);
   return reasons.length ? `What each neuron adds to wrong labels is not shown of ${reasons.join("; of ")}.` : "";
 }

@@ -9,16 +9,18 @@ import xarray as xr
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from grokscope.analysis.neurons import label_map, spaced
+from grokscope.errors import ConfigError
 from grokscope.experiment.fields import meaning
 from grokscope.experiment.own_code import OwnCode
 from grokscope.experiment.part import ABSENT
 from grokscope.explorer.source import sweep_id
-from grokscope.measures.attribution import attribution, attribution_map, layer_of_terms
+from grokscope.measures.attribution import attribution, features_fit, layer_of_terms
 from grokscope.measures.differences import DIFFERENCES
 from grokscope.measures.spectrum import power_share
 from grokscope.measures.table import MEASURES, Measure, is_reserved
 from grokscope.plotting.palette import DIVERGING, PALE, PHASE_COLORS, SEQUENTIAL
-from grokscope.plotting.wording import axis_label, words_of
+from grokscope.plotting.wording import MAP_WORDS, axis_label, words_of
 from grokscope.runs.compact import pruning_curves, without_weights
 from grokscope.runs.run import Run
 from grokscope.runs.summaries import IPR_BINS
@@ -31,8 +33,8 @@ PRUNED = CURVES[1:]
 DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
 """Numbers that the page compares with thresholds, and that are therefore not rounded."""
 
-EXAMPLES, UNITS = 60, 500
-"""How many corrupted examples and units the map of what units add shows, evenly spaced."""
+UNITS = 500
+"""How many neurons the map of what they add to wrong labels shows, evenly spaced."""
 
 DIGITS = 9999
 """The map's largest number, as a whole number of steps: these are short, and four digits."""
@@ -54,7 +56,7 @@ def overview(data: xr.Dataset) -> dict[str, object]:
         cells can be coloured by. `plane` says whether gaps
         may be filled from the cells around them, `failed` lists cells that never are filled.
         `student` holds, for each number of seeds, how many standard deviations from their mean its
-        95 % interval reaches.
+        95 % interval reaches. `map` is what the axes and colours of the map of labels are called.
     """
     names = [str(dim) for dim in data.status.dims]
     dimensions = [
@@ -95,6 +97,7 @@ def overview(data: xr.Dataset) -> dict[str, object]:
         ],
         "pale": PALE,
         "scales": {"sequential": SEQUENTIAL, "diverging": DIVERGING},
+        "map": MAP_WORDS,
         "student": [0, 0, *(stats.t.ppf(0.975, counts - 1) / np.sqrt(counts)).tolist()],
     }
 
@@ -128,7 +131,18 @@ def _shared(data: xr.Dataset) -> list[str]:
 
 def has_kept_weights(run: Run) -> bool:
     """Whether its network can be looked at over time."""
-    return run.failed_at is None and "kept_step" in run.dataset
+    return run.failed_at is None and "kept_step" in run.dataset and why_closed(run) is None
+
+
+def why_closed(run: Run) -> str | None:
+    """Why nothing can be asked of a run's network here, as a clause; None if something can."""
+    if not run.has_weights:
+        return "its weights are not stored (train the sweep with --final-weights)"
+    try:
+        _ = run.network, run.data  # code of the user's own, or MNIST, may not be at hand
+    except (ConfigError, OSError) as error:
+        return f"its network or data cannot be made here: {str(error).rstrip('.')}"
+    return None
 
 
 def details(run: Run) -> dict[str, object]:
@@ -147,9 +161,7 @@ def details(run: Run) -> dict[str, object]:
             for layer, ipr in run.layer_iprs.items()
         },
     }
-    # Where the weights are, the curves are not; making them needs the data, which must be at hand.
-    has_data = run.experiment.task.has_tokens and not run.experiment.own_code
-    curves = pruning_curves(without_weights(run).dataset if has_data else data)
+    curves = _pruning_curves(run)
     if curves.data_vars:
         found["pruning"] = {
             str(first): {
@@ -161,8 +173,16 @@ def details(run: Run) -> dict[str, object]:
     found["has_kept_weights"] = has_kept_weights(run)
     if run.has_weights and run.neuron_ipr.size and run.data.shift_order is not None:
         found["neurons"] = _neurons(run)
-    found["attribution"] = _attribution(run, has_data)
+    found["attribution"] = _attribution(run)
     return found
+
+
+def _pruning_curves(run: Run) -> xr.Dataset:
+    """Pruning curves, made of the weights where these are stored; none where that is refused."""
+    try:
+        return pruning_curves(without_weights(run).dataset)
+    except (ConfigError, OSError):  # of code that is not at hand, or of wrong `features`
+        return xr.Dataset()
 
 
 def _neurons(run: Run) -> list[dict[str, object]]:
@@ -176,38 +196,34 @@ def _neurons(run: Run) -> list[dict[str, object]]:
             "vector": rounded(vectors[:, neuron]),
             "spectrum": rounded(power_share(vectors[:, neuron])),
         }
-        for neuron in _spaced(by_ipr, NEURONS).tolist()
+        for neuron in spaced(by_ipr, NEURONS).tolist()
     ]
 
 
-def _attribution(run: Run, has_data: bool) -> dict[str, object]:
-    """What units add to wrong labels and to the rule; or `lacking`, why that is not known."""
-    if not run.has_weights:
-        return {"lacking": "its weights are not stored (train the sweep with --final-weights)"}
+def _attribution(run: Run) -> dict[str, object]:
+    """What neurons add to wrong labels and to the rule; or `lacking`, why that is not known."""
+    if why := why_closed(run):
+        return {"lacking": why}
     if run.failed_at is not None:
         return {"lacking": "its training diverged"}
-    if not has_data:
-        return {"lacking": "its data are not of tokens by built-in code alone"}
-    layer = layer_of_terms(run.network)
-    if layer is None:
+    network, data = run.network, run.data
+    layer = layer_of_terms(network)
+    if layer is None or not features_fit(network, data, layer):
         return {"lacking": "its units do not add to the logits"}
-    data = run.data
-    wrong = np.flatnonzero(data.is_wrong)
-    if not wrong.size:
+    if not data.is_wrong.any():
         return {"lacking": "none of its training labels is wrong"}
-    memorizing, generalizing, _ = attribution(run.network, data, layer)
-    units = _spaced(np.argsort(-memorizing, kind="stable"), UNITS)
-    examples = _spaced(wrong, EXAMPLES)
-    added = attribution_map(run.network, data, layer, examples)[:, units]
+    memorizing, generalizing, _ = attribution(network, data, layer)
+    found = label_map(run, layer, memorizing)
+    places = spaced(np.arange(len(memorizing)), UNITS)
+    units, added = found.neurons[places], found.added[:, places]
     step = float(np.abs(added).max()) / DIGITS or 1.0
     ipr = run.layer_iprs.get(layer)
     return {
-        "of": [len(wrong), len(memorizing)],
         "examples": [
-            f"({', '.join(map(str, data.inputs[i]))}) given {data.given_labels[i]}, "
-            f"true {data.true_labels[i]}"
-            for i in examples
+            f"{example_name(run, i)} given {data.given_labels[i]}, true {data.true_labels[i]}"
+            for i in found.examples.tolist()
         ],
+        "ranks": (places + 1).tolist(),
         "units": units.tolist(),
         "step": step,
         "added": np.rint(added / step).astype(int).tolist(),
@@ -217,10 +233,11 @@ def _attribution(run: Run, has_data: bool) -> dict[str, object]:
     }
 
 
-def _spaced(items: np.ndarray, at_most: int) -> np.ndarray:
-    """Some of many items, evenly spaced, the first and the last among them."""
-    places = np.linspace(0, max(len(items) - 1, 0), min(at_most, len(items)))
-    return items[places.astype(int)]
+def example_name(run: Run, index: int) -> str:
+    """An example's tokens, or its number."""
+    if run.experiment.task.has_tokens:
+        return f"({', '.join(map(str, run.data.inputs[index]))})"
+    return f"no. {index}"
 
 
 def _word(value: object) -> object:

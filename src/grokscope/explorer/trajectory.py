@@ -10,7 +10,7 @@ from jaxtyping import Float
 from grokscope.analysis.trajectory import CURVES, Trajectory, trajectory
 from grokscope.errors import ConfigError
 from grokscope.explorer.page import trajectory_page
-from grokscope.explorer.payload import rounded
+from grokscope.explorer.payload import example_name, rounded
 from grokscope.plotting.palette import LINES, SEQUENTIAL
 from grokscope.plotting.wording import phase_title, words_of
 from grokscope.runs.run import Run
@@ -140,10 +140,9 @@ def _vector_words(followed: Trajectory) -> dict[str, object] | None:
 def _examples(followed: Trajectory) -> list[dict[str, object]]:
     """The examples whose logits are shown, with the logits at each kept step."""
     data = followed.run.data
-    is_row = followed.run.experiment.task.has_tokens
     return [
         {
-            "name": f"({', '.join(map(str, data.inputs[index]))})" if is_row else f"no. {index}",
+            "name": example_name(followed.run, index),
             "given": int(data.given_labels[index]),
             "true": int(data.true_labels[index]),
             "logits": [rounded(at_step) for at_step in followed.logits[:, place]],

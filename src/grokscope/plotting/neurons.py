@@ -8,17 +8,13 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grokscope.analysis.neurons import Lottery, held_table, lottery
-from grokscope.measures.attribution import attribution_map, require_terms
+from grokscope.analysis.neurons import Lottery, held_table, label_map, lottery
+from grokscope.measures.attribution import require_terms
 from grokscope.measures.pruning import layer_named
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLUE, GREY
-from grokscope.plotting.panels import corrupted_examples
-from grokscope.plotting.wording import phase_title, small_print
+from grokscope.plotting.wording import MAP_WORDS, phase_title, small_print
 from grokscope.runs.run import Run, require_finished
-
-EXAMPLES = 60
-"""Wrongly labelled examples in the map of example and neuron."""
 
 
 def adds_to_logits(run: Run) -> bool:
@@ -131,15 +127,15 @@ def _held(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
     """What each neuron adds to wrong given labels, and to the right ones of test examples."""
     name, most = ("ipr", 1) if "ipr" in table else ("norm", None)
     shown = axes.scatter(
-        table.generalizing, table.memorizing, s=8, c=table[name], cmap=style.LOW_TO_HIGH, vmin=0,
+        table.memorizing, table.generalizing, s=8, c=table[name], cmap=style.LOW_TO_HIGH, vmin=0,
         vmax=most, lw=0,
     )  # fmt: skip
     axes.ticklabel_format(scilimits=(-4, 4))
     axes.locator_params(nbins=4)
     axes.axhline(0, color=GREY, lw=0.7)
     axes.axvline(0, color=GREY, lw=0.7)
-    axes.set(title="what each neuron adds", xlabel="to the rule (test examples)",
-             ylabel="to wrong labels")  # fmt: skip
+    axes.set(title="what each neuron adds", xlabel="to wrong labels",
+             ylabel="to the rule (test examples)")  # fmt: skip
     figure.colorbar(shown, ax=axes, label="IPR" if name == "ipr" else "‖W‖")
 
 
@@ -147,22 +143,25 @@ def _map(
     figure: Figure, axes: Axes, run: Run, layer: str, memorizing: Float[np.ndarray, "neuron"]
 ) -> None:
     """What each neuron adds to the given label over the true one of some corrupted examples."""
-    examples = corrupted_examples(run.data, EXAMPLES)
-    if not len(examples):
+    if not run.data.is_wrong.any():
         axes.set_title("no given label is wrong")
         axes.axis("off")
         return
-    added = attribution_map(run.network, run.data, layer, examples)[:, np.argsort(-memorizing)]
+    added = label_map(run, layer, memorizing).added
     most = np.quantile(np.abs(added), 0.99)
+    n_examples, n_neurons = added.shape
+    edges = (0.5, n_neurons + 0.5, n_examples + 0.5, 0.5)  # ranks, from 1
     shown = axes.imshow(added, cmap=style.AROUND_ZERO, vmin=-most, vmax=most, aspect="auto",
-                        interpolation="nearest")  # fmt: skip
+                        interpolation="nearest", extent=edges)  # fmt: skip
     axes.grid(visible=False)
-    axes.set(title="given over true label", xlabel="neuron, most memorising first",
-             ylabel="wrongly labelled example")  # fmt: skip
-    figure.colorbar(shown, ax=axes, label="added to the logits")
+    style.whole_numbers(axes, "x")
+    axes.set_yticks([])
+    axes.set(title="which neuron holds which label", xlabel=MAP_WORDS["neurons"],
+             ylabel=MAP_WORDS["examples"])  # fmt: skip
+    figure.colorbar(shown, ax=axes, label=MAP_WORDS["added"])
 
 
 def _angles(axes: Axes, axis: str) -> None:
     """Ticks of an axis from -π to π."""
     which = axes.yaxis if axis == "y" else axes.xaxis
-    which.set_ticks([-np.pi, 0, np.pi], ["-π", "0", "π"])
+    which.set_ticks([-np.pi, 0, np.pi], ["−π", "0", "π"])

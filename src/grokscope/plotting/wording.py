@@ -34,6 +34,13 @@ AXIS_LABELS = {
 LOSSES = {"mse": "MSE", "cross_entropy": "cross-entropy", "stablemax": "StableMax"}
 """What losses are called; the user's own have the name of their function."""
 
+MAP_WORDS = {
+    "neurons": "neurons, most memorising first",
+    "examples": "wrongly labelled examples,\nmost memorised first",
+    "added": "added to given over true label",
+}
+"""The axes and the colours of `analysis.neurons.label_map`."""
+
 EARLIER = {
     "tied_init": "tied embedding initialised as N(0, 1)",
     "dropout_sites": "dropout of sublayers alone",
