@@ -634,6 +634,24 @@ def test_cells_can_be_coloured_by_what_the_sweep_has_a_number_of():
 
 
 @pytest.mark.slow
+def test_a_seed_that_lacks_the_measure_of_the_colours_is_named(open_page, tmp_path):
+    """As in a sweep some of whose seeds were trained before there was the measure."""
+    data = measured_sweep(3)
+    data["vote_test_accuracy"][..., 0] = np.nan
+    tab = open_page(written(tmp_path, data) + "#pins=none&color=vote_test_accuracy")
+    legend = tab.locator("#legend")
+    assert "seed 0 has no vote test accuracy" in legend.text_content()
+    set_slider(tab, "seed", 1)
+    assert "has no" not in legend.text_content()
+    set_slider(tab, "seed", 0)
+    assert "seed 0 has no vote test accuracy" in legend.text_content()
+    tab.locator("#color").select_option("extracted_test_accuracy")
+    assert "has no" not in legend.text_content()
+    tab.evaluate("data.cells.own = data.corruption.map(() => null); state.seed = null")
+    assert tab.evaluate("seedsWithout('own')") == [0, 1, 2]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (400, "dark")])
 def test_a_measure_chosen_by_keyboard_colours_the_cells(open_page, tmp_path, width, scheme):
     data = measured_sweep()

@@ -17,6 +17,13 @@ function meanOf(name, cells) {
   return known.length ? mean(known) : null;
 }
 
+// The seeds shown whose trained networks all lack a measure: it may be newer than they are.
+function seedsWithout(name) {
+  const seeds = seedCount(), all = state.seed === null ? [...Array(seeds).keys()] : [state.seed];
+  const trained = (seed) => [...codes.keys()].filter((cell) => cell % seeds === seed && codes[cell] !== UNKNOWN);
+  return all.filter((seed) => trained(seed).length && meanOf(name, trained(seed)) === null).map((seed) => values("seed")[seed]);
+}
+
 function worded(measure, value) {
   if (value === null || isShare(measure)) return (measure.kind === "difference" && value > 0 ? "+" : "") + percent(value);
   return `${Number(value.toPrecision(3))}${measure.unit && ` ${measure.unit}`}`;

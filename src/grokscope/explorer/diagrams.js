@@ -212,6 +212,8 @@ function drawLegend() {
   if (!measure && diagram.inferred.some(Boolean)) entries.push(entry(`linear-gradient(90deg, ${grey} 50%, ${mix(grey, data.pale)} 50%)`, "paler: inferred"));
   const lacks = measure && diagram.codes.some((_, i) => meanOf(measure.name, cellsOf(placeOfCell(i * seedCount()))) === null);
   if (lacks || (!measure && present.has(UNKNOWN))) entries.push(entry(UNTRAINED, measure ? "no value" : "not trained"));
+  const without = measure ? seedsWithout(measure.name) : [];
+  if (without.length) entries.push(`${without.length > 1 ? "seeds" : "seed"} ${without.join(", ")} ${without.length > 1 ? "have" : "has"} no ${measure.label}`);
   $("legend").replaceChildren(...entries);
 }
 
