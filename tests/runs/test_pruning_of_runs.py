@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import grokscope
+from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures import pruning
 from grokscope.runs.pruning import (
@@ -48,6 +49,14 @@ def test_the_control_by_norm_is_of_the_same_end_counts_and_layer(run):
         assert control.identical(prune(run, "norm", first, stride=3))
     assert control_by_norm(run, prune(run, "norm")) is None
     assert control_by_norm(run, prune(run, "random")) is None
+
+
+def test_without_ipr_other_orders_are_named_and_work():
+    no_group = TINY.replace(operation="multiplication", modulus=8, steps=0)
+    run = grokscope.train(no_group, progress=False)
+    with pytest.raises(ConfigError, match=r"order without IPR .* got ipr\. Use memorizing or norm"):
+        prune(run)
+    assert prune(run, "memorizing").attrs["by"] == "memorizing"
 
 
 def test_a_chance_band_holds_the_curve_of_another_random_order(run):

@@ -171,7 +171,10 @@ def control_by_norm(run: Run, curve: xr.Dataset) -> xr.Dataset | None:
 def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[np.ndarray, "unit"]:
     """The number by which each unit of a layer is ordered."""
     if isinstance(by, str) and "ipr" in by and (reason := run.why_no_ipr):
-        raise ConfigError(f"`by` must be norm or random here: no IPR, as {reason}. Use norm.")
+        raise ConfigError(
+            f"`by` must be an order without IPR here, as {reason}, got {by}. "
+            "Use memorizing or norm."
+        )
     units = Units(network, layer, run.data, run.layer_iprs.get(layer), seed)
     n_units = units.layer.outgoing_of(network).shape[1]
     found = by
