@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from grokscope.paper.statements import Claim, Finding
 
 FigureNumber = Annotated[
-    str, typer.Argument(help="Number of the figure in the paper, forgetting, harmonics or notebook.")
+    str, typer.Argument(help="Its number in the paper, or forgetting, harmonics or notebook.")
 ]
 FigureScale = Annotated[
     Scale,
