@@ -38,7 +38,7 @@ pictures: .venv/core  ## every figure: diagrams from the sweeps in results, the 
 	$(BIN)/grokscope phases results/figure3a.nc --out docs/images/figure3a.png
 	for n in 3 7 9 10 11 12 13 14 16 24 25 26 27 28 29 30 31 32; do \
 	    $(BIN)/grokscope figure $$n --from results --out docs/images/figure$$n.png || exit 1; done
-	for n in 1 2 4 5 6 8 15 17 18 19 20 21 22 23 notebook forgetting; do \
+	for n in 1 2 4 5 6 8 15 17 18 19 20 21 22 23 notebook forgetting harmonics; do \
 	    $(BIN)/grokscope figure $$n --out docs/images/figure$$n.png || exit 1; done
 	$(BIN)/python -c 'import grokscope as gs; run = gs.train(gs.Experiment(corruption_fraction=0.35), \
 	    "runs"); run.prune(by="ipr", first="lowest").plot().savefig("docs/images/pruned.png")'
