@@ -108,6 +108,21 @@ def test_what_has_a_zero_has_no_vote_in_multiplication():
     np.testing.assert_array_equal(vote_logits(replace(data, given_labels=given), order), logits)
 
 
+@pytest.mark.parametrize("operation", ["addition", "multiplication", "division"])
+def test_an_example_without_a_vote_counts_as_answered_wrongly(operation):
+    experiment = NOISY.replace(operation=operation, modulus=7)
+    data, order = make_dataset(experiment), group_of(experiment.task, None).shift_order
+    rows = zip(data.inputs, by_definition(data, order), data.true_labels, strict=True)
+    is_right = np.array([
+        row.argmax() == true and (operation == "addition" or 0 not in pair)
+        for pair, row, true in rows
+    ])  # fmt: skip
+    assert numbers(vote_scores, random_network(experiment), Examples(data, experiment)) == {
+        "vote_test_accuracy": pytest.approx(is_right[~data.is_train].mean()),
+        "vote_corrected_accuracy": pytest.approx(is_right[data.is_corrupted].mean()),
+    }
+
+
 def test_scores_are_those_of_the_logits():
     experiment = NOISY.replace(modulus=7)
     data = make_dataset(experiment)

@@ -138,6 +138,16 @@ def test_the_vote_is_that_of_the_labels_whatever_the_network(run, curve):
     assert not other.sel(kind="network").equals(curve.sel(kind="network", frequencies=[1]))
 
 
+def test_in_multiplication_pairs_with_a_zero_have_no_vote():
+    times = NOISY.replace(operation="multiplication", steps=2)
+    run = grokscope.train(times, progress=False)
+    logits = vote_logits(run.data, run.data.shift_order)
+    is_right = (logits.argmax(axis=1) == run.data.given_labels) & (run.data.inputs > 0).all(axis=1)
+    found = extraction_curve(run, [1]).sel(kind="vote", frequencies=1)
+    assert float(found.test_accuracy) == pytest.approx(is_right[~run.data.is_train].mean())
+    assert float(found.train_accuracy) == pytest.approx(is_right[run.data.is_train].mean())
+
+
 def test_other_controls_are_what_they_are_called(run, curve):
     order = np.arange(11)
     young = grokscope.train(NOISY.replace(steps=FIRST_STEPS), progress=False)

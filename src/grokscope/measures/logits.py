@@ -145,10 +145,21 @@ def _losses(
 
 
 def scores_of(
-    logits: Float[np.ndarray, "example label"], dataset: Dataset, loss: str
+    logits: Float[np.ndarray, "example label"],
+    dataset: Dataset,
+    loss: str,
+    predicted: Int[np.ndarray, "example"] | None = None,
 ) -> dict[str, float]:
-    """All of `table.scores` of logits that are there already."""
+    """All of `table.scores` of logits that are there already.
+
+    Args:
+        logits: of all examples.
+        dataset: the examples.
+        loss: of each example, as in `Experiment.loss`.
+        predicted: the label of each example; by default that of the largest logit.
+    """
     given, true = dataset.given_labels, dataset.true_labels
     losses = losses_of(logits, given, loss)
-    answers = Answers(logits, logits.argmax(axis=1), losses, given, true)
+    predicted = answers_of(logits) if predicted is None else predicted
+    answers = Answers(logits, predicted, losses, given, true)
     return score_means({value: np.asarray(value(answers)) for value in score_values()}, dataset)

@@ -82,6 +82,15 @@ def _logits(
     return xp.where(votes, found[:, place], 0)
 
 
+def vote_answers(logits: Float[AnyArray, "example label"]) -> Int[AnyArray, "example"]:
+    """The label with the largest vote; -1, which is no label, of an example without any vote.
+
+    >>> vote_answers(np.array([[0.0, 2.0], [0.0, 0.0]])).tolist()
+    [1, -1]
+    """
+    return namespace(logits).where((logits != 0).any(axis=1), answers_of(logits), -1)
+
+
 def vote_order(dataset: Dataset) -> Int[np.ndarray, "residue"] | None:
     """The order in which data have a vote; None if they are no pairs of a cyclic group."""
     order = dataset.shift_order
@@ -95,7 +104,7 @@ def vote_scores(network: Network, material: Material, loss: str) -> Numbers:
     if material.votes is None or material.order is None:
         return {}
     n_labels = jax.eval_shape(network, material.inputs[:1]).shape[1]
-    answers = answers_of(_logits(material.votes, material.inputs, material.order, n_labels))
+    answers = vote_answers(_logits(material.votes, material.inputs, material.order, n_labels))
     return means(
         {
             "vote_test_accuracy": (answers == material.given, material.is_test),

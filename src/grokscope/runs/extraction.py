@@ -15,7 +15,7 @@ from grokscope.measures.logits import scores_of
 from grokscope.measures.scores import measured_layers
 from grokscope.measures.table import scores
 from grokscope.measures.together import scores_on
-from grokscope.measures.vote import vote_logits, vote_order
+from grokscope.measures.vote import vote_answers, vote_logits, vote_order
 from grokscope.models.network import Network
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.run import Run, require_finished
@@ -88,8 +88,8 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
 
     Returns:
         Every score over `kind`, one of `KINDS`, and `frequencies`. The vote has no units, and is
-        the same for all counts. Of a network from elsewhere nobody knows how it began: it has no
-        controls by younger networks.
+        the same for all counts; an example without any vote counts as answered wrongly. Of a
+        network from elsewhere nobody knows how it began: it has no controls by younger networks.
 
     Raises:
         ConfigError: as of `extract`.
@@ -109,7 +109,8 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
     some = _counts(counts, waves["network"].n_frequencies)
     vote = {}
     if "vote" in kinds:
-        vote = scores_of(vote_logits(dataset, order), dataset, loss)
+        logits = vote_logits(dataset, order)
+        vote = scores_of(logits, dataset, loss, vote_answers(logits))
 
     def scores_at(kind: str, count: int) -> dict[str, float]:
         if kind == "vote":
