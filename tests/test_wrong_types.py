@@ -12,7 +12,7 @@ from grokscope.errors import ConfigError
 from grokscope.runs.extraction import extract
 from grokscope.runs.pruning import prune
 
-experiment = gs.Experiment(steps=2).replace(modulus=7, width=8)
+experiment = gs.Experiment(steps=2).replace(modulus=7, width=8, keep_weights=1)
 run = gs.train(experiment, progress=False)
 grid = gs.Grid(experiment, axes={"weight_decay": [0]})
 order = gs.pruning.pruning_order(run.neuron_ipr)
@@ -47,6 +47,9 @@ for call in (
     lambda: gs.sweep(grid, "runs", time_limit="1h"),
     lambda: gs.train_missing([experiment], "runs", workers=1.0),
     lambda: gs.train(experiment, 5),
+    lambda: run.over_steps(3),
+    lambda: run.over_steps(None),
+    lambda: run.over_steps(["test_loss", 3]),
 ):
     try:
         call()

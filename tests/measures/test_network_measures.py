@@ -26,7 +26,7 @@ from grokscope.runs.summaries import as_table, summarize
 from grokscope.runs.train import train, train_ensemble
 from grokscope.sweeps.archive import archive, archived_run, export, load_sweep, restore
 from grokscope.sweeps.diagram import collect
-from grokscope.sweeps.sweep import sweep
+from grokscope.sweeps.sweep import sweep, train_missing
 from networks import random_network
 
 BASE = Experiment(steps=20, measure_every=10, corruption_fraction=0.3).replace(modulus=7, width=8)
@@ -121,13 +121,48 @@ def test_a_diverged_run_has_none(tmp_path):
     assert all(np.isnan(found[name].values).all() for name in ALL)
 
 
+IMAGES = BASE.replace(task="plain_data:features", model="image_mlp", width=8)
+COMPOSITE = BASE.replace(operation="multiplication", modulus=9)
+
+
 def test_where_a_measure_has_no_meaning_it_is_missing_and_nothing_fails(tmp_path):
-    images = BASE.replace(task="plain_data:features", model="image_mlp", width=8)
-    images = images.replace(measures=["restricted_test_loss", "memorizing_half"])
-    run = train(images, tmp_path, progress=False)
+    run = train(IMAGES.replace(measures=["memorizing_half"]), tmp_path, progress=False)
     assert {*ALL} & {*run.dataset} == {"memorizing_half"}
     summary = summarize(run)
     assert [name for name in ALL if summary[name] is not None] == ["memorizing_half"]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "name", "known"),
+    [
+        (IMAGES, "restricted_test_loss", "memorizing_half"),
+        (COMPOSITE, "key_frequencies", "gradient_symmetricity, corrupted_symm.*, memorizing_half"),
+        (BASE, "second_rule_accuracy", "extracted_test_accuracy, .*, steadiness_by_ipr"),
+    ],
+)
+def test_a_measure_without_a_meaning_is_refused_before_training(
+    experiment, name, known, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("grokscope.runs.train.Ensemble", None)  # not reached
+    asking, store = experiment.replace(measures=["memorizing_half", name]), tmp_path / "runs"
+    words = f"`measures` must have a meaning for the experiment, got '{name}', .* of {known}\\.$"
+    for call in (
+        lambda: train(asking, store, progress=False),
+        lambda: train_missing([asking], store, progress=False),
+        lambda: sweep(Grid(asking, axes={"weight_decay": [0, 5]}), store, progress=False),
+        lambda: sweep(Grid(experiment, axes={"measures": [None, name]}), store, progress=False),
+    ):
+        with pytest.raises(ConfigError, match=words) as error:
+            call()
+        assert "\n" not in str(error.value)
+    assert not store.exists()
+
+
+def test_where_a_measure_has_a_meaning_for_some_cells_the_others_have_no_number(tmp_path):
+    base = COMPOSITE.replace(measures=["restricted_test_loss"])
+    data = sweep(Grid(base, axes={"modulus": [9, 7]}), tmp_path, workers=1, progress=False)
+    assert (data.status == 1).all()
+    assert np.isfinite(data.restricted_test_loss.values.ravel()).tolist() == [False, True]
 
 
 ASKED = ["restricted_test_loss", "extracted_test_accuracy"]

@@ -11,8 +11,10 @@ import pytest
 from grokscope import ConfigError, Experiment, Grid, Store, StoreError, train
 from grokscope.data.dataset import make_dataset
 from grokscope.models.network import named_arrays
+from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, write_dataset
 from grokscope.runs.record import kept_arrays
+from grokscope.session.run import drawable
 from grokscope.sweeps.sweep import sweep
 
 SMALL = {"modulus": 11, "width": 16, "corruption_fraction": 0.3, "steps": 60}
@@ -146,8 +148,11 @@ def test_what_is_asked_of_every_kept_step():
     )
     table = run.over_steps(lambda run: run.neurons()[["ipr", "frequency"]])
     assert dict(table.sizes) == {"step": 3, "neuron": 16}
-    with pytest.raises(ConfigError, match="`of` must name measures"):
-        run.over_steps(["unknown"])
+    for name in ("unknown", "second_rule_accuracy"):
+        with pytest.raises(ConfigError, match=f"that the run has, got '{name}'. Use some of ") as e:
+            run.over_steps(["test_loss", name])
+        assert "key_frequencies" in str(e.value)
+        assert "second_rule_accuracy." not in str(e.value)
     with pytest.raises(ConfigError, match="must have kept its weights over time"):
         again.over_steps(["restricted_test_loss"])
 
@@ -162,6 +167,16 @@ def test_a_run_at_a_step_has_its_past_and_is_not_stored(tmp_path):
     for step in (-1, 61):
         with pytest.raises(ConfigError, match="`step` must be from 0 to 60"):
             run.at(step)
+
+
+def test_a_run_without_weights_is_looked_at_at_its_last_step_alone():
+    run = trained(small(keep_weights="log:5"))
+    compact = drawable(without_weights(run))
+    words = rf"its weights .*, got {run.name}, .* sweep with keep_weights log:40, which stores"
+    with pytest.raises(ConfigError, match=words) as error:
+        compact.at(20)
+    assert "\n" not in str(error.value)
+    assert compact.at(60).dataset.equals(compact.dataset)
 
 
 def interrupted(experiment, store, at, every):

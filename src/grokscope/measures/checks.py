@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from grokscope.data.dataset import Dataset
+from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import OwnModel
 from grokscope.experiment.own_code import OwnCode, own_code_in
+from grokscope.measures.examples import Examples
 from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved, network_measures
+from grokscope.measures.together import with_meaning
 from grokscope.models.network import Network, arrays_of, vector_matrices
 from grokscope.models.normalization import running_statistics
 from grokscope.models.precision import in_own_precision
+from grokscope.training.ensemble import ensemble_key
 from grokscope.training.networks import model_shapes
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -78,6 +81,45 @@ def _require_built_in(names: Sequence[str]) -> None:
             f"`measures` must be functions as in my_measures:margin, or some of "
             f"{', '.join(network_measures())}, got {wrong[0]!r}. Leave it out for none."
         )
+
+
+def require_meaning(experiments: Iterable[Experiment]) -> None:
+    """Refuse a built-in measure that has a meaning for none of the experiments that ask for it.
+
+    In a sweep it may have one for some cells only; the others have no number for it.
+
+    Args:
+        experiments: what is to be trained.
+
+    Raises:
+        ConfigError: naming the measure, and those that have a meaning.
+    """
+    asking: dict[str, Experiment] = {}
+    known: set[str] = set()
+    seen: set[tuple] = set()
+    for experiment in experiments:
+        named = [name for name in experiment.measures or () if not isinstance(name, OwnCode)]
+        asked = [name for name in named if name not in known]
+        kind = *asked, ensemble_key(experiment), experiment.corruption
+        if not asked or kind in seen:
+            continue
+        _require_built_in(asked)
+        asking |= dict.fromkeys(asked, experiment)
+        known |= {*_with_meaning(experiment, asked)}
+        seen.add(kind)
+    if missing := [name for name in asking if name not in known]:
+        found = _with_meaning(asking[missing[0]], [*network_measures()])
+        raise ConfigError(
+            f"`measures` must have a meaning for the experiment, got {missing[0]!r}, "
+            "which has none. " + (f"Use some of {', '.join(found)}." if found else "Leave it out.")
+        )
+
+
+def _with_meaning(experiment: Experiment, names: Sequence[str]) -> list[str]:
+    """Those of some built-in measures that have a meaning for an experiment's network."""
+    dataset = make_dataset(experiment)
+    require_logits(experiment, dataset)
+    return with_meaning(model_shapes(experiment), Examples(dataset, experiment), names)
 
 
 def _require_vectors(experiment: Experiment, model: Network, shapes: Shapes) -> None:

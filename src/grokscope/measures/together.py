@@ -180,6 +180,19 @@ def _own(code: OwnCode, model: Network, dataset: Dataset) -> float:
     return float(value.item())
 
 
+def with_meaning(network: Network, examples: Examples, names: Collection[str]) -> list[str]:
+    """Those of some `network_measures` that have a meaning for a network; none is computed.
+
+    Args:
+        network: the network, or one with shapes in place of arrays.
+        examples: what it is trained and tested on.
+        names: which.
+    """
+    of = partial(_of, examples.experiment.loss, _sources(names))
+    found = jax.eval_shape(of, network, examples.material)
+    return [name for name in names if name in found]
+
+
 def of_network(network: Network, examples: Examples, names: Collection[str]) -> dict[str, float]:
     """Some of `network_measures`, by name; those that have no meaning for the network are left out.
 
@@ -205,8 +218,7 @@ def of_networks(
         names: which measures.
         how: how they are computed; by default as is best on this machine's device.
     """
-    rows = network_measures()
-    sources = tuple(dict.fromkeys(rows[name].source for name in names))
+    sources = _sources(names)
     loss, materials = examples[0].experiment.loss, [some.material for some in examples]
     if how is None and not on_accelerator():
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -217,6 +229,12 @@ def of_networks(
         found = _of_stacked(*stacked(pairs, how), loss, sources, how)
         each = [{name: found[name][place] for name in found} for place in range(len(networks))]
     return [{name: float(one[name]) for name in names if name in one} for one in each]
+
+
+def _sources(names: Collection[str]) -> tuple[Source, ...]:
+    """The sources of some `network_measures`, each once."""
+    rows = network_measures()
+    return tuple(dict.fromkeys(rows[name].source for name in names))
 
 
 @compiled("loss", "sources", "how")

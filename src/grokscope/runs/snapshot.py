@@ -13,7 +13,7 @@ from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
 from grokscope.measures.table import network_measures, scores
-from grokscope.measures.together import measure, of_networks, scores_on
+from grokscope.measures.together import measure, of_networks, scores_on, with_meaning
 from grokscope.models.network import Network, with_arrays
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.record import Kept, as_dataset, kept_arrays, measured_at_end
@@ -57,6 +57,12 @@ def at(run: Run, step: int) -> Run:
         raise ConfigError(f"`step` must be from {first} to {last}, got {step}. Use {last}.")
     if step == last:
         return run
+    if not run.has_weights:
+        raise ConfigError(
+            f"`run` must have its weights to be looked at while it trained, got {run.name}, which "
+            "a sweep stored without. Train it again with `train`, or sweep with keep_weights "
+            "log:40, which stores weights."
+        )
     kept = kept_arrays(run.dataset).get(int(step))
     if kept is None:
         store = None if run.path is None else Store(run.path.parent, mend=False)
@@ -75,7 +81,8 @@ def over_steps(run: Run, of: str | Sequence[str] | Callable[[Run], Answer]) -> x
             the run at a step that returns a dataset, a table, numbers by name or one number.
 
     Raises:
-        ConfigError: if the run has not kept its weights over time, or a measure is unknown.
+        ConfigError: if the run has not kept its weights over time, or a measure is unknown or has
+            no meaning for it.
 
     >>> from grokscope import Experiment, train
     >>> run = train(Experiment(steps=20, modulus=7, width=16, keep_weights="log:5"))
@@ -87,6 +94,11 @@ def over_steps(run: Run, of: str | Sequence[str] | Callable[[Run], Answer]) -> x
         found = [_as_dataset(of(at(run, step))) for step in steps]
     else:
         names = [of] if isinstance(of, str) else of
+        if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+            raise ConfigError(
+                f"`of` must be a name, a list of names or a function of the run, got {of!r}. "
+                "Use test_loss."
+            )
         found = [xr.Dataset(values) for values in _measured(run, names)]
     axis = xr.Variable("step", steps, run.dataset.step.attrs)
     return xr.concat(found, dim=axis, combine_attrs="drop_conflicts")
@@ -126,16 +138,16 @@ def _require_kept(run: Run) -> Kept:
 
 def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
     """Some of `table.scores` and of `network_measures` at each kept step."""
-    of_whole = network_measures()
-    known = (*scores(), *of_whole)
-    for name in names:
-        if name not in known:
-            raise ConfigError(
-                f"`of` must name measures, got {name!r}. Use some of {', '.join(known)}."
-            )
-    networks = [network for _, network in kept_networks(run)]
-    examples = Examples(run.data, run.experiment)
+    of_whole, examples = network_measures(), Examples(run.data, run.experiment)
     asked = [name for name in names if name in of_whole]
+    known = (*scores(), *with_meaning(run.network, examples, asked))
+    if wrong := [name for name in names if name not in known]:
+        known = (*scores(), *with_meaning(run.network, examples, of_whole))
+        raise ConfigError(
+            f"`of` must name scores and measures that the run has, got {wrong[0]!r}. "
+            f"Use some of {', '.join(known)}."
+        )
+    networks = [network for _, network in kept_networks(run)]
     found = of_networks(networks, [examples] * len(networks), asked)
     if len(asked) < len(names):
         found = [

@@ -14,7 +14,7 @@ from grokscope.data.dataset import complete
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import allow_code
-from grokscope.measures.checks import require_measurable
+from grokscope.measures.checks import require_meaning, require_measurable
 from grokscope.measures.scores import Tiles
 from grokscope.measures.together import measure_together
 from grokscope.progress import progress_bar
@@ -53,10 +53,9 @@ def train(
             you named (`allow_code`).
         store: a folder of runs; the run is taken from there, or trained and written there.
         progress: whether to show progress.
-        log: called at every measurement with the step and the scores, the norms of the weights,
-            the mean IPR, the dead neurons and your own measures, by name; not for a run that is
-            in the store. Or a tracker that is told the same, as KIND:DIR, such as "csv:logs":
-            one of csv, tensorboard, wandb and mlflow.
+        log: called at every measurement with the step, and by name scores, norms of the weights,
+            mean IPR, dead neurons and your own measures; not for a run that is in the store. Or a
+            tracker that is told the same, as in "csv:logs": csv, tensorboard, wandb or mlflow.
         start: a run at one of its steps, `run.at(500)`, from which the experiment goes on. What
             differs between the two experiments becomes the start's `before`.
         checkpoint_every: steps from one checkpoint to the next, which need a store. Training that
@@ -66,8 +65,8 @@ def train(
         The run; its `path` is None without a store.
 
     Raises:
-        ConfigError: if the store or the tracker cannot be written, or the start is of another kind
-            of network.
+        ConfigError: if the store or the tracker cannot be written, the start is of another kind
+            of network, or a measure has no meaning for the experiment.
         WorkerError: if the tracker fails while the network trains.
 
     >>> run = train(Experiment(steps=20, train_fraction=0.8).replace(modulus=7, width=16))
@@ -87,6 +86,7 @@ def train(
             return stored
         require_writable(store.path, "store")
     require_environment()
+    require_meaning([experiment])
     if (size := kept_bytes(experiment)) > LARGE_BYTES:
         words = f"{experiment.n_kept} steps take {size / 1e9:.1f} GB of memory and of disk"
         warnings.warn(f"`keep_weights` keeps much: {words}. Keep fewer.", stacklevel=2)

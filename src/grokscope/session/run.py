@@ -104,7 +104,8 @@ class Run(runs.Run):
                 of the run at a step that returns a dataset, a table, numbers by name or one number.
 
         Raises:
-            ConfigError: if the run has not kept its weights over time, or a measure is unknown.
+            ConfigError: if the run has not kept its weights over time, or a measure is unknown or
+                has no meaning for it.
         """
         if not callable(of):
             return snapshot.over_steps(self, of)

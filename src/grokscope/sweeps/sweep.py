@@ -20,7 +20,7 @@ from grokscope.errors import ConfigError, WorkerError, meant, require_kind
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import allow_code
-from grokscope.measures.checks import require_measurable
+from grokscope.measures.checks import require_meaning, require_measurable
 from grokscope.progress import progress_bar, work_bar
 from grokscope.runs.files import require_writable
 from grokscope.runs.run import Run, open_run
@@ -59,7 +59,8 @@ def train_missing(
         progress: whether to show progress.
 
     Raises:
-        ConfigError: if the store cannot be written, or there are less than one workers.
+        ConfigError: if the store cannot be written, there are less than one workers, or a measure
+            has a meaning for none of those that ask for it.
         WorkerError: if one of them could not be trained; the others are in the store.
     """
     require_kind("experiments", experiments, Sequence, "Use a list of them.")
@@ -71,6 +72,7 @@ def train_missing(
     if missing:
         require_environment()
         require_writable(store.path, "store")
+        require_meaning(missing)
         with work_bar(progress) as show, open_workers(len(missing), workers) as opened:
             failed = train_all(Scheduler(missing, store, opened, final_weights=True, show=show))
         if failed:
@@ -259,7 +261,8 @@ def _require_possible(
 
     Raises:
         ConfigError: if a count is less than 1, the time limit is not positive, there are no axes
-            to refine along, `always` names none, or the network cannot be measured.
+            to refine along, `always` names none, the network cannot be measured, or a measure has
+            a meaning for no cell that asks for it.
     """
     _require_counts(counts)
     is_time = isinstance(time_limit, int | float | None)
@@ -280,6 +283,8 @@ def _require_possible(
     require_environment()
     first = grid.cell((0,) * len(grid.sizes))
     require_measurable(first, model_shapes(first))
+    if first.measures or "measures" in grid.axes:
+        require_meaning(cell for _, cell in grid.cells())
     require_free_axes(grid)
     require_writable(store.path, "store")
 
