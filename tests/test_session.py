@@ -24,5 +24,5 @@ def test_a_pruned_run_has_its_controls_and_draws_them():
     assert alone.by_norm is None
     assert legend_of(alone.plot())[-1] == "1 − ξ"
     for negative in (lambda: run.prune(band=-1), lambda: control_band(run, -1)):
-        with pytest.raises(ConfigError, match="`band` must be at least 0, got -1"):
+        with pytest.raises(ConfigError, match="`band` must be a whole number from 0, got -1"):
             negative()

@@ -8,7 +8,10 @@ import pytest
 CALLS = """
 import grokscope as gs
 from grokscope.analysis.label_audit import audit
+from grokscope.analysis.neurons import wave_table
 from grokscope.errors import ConfigError
+from grokscope.measures.attribution import attribution
+from grokscope.measures.removal import removal_effects
 from grokscope.runs.extraction import extract
 from grokscope.runs.pruning import prune
 
@@ -50,11 +53,39 @@ for call in (
     lambda: run.over_steps(3),
     lambda: run.over_steps(None),
     lambda: run.over_steps(["test_loss", 3]),
+    lambda: run.at(1.0),
+    lambda: run.at(True),
+    lambda: run.extract(True),
+    lambda: run.extract(1, [[0, 1], [2]]),
+    lambda: run.extract(1, 3),
+    lambda: run.extraction(3),
+    lambda: run.extraction("1,2"),
+    lambda: run.extraction([[1, 2], [3]]),
+    lambda: run.extraction([1.5]),
+    lambda: run.extraction(seed=1.5),
+    lambda: run.prune(seed=1.5),
+    lambda: run.prune(seed=None),
+    lambda: run.prune(stride=1.5),
+    lambda: run.prune(band="50"),
+    lambda: run.prune(layer=[1]),
+    lambda: run.prune(layer=3),
+    lambda: run.neurons({}),
+    lambda: run.plot_neurons([1]),
+    lambda: run.movement([1]),
+    lambda: run.layer_ipr([1]),
+    lambda: attribution(run.network, run.data, [1]),
+    lambda: removal_effects(run.network, run.data, [1]),
+    lambda: wave_table(run.network, [1], run.data.shift_order),
+    lambda: run.plot(["a"]),
+    lambda: run.plot(3),
+    lambda: gs.pruning.pruning_curve(run.network, run.data, order, "mse", stride=0.5),
+    lambda: gs.pruning.random_curves(run.network, run.data, "mse", seed="a"),
+    lambda: gs.pruning.random_curves(run.network, run.data, "mse", n_orders=None),
 ):
     try:
         call()
     except ConfigError as error:
-        words = "must be of type", "must hold residues from 0 to 6", "must be a "
+        words = "must be of type", "whole numbers from", "must be a ", "must be one "
         assert any(word in str(error) for word in words) and "\\n" not in str(error), error
         print(error)
     else:

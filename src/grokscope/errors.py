@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
+from typing import Any
 
 
 class ConfigError(ValueError):
@@ -43,6 +45,68 @@ def require_kind(name: str, value: object, kinds: type | tuple[type, ...], remed
             kind.__name__ for kind in (kinds if isinstance(kinds, tuple) else (kinds,))
         )
         raise ConfigError(f"`{name}` must be of type {words}, got {type(value).__name__}. {remedy}")
+
+
+def require_whole(
+    name: str, value: object, least: int, remedy: str, most: int | None = None
+) -> None:
+    """Refuse an argument that is no whole number, of Python or NumPy, or is out of range.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        least: the smallest that it may be.
+        remedy: what to do, a sentence.
+        most: the largest that it may be; None for any.
+
+    Raises:
+        ConfigError: if it is not.
+
+    >>> require_whole("seed", -1, 0, "Use 0.")
+    Traceback (most recent call last):
+    grokscope.errors.ConfigError: `seed` must be a whole number from 0, got -1. Use 0.
+    """
+    if not _is_whole(value, least, most):
+        to = "" if most is None else f" to {most}"
+        raise ConfigError(
+            f"`{name}` must be a whole number from {least}{to}, got {value!r}. {remedy}"
+        )
+
+
+def whole_numbers(name: str, values: Any, least: int, most: int, remedy: str) -> list[int]:
+    """The whole numbers that an argument holds.
+
+    Args:
+        name: of the argument.
+        values: what was given, a list or an array.
+        least: the smallest that each may be.
+        most: the largest.
+        remedy: what to do, a sentence.
+
+    Raises:
+        ConfigError: if it holds none, or anything else; naming the first that is wrong.
+
+    >>> whole_numbers("counts", [1, 9], 1, 4, "Leave it out.")
+    Traceback (most recent call last):
+    grokscope.errors.ConfigError: `counts` must hold whole numbers from 1 to 4, got 9. Leave it out.
+    """
+    try:
+        found = [] if isinstance(values, str) else [*values]
+    except TypeError:
+        found = []
+    wrong = [value for value in found if not _is_whole(value, least, most)]
+    if wrong or not found:
+        must, got = ("hold", wrong[0]) if wrong else ("be a list of", values)
+        raise ConfigError(
+            f"`{name}` must {must} whole numbers from {least} to {most}, got {got!r}. {remedy}"
+        )
+    return [int(value) for value in found]
+
+
+def _is_whole(value: object, least: int, most: int | None) -> bool:
+    """Whether a value is a whole number in a range; True and False are none."""
+    is_number = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_number and value >= least and (most is None or value <= most)
 
 
 def meant(name: str, known: Iterable[str]) -> str:

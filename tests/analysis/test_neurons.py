@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grokscope.analysis.neurons import ipr_valley, lottery, neuron_table
+from grokscope.analysis.neurons import ipr_valley, lottery, neuron_table, wave_table
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.runs.compact import without_weights
@@ -104,6 +104,15 @@ def test_steadiness_parts_the_neurons_that_ipr_parts(coexisting):
     table = neuron_table(coexisting)
     assert set(table.part) == {"steady", "unsteady"}
     assert ((table.part == "steady") == (table.group == "high")).mean() > 0.9
+
+
+def test_layers_whose_neurons_have_no_vectors_have_no_waves():
+    experiment = Experiment(model="transformer", steps=0, modulus=5, width=8)
+    network = train(experiment, progress=False).network
+    for layer in ("block_0_mlp", "unknown"):
+        words = f"neurons have vectors over the residues, got '{layer}'. Use embedding or output"
+        with pytest.raises(ConfigError, match=words):
+            wave_table(network, layer, np.arange(5))
 
 
 def test_a_lottery_needs_three_vectors(coexisting):

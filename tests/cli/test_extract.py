@@ -102,9 +102,9 @@ def test_what_is_missing_is_null_in_json(here, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--counts", "0"], "`counts` must be numbers from 1 to 4, got [0]. Leave it out."),
-        (["--counts", "0", "--out", "new/picture.svg"], "`counts` must be numbers from 1 to 4"),
-        (["--counts", "1,5"], "`counts` must be numbers from 1 to 4, got [1, 5]. Leave it out."),
+        (["--counts", "0"], "`counts` must hold whole numbers from 1 to 4, got 0. Leave it out."),
+        (["--counts", "0", "--out", "new/picture.svg"], "must hold whole numbers from 1 to 4"),
+        (["--counts", "1,5"], "`counts` must hold whole numbers from 1 to 4, got 5. Leave it out."),
         (["--counts", "1,,2"], "`counts` must be whole numbers"),
         (["--counts", "one"], "`counts` must be whole numbers of at most nine digits, got 'one'."),
         (["--counts", "-1"], "`counts` must be whole numbers"),

@@ -18,6 +18,7 @@ from grokscope.measures.pruning import (
 from grokscope.measures.table import scores
 from grokscope.models.analytic import analytic_network
 from grokscope.runs.pruning import prune, pruning_curves
+from grokscope.runs.pruning import random_curves as curves_at_random
 from grokscope.runs.train import train
 from reference import dense_scores, weights64
 
@@ -114,8 +115,12 @@ def test_a_run_is_pruned_in_any_order():
     ):
         with pytest.raises(ConfigError, match=message):
             prune(run, wrong)
-    with pytest.raises(ConfigError, match="`stride` must be at least 1"):
+    with pytest.raises(ConfigError, match="`stride` must be a whole number from 1"):
         prune(run, stride=0)
+    with pytest.raises(ConfigError, match="`stride` must be a whole number from 1"):
+        curves_at_random(run, stride=0)
+    with pytest.raises(ConfigError, match="`stride` must be a whole number from 1"):
+        pruning_curve(run.network, run.data, pruning_order(run.neuron_ipr), "mse", stride=0)
 
 
 @pytest.mark.parametrize("first", ["lowest", "highest"])
@@ -173,7 +178,7 @@ def test_the_band_is_of_the_curves_of_single_orders():
     assert band.attrs == {"orders": 41, "seed": 3}
     assert random_curves(model, data, "mse", 41, seed=3, stride=4).identical(together)
     assert not random_curves(model, data, "mse", 41, seed=4, stride=4).equals(together)
-    with pytest.raises(ConfigError, match="`n_orders` must be at least 1, got 0"):
+    with pytest.raises(ConfigError, match="`n_orders` must be a whole number from 1, got 0"):
         random_curves(model, data, "mse", 0)
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.removal import removal_effects
 from grokscope.models.network import named_arrays
@@ -43,6 +44,12 @@ def test_each_unit_s_effect_is_that_of_a_network_without_it(settings, layer):
             effects.values(), accuracies(pruned, data), whole, strict=True
         ):
             assert found[unit] == pytest.approx(after - before, abs=2.5 / len(data.inputs))
+
+
+def test_an_unknown_layer_is_refused_in_one_line():
+    run = train(Experiment(steps=0).replace(modulus=7, width=4), progress=False)
+    with pytest.raises(ConfigError, match=r"`layer` must be one of the network's \(hidden\)"):
+        removal_effects(run.network, run.data, "first")
 
 
 def test_no_corrupted_labels_have_no_accuracy():

@@ -165,7 +165,7 @@ def test_a_run_at_a_step_has_its_past_and_is_not_stored(tmp_path):
     with pytest.raises(ConfigError, match="its weights of step 20"):
         Store(tmp_path).save(at)
     for step in (-1, 61):
-        with pytest.raises(ConfigError, match="`step` must be from 0 to 60"):
+        with pytest.raises(ConfigError, match="`step` must be a whole number from 0 to 60"):
             run.at(step)
 
 

@@ -23,7 +23,7 @@ from grokscope.runs.extraction import (
     extract,
     extraction_curve,
 )
-from grokscope.runs.pruning import prune
+from grokscope.runs.pruning import control_band, prune, random_curves
 from grokscope.runs.run import Run, write_run
 from grokscope.runs.store import Store
 from grokscope.training.networks import init_model
@@ -176,20 +176,42 @@ def test_of_a_run_of_fewer_steps_the_first_steps_are_all_of_its_steps():
 
 @pytest.mark.parametrize("frequencies", [0, -1, N + 1])
 def test_so_many_frequencies_are_refused_in_one_line(run, frequencies):
-    words = f"`frequencies` must be from 1 to 6, got {frequencies}. Use 1."
+    words = f"`frequencies` must be a whole number from 1 to 6, got {frequencies}. Use 1."
     with pytest.raises(ConfigError, match=words):
         extract(run, frequencies)
 
 
 @pytest.mark.parametrize("counts", [[0], [1, 7], [], [-1, 2]])
 def test_bad_counts_are_refused_in_one_line(run, counts):
-    with pytest.raises(ConfigError, match=r"`counts` must be numbers from 1 to 6, got .* Leave it"):
+    words = r"`counts` must .* whole numbers from 1 to 6, got .* Leave it"
+    with pytest.raises(ConfigError, match=words):
         extraction_curve(run, counts)
 
 
-@pytest.mark.parametrize("order", [[0, 1, 1], [11, 0], [-1, 2]])
-def test_what_is_no_order_of_residues_is_refused_in_one_line(run, order):
-    with pytest.raises(ConfigError, match="`order` must hold residues from 0 to 10, each at most"):
+def test_a_negative_seed_is_refused_in_one_line(run):
+    words = r"`seed` must be a whole number from 0, got -1\. Use 0"
+    for call in (
+        lambda: extraction_curve(run, seed=-1),
+        lambda: run.extraction([1], seed=-1),
+        lambda: run.prune(by="random", seed=-1),
+        lambda: run.prune(seed=-1),  # of its band
+        lambda: random_curves(run, seed=-1),
+        lambda: control_band(run, seed=-1),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ([0, 1, 1], r"each residue at most once, got 1 twice\. Leave it out"),
+        ([11, 0], "whole numbers from 0 to 10, got .*11"),
+        ([-1, 2], "whole numbers from 0 to 10, got .*-1"),
+    ],
+)
+def test_what_is_no_order_of_residues_is_refused_in_one_line(run, order, words):
+    with pytest.raises(ConfigError, match=f"`order` must hold {words}"):
         extract(run, 1, np.array(order))
 
 

@@ -14,6 +14,7 @@ from grokscope.errors import ConfigError
 from grokscope.measures.attribution import attribution, attribution_map
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.removal import removal_effects
+from grokscope.measures.scores import measured_layers
 from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.run import Run, require_finished, require_trained_here
@@ -97,12 +98,21 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
         φ of the wave cos(2π f i/p + φ) in each vector, from -π to π; if labels have vectors too,
         `mismatch`, φ_U + φ_V - φ_W from -π to π, which is 0 in the analytic network.
 
+    Raises:
+        ConfigError: if the layer's neurons have no vectors.
+
     >>> from grokscope.models.analytic import analytic_network
     >>> table = wave_table(analytic_network(7, 6), "hidden", np.arange(7))
     >>> sorted(table.frequency), bool((table.mismatch.abs() < 1e-5).all())
     ([1, 1, 2, 2, 3, 3], True)
     """
-    names = network.layers[layer].vectors
+    fitting = measured_layers(network)
+    if layer not in [*fitting]:
+        raise ConfigError(
+            f"`layer` must be one whose neurons have vectors over the residues, got {layer!r}. "
+            f"Use {' or '.join(fitting) or 'another network: this one has none'}."
+        )
+    names = fitting[layer].vectors
     arrays = named_arrays(network)
     waves = {name: np.fft.rfft(arrays[name][order].astype(float), axis=0) for name in names}
     shares = np.stack([shares_of(of_one)[1:] for of_one in waves.values()])

@@ -11,7 +11,7 @@ import xarray as xr
 from jaxtyping import Int
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError, require_kind
+from grokscope.errors import ConfigError, require_kind, require_whole
 from grokscope.experiment.own_code import OwnCode
 from grokscope.measures.attribution import require_features
 from grokscope.measures.nested import nested_means
@@ -53,13 +53,14 @@ def pruning_curve(
         layer: whose neurons; by default of the last.
 
     Raises:
-        ConfigError: if the order is not a permutation of the neurons, the loss or the layer is
-            unknown, the dataset has another number of labels, or the network's `features` are not
-            those of its logits.
+        ConfigError: if the order is not a permutation of the neurons, the stride is less than 1,
+            the loss or the layer is unknown, the dataset has another number of labels, or the
+            network's `features` are not those of its logits.
 
     Returns:
         Variables over the dimension `pruned`, the number of neurons removed.
     """
+    require_whole("stride", stride, 1, "Leave it out.")
     layer, width = require_prunable(model, dataset, loss, layer)
     order = np.asarray(order)
     if order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(width)):
@@ -91,7 +92,7 @@ def random_curves(
         layer: whose neurons; by default of the last.
 
     Raises:
-        ConfigError: as of `pruning_curve`, or if `n_orders` is less than 1.
+        ConfigError: as of `pruning_curve`, or if `n_orders` is less than 1 or the seed negative.
 
     Returns:
         The scores over `order` and `pruned`; the attribute `seed` says which orders.
@@ -103,9 +104,10 @@ def random_curves(
     >>> dict(random_curves(model, data, "mse", n_orders=5, stride=4).sizes)
     {'order': 5, 'pruned': 4}
     """
+    require_whole("n_orders", n_orders, 1, "Use 50.")
+    require_whole("seed", seed, 0, "Use 0.")
+    require_whole("stride", stride, 1, "Leave it out.")
     layer, width = require_prunable(model, dataset, loss, layer)
-    if n_orders < 1:
-        raise ConfigError(f"`n_orders` must be at least 1, got {n_orders}. Use 50.")
     rng = np.random.default_rng(seed)
     kept = rng.permuted(np.tile(np.arange(width), (n_orders, 1)), axis=1)
     orders = kept[None, :, ::-1]
@@ -194,7 +196,7 @@ def layer_named(model: Network, layer: str | None) -> str:
     Raises:
         ConfigError: if the network has no such layer.
     """
-    if layer in model.layers:
+    if isinstance(layer, str) and layer in model.layers:
         return layer
     if layer is not None or not model.layers:
         known = ", ".join(model.layers) or "none: give the network `layers`"

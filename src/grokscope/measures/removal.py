@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
 from grokscope.measures.nested import TILE
+from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import evaluate, first_largest
 from grokscope.measures.table import scores
 from grokscope.models.network import Network, with_offset
@@ -33,7 +34,11 @@ def removal_effects(
 
     Returns:
         Changes by the name of the accuracy; NaN for an accuracy over no examples.
+
+    Raises:
+        ConfigError: if the network has no such layer.
     """
+    layer = layer_named(network, layer)
     rows = [scores()[name] for name in ACCURACIES]
     subsets = np.stack([row.subset(dataset) for row in rows], axis=1).astype(np.float32)
     inputs, given, masks = (

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
 
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, whole_numbers
 from grokscope.measures.spectrum import share_over
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLACK, BLUE, GREEN, RED
@@ -81,14 +81,11 @@ def _existing(run: Run, neurons: Sequence[int] | None) -> list[int]:
         ConfigError: if a chosen one does not exist.
     """
     n_neurons = len(run.neuron_ipr)
-    chosen = typical_neurons(run) if neurons is None else list(neurons)
-    if wrong := [neuron for neuron in chosen if not 0 <= neuron < n_neurons]:
-        raise ConfigError(
-            f"`neurons` must lie from 0 to {n_neurons - 1}, got {wrong[0]}. Use 0."
-            if n_neurons
-            else "`neurons` must not be given: no neuron of this network has a spectrum."
-        )
-    return chosen
+    if neurons is None:
+        return typical_neurons(run)
+    if not n_neurons:
+        raise ConfigError("`neurons` must not be given: no neuron of this network has a spectrum.")
+    return whole_numbers("neurons", neurons, 0, n_neurons - 1, "Use 0.")
 
 
 @style.context

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Int
 
-from grokscope.errors import ConfigError, require_kind
+from grokscope.errors import ConfigError, require_whole, whole_numbers
 from grokscope.measures.examples import Examples
 from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
@@ -68,11 +68,7 @@ def extract(run: Run, frequencies: int = 1, order: Int[np.ndarray, "residue"] | 
     """
     network, order = _extractable(run, order)
     waves = Waves(network, order)
-    require_kind("frequencies", frequencies, (int, np.integer), "Use 1.")
-    if not 1 <= frequencies <= waves.n_frequencies:
-        raise ConfigError(
-            f"`frequencies` must be from 1 to {waves.n_frequencies}, got {frequencies}. Use 1."
-        )
+    require_whole("frequencies", frequencies, 1, "Use 1.", waves.n_frequencies)
     word = "frequency" if frequencies == 1 else "frequencies"
     return with_network(run, waves.strongest(frequencies), f"{frequencies} {word} a unit")
 
@@ -100,6 +96,7 @@ def extraction_curve(run: Run, counts: Sequence[int] | None = None, seed: int = 
     {'kind': 6, 'frequencies': 4}
     """
     network, order = _extractable(run, None)
+    require_whole("seed", seed, 0, "Use 0.")
     loss, dataset = run.experiment.loss, run.data
     examples = Examples(dataset, run.experiment)
     waves = {kind: Waves(*pair) for kind, pair in _controls(run, order, seed).items()}
@@ -169,10 +166,9 @@ def _controls(
 
 def _counts(counts: Sequence[int] | None, n: int) -> list[int]:
     """How many of n frequencies a unit keeps, ascending, each once."""
-    some = np.geomspace(1, n, COUNTS).round().astype(int) if counts is None else np.array(counts)
-    if some.dtype.kind not in "iu" or not some.size or some.min() < 1 or some.max() > n:
-        raise ConfigError(f"`counts` must be numbers from 1 to {n}, got {counts}. Leave it out.")
-    return np.unique(some).tolist()
+    if counts is None:
+        return np.unique(np.geomspace(1, n, COUNTS).round().astype(int)).tolist()
+    return sorted({*whole_numbers("counts", counts, 1, n, "Leave it out.")})
 
 
 def _extractable(
@@ -193,12 +189,9 @@ def _extractable(
         )
     if order is None:
         return network, shift_order
-    order = np.asarray(order)
-    is_list = order.dtype.kind in "iu" and order.ndim == 1
-    n_tokens = run.experiment.n_inputs
-    if not is_list or len({*order.tolist()} & {*range(n_tokens)}) != order.size:
+    residues = whole_numbers("order", order, 0, run.experiment.n_inputs - 1, "Leave it out.")
+    if twice := [residue for residue in residues if residues.count(residue) > 1]:
         raise ConfigError(
-            f"`order` must hold residues from 0 to {n_tokens - 1}, each at most once, got "
-            f"{order.dtype} {list(order.shape)}. Leave it out."
+            f"`order` must hold each residue at most once, got {twice[0]} twice. Leave it out."
         )
-    return network, order
+    return network, np.array(residues)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Num
 
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, require_whole
 from grokscope.measures.orders import ENDS, ORDERS, Units, pruning_order
 from grokscope.measures.pruning import band_of, layer_named, pruning_curve
 from grokscope.measures.pruning import random_curves as curves_at_random
@@ -56,7 +56,8 @@ def prune(
 
     Raises:
         ConfigError: if the run diverged or was stored without weights, the layer or the order is
-            unknown, or the order is by IPR and the layer's neurons have none.
+            unknown, the order is by IPR and the layer's neurons have none, or a number is out of
+            range.
 
     >>> from grokscope import Experiment, train
     >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
@@ -64,7 +65,7 @@ def prune(
     [0, 4, 8, 12, 16]
     """
     require_finished(run, "pruned")
-    _require_stride(stride)
+    require_whole("seed", seed, 0, "Use 0.")
     network, dataset = run.network, run.data
     layer = layer_named(network, layer)
     order = pruning_order(_numbers(run, network, by, layer, seed), first)
@@ -77,15 +78,10 @@ def prune(
     return curve.assign_attrs(by=words, first=first, layer=layer, loss=loss)
 
 
-def _require_stride(stride: int | None) -> None:
-    if stride is not None and stride < 1:
-        raise ConfigError(f"`stride` must be at least 1, got {stride}. Leave it out.")
-
-
 def require_band(band: int | None) -> None:
-    """Refuse a negative number of random orders."""
-    if band is not None and band < 0:
-        raise ConfigError(f"`band` must be at least 0, got {band}. Use {BAND}, or 0 for none.")
+    """Refuse what is no number of random orders."""
+    if band is not None:
+        require_whole("band", band, 0, f"Use {BAND}, or 0 for none.")
 
 
 def random_curves(
@@ -109,8 +105,8 @@ def random_curves(
         Every score over `order` and `pruned`.
 
     Raises:
-        ConfigError: if the run diverged or was stored without weights, the layer is unknown, or a
-            number is less than 1.
+        ConfigError: if the run diverged or was stored without weights, the layer is unknown, the
+            seed is negative, or another number is less than 1.
 
     >>> from grokscope import Experiment, train
     >>> run = train(Experiment(steps=20).replace(modulus=7, width=16))
@@ -118,12 +114,12 @@ def random_curves(
     {'order': 50, 'pruned': 5}
     """
     require_finished(run, "pruned")
-    _require_stride(stride)
     network = run.network
     layer = layer_named(network, layer)
     width = network.layers[layer].outgoing_of(network).shape[1]
     adds = network.layers[layer].adds_to_logits(network)
-    stride = stride or -(-width // (COUNTS if adds else EVALUATED))
+    if stride is None:
+        stride = -(-width // (COUNTS if adds else EVALUATED))
     loss = run.experiment.loss
     return curves_at_random(network, run.data, loss, n_orders, seed, stride, layer)
 

@@ -192,7 +192,7 @@ class Run:
         found = self.layer_iprs
         if layer is None:
             return next(iter(found.values()), np.zeros(0))
-        if layer not in found:
+        if not isinstance(layer, str) or layer not in found:
             raise ConfigError(
                 f"`layer` must be one that has an IPR, got {layer!r}. "
                 + (f"Use one of {', '.join(found)}." if found else f"None has: {self.why_no_ipr}.")

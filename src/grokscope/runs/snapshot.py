@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import xarray as xr
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError, require_kind
+from grokscope.errors import ConfigError, require_whole
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
 from grokscope.measures.table import network_measures, scores
@@ -51,10 +50,8 @@ def at(run: Run, step: int) -> Run:
     require_finished(run, "looked at while it trained")
     require_trained_here(run, "looked at while it trained")
     require_as_trained(run, "looked at while it trained")
-    require_kind("step", step, (int, np.integer), "Use one of run.steps.")
     first, last = run.experiment.first_step, int(run.dataset.step[-1])
-    if not first <= step <= last:
-        raise ConfigError(f"`step` must be from {first} to {last}, got {step}. Use {last}.")
+    require_whole("step", step, first, f"Use {last}.", last)
     if step == last:
         return run
     if not run.has_weights:

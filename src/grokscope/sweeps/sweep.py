@@ -16,7 +16,7 @@ import numpy as np
 import xarray as xr
 
 from grokscope.data.dataset import complete, complete_grid
-from grokscope.errors import ConfigError, WorkerError, meant, require_kind
+from grokscope.errors import ConfigError, WorkerError, meant, require_kind, require_whole
 from grokscope.experiment.experiment import Experiment, digest
 from grokscope.experiment.grid import Grid
 from grokscope.experiment.own_code import allow_code
@@ -291,8 +291,8 @@ def _require_possible(
 
 def _require_counts(counts: Mapping[str, int | None]) -> None:
     for name, number in counts.items():
-        if number is not None and (not isinstance(number, int | np.integer) or number < 1):
-            raise ConfigError(f"`{name}` must be a whole number from 1, got {number!r}. Use 1.")
+        if number is not None:
+            require_whole(name, number, 1, "Use 1.")
 
 
 def _cells_at(grid: Grid, always: Mapping[str, Value]) -> np.ndarray:
