@@ -132,6 +132,10 @@ def test_show_and_prune_draw_pictures(here, capsys):
     report = json.loads(capsys.readouterr().out)
     assert len(report["curves"]["random"]["test_loss"]) == 17
     assert report["by_norm"] == {}
+    assert call("prune", name, "--first", "random", "--by", "memorizing") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("grokscope: `first` must be lowest, highest or both where `by` is memor")
     assert call("prune", name, "--by", "ipr_within_norm", "--band", "4", "--json") == 0
     report = json.loads(capsys.readouterr().out)
     band = report["band"]
@@ -146,7 +150,7 @@ def test_show_and_prune_draw_pictures(here, capsys):
 @pytest.mark.parametrize(
     "options",
     ["show RUN --out x.txt", "show RUN --neurons a", "prune RUN --by foo", "prune RUN --first foo",
-     "extract RUN --counts a", "audit RUN --out x.txt"],
+     "prune RUN --first random --by norm", "extract RUN --counts a", "audit RUN --out x.txt"],
 )  # fmt: skip
 def test_what_is_refused_trains_nothing(here, capsys, options):
     run = without_weights(runs.train(Experiment(steps=2, modulus=7, width=8), progress=False))

@@ -1,5 +1,8 @@
 """Finished runs reduced to frequencies, and the controls that they are shown beside."""
 
+import re
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,7 +16,8 @@ from grokscope.measures.extraction import Waves, extracted
 from grokscope.measures.pruning import pruning_curve
 from grokscope.measures.table import scores
 from grokscope.measures.vote import vote_logits
-from grokscope.models.network import named_arrays
+from grokscope.models.network import Layer, named_arrays
+from grokscope.models.two_layer import TwoLayer
 from grokscope.runs.compact import without_weights
 from grokscope.runs.extraction import (
     COUNTS,
@@ -24,8 +28,9 @@ from grokscope.runs.extraction import (
     extraction_curve,
 )
 from grokscope.runs.pruning import control_band, prune, random_curves
-from grokscope.runs.run import Run, write_run
+from grokscope.runs.run import Elsewhere, Run, write_run
 from grokscope.runs.store import Store
+from grokscope.session.run import drawable
 from grokscope.training.networks import init_model
 from networks import random_network
 from reference import accuracy, dense_scores, weights64
@@ -237,6 +242,44 @@ def test_runs_that_cannot_be_extracted_are_refused_in_one_line(run):
             with pytest.raises(ConfigError, match=words) as error:
                 call(other)
             assert "\n" not in str(error.value)
+
+
+def without_waves(run, layers):
+    """The run with a network of the same arrays whose units have no vectors."""
+
+    class Waveless(TwoLayer):
+        layers = property(lambda self: layers)
+
+    network = Waveless(**{f.name: getattr(run.network, f.name) for f in fields(TwoLayer)})
+    return drawable(
+        Run(run.experiment, run.dataset.drop_vars("ipr"), elsewhere=Elsewhere(network, run.data))
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "advice", "orders"),
+    [
+        ({"only": Layer((), "W")}, "Use run.neurons() or `grokscope show`", "norm, .*, memorizing"),
+        ({"only": Layer((), "U")}, "Prune it by norm, which needs none.", "norm, random"),
+        ({}, "Give the network `layers`.", None),
+    ],
+)
+def test_a_network_without_waves_is_told_what_it_can_do(run, layers, advice, orders):
+    other = without_waves(run, layers)
+    for call in (other.extract, other.extraction):
+        with pytest.raises(ConfigError, match=re.escape(advice)):
+            call()
+    if orders is None:
+        return
+    assert len(other.prune(by="norm", stride=10).curve.pruned) == 3
+    words = f"must be {orders}.* here, got 'ipr': no IPR, as .*Use norm"
+    with pytest.raises(ConfigError, match=words):
+        other.prune()
+    with pytest.raises(ConfigError, match=r"got 'size'\. Use norm"):
+        other.prune(by="size")
+    if "Use run.neurons" in advice:
+        assert {"memorizing", "steadiness"} <= {*other.neurons()}
+        assert other.prune(by="steadiness").curve.attrs["by"] == "steadiness"
 
 
 def test_what_a_notebook_says_of_it(run):

@@ -54,7 +54,7 @@ def test_the_control_by_norm_is_of_the_same_end_counts_and_layer(run):
 def test_without_ipr_other_orders_are_named_and_work():
     no_group = TINY.replace(operation="multiplication", modulus=8, steps=0)
     run = grokscope.train(no_group, progress=False)
-    with pytest.raises(ConfigError, match=r"order without IPR .* got ipr\. Use memorizing or norm"):
+    with pytest.raises(ConfigError, match=r"must be norm, random, .*memorizing here, got 'ipr'"):
         prune(run)
     assert prune(run, "memorizing").attrs["by"] == "memorizing"
 

@@ -169,9 +169,12 @@ def prune(
         Literal["lowest", "highest", "random", "both"], typer.Option(help="Which to remove first.")
     ] = "both",
     by: Annotated[
-        By,
-        typer.Option(metavar="ORDER", help=f"What orders the neurons: {', '.join(get_args(By))}."),
-    ] = "ipr",
+        By | None,
+        typer.Option(
+            metavar="ORDER",
+            help=f"What orders the neurons: {', '.join(get_args(By))} (default ipr).",
+        ),
+    ] = None,
     band: Annotated[
         int | None,
         option_number("Random orders to compare with, 0 for none (default 50).", least=0),
@@ -195,6 +198,11 @@ def prune(
     from grokscope.runs.pruning import control_band, control_by_norm, require_band
     from grokscope.runs.pruning import prune as pruned
 
+    if first == "random" and by not in (None, "random"):
+        raise ConfigError(
+            f"`first` must be lowest, highest or both where `by` is {by}, got random, which is an "
+            "order of its own. Leave one of them out."
+        )
     allow_named(code)
     use_device(device)
     require_band(band)
@@ -203,7 +211,7 @@ def prune(
         curves = {"random": pruned(opened, "random", seed=seed, layer=layer)}
     else:
         orders = ("lowest", "highest") if first == "both" else (first,)
-        curves = {order: pruned(opened, by, order, layer=layer) for order in orders}
+        curves = {order: pruned(opened, by or "ipr", order, layer=layer) for order in orders}
     controls = {order: control_by_norm(opened, curve) for order, curve in curves.items()}
     by_norm = {order: curve for order, curve in controls.items() if curve is not None}
     at_random = control_band(opened, band, seed, layer=layer)

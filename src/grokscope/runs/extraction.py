@@ -9,6 +9,7 @@ import xarray as xr
 from jaxtyping import Int
 
 from grokscope.errors import ConfigError, require_whole, whole_numbers
+from grokscope.measures.attribution import layer_of_terms
 from grokscope.measures.examples import Examples
 from grokscope.measures.extraction import Waves
 from grokscope.measures.logits import scores_of
@@ -185,7 +186,7 @@ def _extractable(
     if shift_order is None or not measured_layers(network):
         raise ConfigError(
             "`run` must be of a network whose units have vectors over a cyclic group, got "
-            f"{run.experiment.model.name} of {task.title}. Use attribution, which needs none."
+            f"{run.experiment.model.name} of {task.title}. {_without_waves(network)}"
         )
     if order is None:
         return network, shift_order
@@ -195,3 +196,12 @@ def _extractable(
             f"`order` must hold each residue at most once, got {twice[0]} twice. Leave it out."
         )
     return network, np.array(residues)
+
+
+def _without_waves(network: Network) -> str:
+    """What can be asked of a network that has nothing to extract, a sentence."""
+    if layer_of_terms(network):
+        return "Use run.neurons() or `grokscope show`: what each unit adds to labels needs none."
+    if network.layers:
+        return "Prune it by norm, which needs none."
+    return "Give the network `layers`."

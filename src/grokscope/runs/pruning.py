@@ -167,9 +167,12 @@ def control_by_norm(run: Run, curve: xr.Dataset) -> xr.Dataset | None:
 def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[np.ndarray, "unit"]:
     """The number by which each unit of a layer is ordered."""
     if isinstance(by, str) and "ipr" in by and (reason := run.why_no_ipr):
+        others = ["norm", "random"]
+        if network.layers[layer].adds_to_logits(network):
+            others += ["generalizing", "steadiness"]
+            others += ["memorizing"] if run.data.is_wrong.any() else []
         raise ConfigError(
-            f"`by` must be an order without IPR here, as {reason}, got {by}. "
-            "Use memorizing or norm."
+            f"`by` must be {', '.join(others)} here, got {by!r}: no IPR, as {reason}. Use norm."
         )
     units = Units(network, layer, run.data, run.layer_iprs.get(layer), seed)
     n_units = units.layer.outgoing_of(network).shape[1]
@@ -183,7 +186,7 @@ def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[n
         got = repr(by) if isinstance(by, str) else f"{numbers.dtype} {list(numbers.shape)}"
         raise ConfigError(
             f"`by` must be {', '.join(ORDERS)}, {n_units} numbers, or a function of the run that "
-            f"returns them, got {got}. Use ipr."
+            f"returns them, got {got}. Use norm."
         )
     return numbers
 
