@@ -198,11 +198,7 @@ def prune(
     from grokscope.runs.pruning import control_band, control_by_norm, require_band
     from grokscope.runs.pruning import prune as pruned
 
-    if first == "random" and by not in (None, "random"):
-        raise ConfigError(
-            f"`first` must be lowest, highest or both where `by` is {by}, got random, which is an "
-            "order of its own. Leave one of them out."
-        )
+    _require_order(first, by)
     allow_named(code)
     use_device(device)
     require_band(band)
@@ -224,6 +220,15 @@ def prune(
     if at_random is not None:
         print_band(at_random)
     print(f"picture  {path}")
+
+
+def _require_order(first: str, by: str | None) -> None:
+    """Refuse a random order beside another."""
+    if first == "random" and by not in (None, "random"):
+        raise ConfigError(
+            f"`first` must be lowest, highest or both where `by` is {by}, got random, which is an "
+            "order of its own. Leave one of them out."
+        )
 
 
 @app.command()
