@@ -105,8 +105,9 @@ def whole_numbers(name: str, values: Any, least: int, most: int, remedy: str) ->
 
 def _is_whole(value: object, least: int, most: int | None) -> bool:
     """Whether a value is a whole number in a range; True and False are none."""
-    is_number = isinstance(value, Integral) and not isinstance(value, bool)
-    return is_number and value >= least and (most is None or value <= most)
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        return False
+    return least <= int(value) and (most is None or int(value) <= most)
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -148,7 +148,7 @@ def scores_of(
     logits: Float[np.ndarray, "example label"],
     dataset: Dataset,
     loss: str,
-    predicted: Int[np.ndarray, "example"] | None = None,
+    predicted: Int[AnyArray, "example"] | None = None,
 ) -> dict[str, float]:
     """All of `table.scores` of logits that are there already.
 
