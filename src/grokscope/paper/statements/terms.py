@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from grokscope.measures.analytic_terms import LEADING, analytic_terms
 from grokscope.measures.logits import scores_of
 from grokscope.measures.spectrum import power_spectrum
+from grokscope.models.network import named_arrays
 from grokscope.paper.statements import Claim, Measure
 from grokscope.paper.statements.networks import DECAY_5, DECAY_15, PLAIN
 from grokscope.paper.statements.statistics import HIGH_IPR, LOW_IPR, of_runs
@@ -32,7 +33,8 @@ def _table(run: Run, kept: Bool[np.ndarray, "neuron"]) -> Float[np.ndarray, "m n
 
 def _other_terms(table: Float[np.ndarray, "m n q"]) -> Float[np.ndarray, "m n q"]:
     """The sum of Eq. 6's sub-leading terms: all but the one that answers."""
-    return sum(part for name, part in analytic_terms(table).items() if name != LEADING)
+    found = analytic_terms(table)
+    return np.sum([part for name, part in found.items() if name != LEADING], axis=0)
 
 
 def _power(run: Run, kept: Bool[np.ndarray, "neuron"]) -> float:
@@ -93,9 +95,9 @@ def _stands_out(run: Run, rank: int) -> float:
 
     The median over the weight vectors of neurons of high IPR.
     """
-    matrices = (run.network.U, run.network.V, run.network.W)
     kept = run.neuron_ipr > HIGH_IPR
-    power = np.hstack([power_spectrum(np.asarray(matrix)[:, kept]) for matrix in matrices])
+    matrices = (matrix[:, kept] for matrix in named_arrays(run.network).values())
+    power = np.hstack([power_spectrum(matrix) for matrix in matrices])
     ordered = np.sort(power, axis=0)[::-1]
     return float(np.median(ordered[rank - 1] / ordered[rank]))
 
