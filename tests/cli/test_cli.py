@@ -143,6 +143,9 @@ def test_show_and_prune_draw_pictures(here, capsys):
     assert band["quantile"] == [0.025, 0.5, 0.975]
     assert np.shape(band["test_accuracy"]) == (len(band["pruned"]), 3)
     assert report["by_norm"].keys() == report["curves"].keys() == {"lowest", "highest"}
+    assert report["by_ipr"] == {}
+    assert call("prune", name, "--by", "memorizing", "--band", "0", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["by_ipr"].keys() == {"lowest", "highest"}
     assert call("prune", name, "--band", "0", "--json") == 0
     assert json.loads(capsys.readouterr().out)["band"] is None
 

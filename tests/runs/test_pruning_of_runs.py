@@ -9,6 +9,7 @@ from grokscope.runs.pruning import (
     BAND,
     EVALUATED,
     control_band,
+    control_by_ipr,
     control_by_norm,
     prune,
     random_curves,
@@ -51,12 +52,30 @@ def test_the_control_by_norm_is_of_the_same_end_counts_and_layer(run):
     assert control_by_norm(run, prune(run, "random")) is None
 
 
+def test_orders_by_what_neurons_add_have_that_by_ipr_and_memorising_goes_with_low(run):
+    """The two ends of `memorizing` are those of IPR and of norm turned round."""
+    for by, first, other in (
+        ("memorizing", "highest", "lowest"),
+        ("generalizing", "lowest", "lowest"),
+        ("steadiness", "highest", "highest"),
+    ):
+        curve = prune(run, by, first, stride=3)
+        for control, name in ((control_by_ipr, "ipr"), (control_by_norm, "norm")):
+            found = control(run, curve)
+            assert found is not None
+            assert found.identical(prune(run, name, other, stride=3))
+    for by in ("ipr", "ipr_within_norm", "norm", "random"):
+        assert control_by_ipr(run, prune(run, by)) is None
+
+
 def test_without_ipr_other_orders_are_named_and_work():
     no_group = TINY.replace(operation="multiplication", modulus=8, steps=0)
     run = grokscope.train(no_group, progress=False)
     with pytest.raises(ConfigError, match=r"must be norm, random, .*memorizing here, got 'ipr'"):
         prune(run)
-    assert prune(run, "memorizing").attrs["by"] == "memorizing"
+    curve = prune(run, "memorizing")
+    assert curve.attrs["by"] == "memorizing"
+    assert control_by_ipr(run, curve) is None
 
 
 def test_a_chance_band_holds_the_curve_of_another_random_order(run):

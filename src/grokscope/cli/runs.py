@@ -33,6 +33,10 @@ from grokscope.cli.tables import (
 from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import xarray as xr
+
     from grokscope.runs.run import Run
 
 By = Literal["ipr", "ipr_within_norm", "memorizing", "generalizing", "steadiness", "norm", "random"]
@@ -195,7 +199,7 @@ def prune(
     """
     from grokscope.plotting import style
     from grokscope.plotting.pruning import plot_pruning
-    from grokscope.runs.pruning import control_band, control_by_norm, require_band
+    from grokscope.runs.pruning import control_band, control_by_ipr, control_by_norm, require_band
     from grokscope.runs.pruning import prune as pruned
 
     _require_order(first, by)
@@ -208,18 +212,27 @@ def prune(
     else:
         orders = ("lowest", "highest") if first == "both" else (first,)
         curves = {order: pruned(opened, by or "ipr", order, layer=layer) for order in orders}
-    controls = {order: control_by_norm(opened, curve) for order, curve in curves.items()}
-    by_norm = {order: curve for order, curve in controls.items() if curve is not None}
+    by_norm = _of_each(curves, lambda curve: control_by_norm(opened, curve))
+    by_ipr = _of_each(curves, lambda curve: control_by_ipr(opened, curve))
     at_random = control_band(opened, band, seed, layer=layer)
-    style.save(plot_pruning(opened, curves, at_random, by_norm), path)
+    style.save(plot_pruning(opened, curves, at_random, by_norm, by_ipr), path)
     if as_json:
-        print(json.dumps(pruning_document(curves, by_norm, at_random) | {"picture": str(path)}))
+        document = pruning_document(curves, by_norm, by_ipr, at_random)
+        print(json.dumps(document | {"picture": str(path)}))
         return
     for curve in curves.values():
         print_curve(curve)
     if at_random is not None:
         print_band(at_random)
     print(f"picture  {path}")
+
+
+def _of_each(
+    curves: Mapping[str, xr.Dataset], control: Callable[[xr.Dataset], xr.Dataset | None]
+) -> dict[str, xr.Dataset]:
+    """The control of each curve that has one, by the order's name."""
+    found = {order: control(curve) for order, curve in curves.items()}
+    return {order: curve for order, curve in found.items() if curve is not None}
 
 
 def _require_order(first: str, by: str | None) -> None:

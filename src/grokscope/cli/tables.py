@@ -195,13 +195,17 @@ def print_runs(runs: pd.DataFrame, as_json: bool) -> None:
 
 
 def pruning_document(
-    curves: Mapping[str, xr.Dataset], by_norm: Mapping[str, xr.Dataset], band: xr.Dataset | None
+    curves: Mapping[str, xr.Dataset],
+    by_norm: Mapping[str, xr.Dataset],
+    by_ipr: Mapping[str, xr.Dataset],
+    band: xr.Dataset | None,
 ) -> dict[str, object]:
     """Pruning as JSON: the curves of every order, and their controls.
 
     Args:
         curves: pruning curves by the name of the order.
         by_norm: the same by norm, for orders that are not.
+        by_ipr: the same by IPR, for orders by what neurons add.
         band: the quantiles of random orders.
     """
     from grokscope.measures.pruning import best_pruned, neurons_required
@@ -214,6 +218,7 @@ def pruning_document(
         "best": {order: best_pruned(curve) for order, curve in curves.items()},
         "curves": {order: numbers_of(curve) for order, curve in curves.items()},
         "by_norm": {order: numbers_of(curve) for order, curve in by_norm.items()},
+        "by_ipr": {order: numbers_of(curve) for order, curve in by_ipr.items()},
         "band": None,
     }
     if band is not None:

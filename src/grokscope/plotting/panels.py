@@ -123,13 +123,22 @@ def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None
     style.percent(axes, "x")
 
 
+CONTROL_LINES = {
+    "norm": ("thin", {"lw": 0.7}),
+    "ipr": ("marked", {"lw": 0.7, "marker": "|", "ms": 4, "markevery": 0.05}),
+}
+"""How a control is called and drawn, by what orders it."""
+
+
 def control_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None:
     """Scores of another pruning curve, thin and behind what is drawn."""
+    word, style_ = CONTROL_LINES[curve.attrs["by"]]
+    share = curve.pruned / curve.pruned[-1]
     for name in names:
         color, dashes = LINES[name]["color"], LINES[name]["ls"]
-        share = curve.pruned / curve.pruned[-1]
-        axes.plot(share, curve[name], color=color, ls=dashes, lw=0.7, zorder=1.5)
-    axes.plot([], [], color=GREY, lw=0.7, label=f"thin: by {curve.attrs['by']}")
+        axes.plot(share, curve[name], color=color, ls=dashes, zorder=1.5, **style_)
+    by = curve.attrs["by"].replace("ipr", "IPR")
+    axes.plot([], [], color=GREY, label=f"{word}: by {by}", **style_)
 
 
 def band_panel(axes: Axes, band: xr.Dataset, names: tuple[str, ...]) -> None:

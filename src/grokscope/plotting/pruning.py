@@ -25,11 +25,12 @@ def plot_pruning(
     curves: Mapping[str, xr.Dataset] | xr.Dataset,
     band: xr.Dataset | None = None,
     by_norm: Mapping[str, xr.Dataset] | None = None,
+    by_ipr: Mapping[str, xr.Dataset] | None = None,
 ) -> style.Picture:
     """Draw the accuracies of a network under pruning, a panel for each order of removal.
 
     Test accuracy and accuracy on wrong labels stand before their controls: the thin lines are the
-    same by norm, the bands the same at random.
+    same by norm, those with marks by IPR, the bands the same at random.
 
     Args:
         run: the run whose neurons are removed.
@@ -37,6 +38,7 @@ def plot_pruning(
             the dimension `first`, as `pruning_curves` gives it.
         band: the quantiles of random orders, as `control_band` gives them.
         by_norm: for some of the orders, the pruning curve by norm.
+        by_ipr: for some of the orders, that by IPR.
 
     Returns:
         A Matplotlib figure. A notebook shows it; `savefig` saves it.
@@ -48,8 +50,9 @@ def plot_pruning(
     for axes, (order, curve) in zip(row, curves.items(), strict=True):
         pruning_panel(axes, curve, ACCURACIES)
         clean_level(axes, run)
-        if by_norm and order in by_norm:
-            control_panel(axes, by_norm[order], CONTROLLED)
+        for control in (by_norm, by_ipr):
+            if control and order in control:
+                control_panel(axes, control[order], CONTROLLED)
         if band is not None:
             band_panel(axes, band, CONTROLLED)
         axes.set_title(title(run, [run]))

@@ -154,14 +154,39 @@ def control_band(
 def control_by_norm(run: Run, curve: xr.Dataset) -> xr.Dataset | None:
     """The same curve by norm alone, which knows no Fourier transform; None of one that needs none.
 
+    Small neurons go first where memorising ones do.
+
     Args:
         run: with its weights.
         curve: one of its curves by `prune`, which is by norm or at random if it needs none.
     """
     if curve.attrs["by"] in ("norm", "random"):
         return None
+    return _beside(run, curve, "norm")
+
+
+def control_by_ipr(run: Run, curve: xr.Dataset) -> xr.Dataset | None:
+    """The same curve by IPR; None of an order that is by no more than IPR, and of no IPR.
+
+    Neurons of low IPR go first where memorising ones do.
+
+    Args:
+        run: with its weights.
+        curve: one of its curves by `prune`, which is by what neurons add if it needs one.
+    """
+    is_added = curve.attrs["by"] in ("memorizing", "generalizing", "steadiness")
+    if not is_added or curve.attrs["layer"] not in run.layer_iprs:
+        return None
+    return _beside(run, curve, "ipr")
+
+
+def _beside(run: Run, curve: xr.Dataset, by: str) -> xr.Dataset:
+    """The curve of another order, at the same counts; from the other end if by `memorizing`."""
+    first = curve.attrs["first"]
+    if curve.attrs["by"] == "memorizing":
+        first = "lowest" if first == "highest" else "highest"
     stride = int(curve.pruned[-1] - curve.pruned[-2])
-    return prune(run, "norm", curve.attrs["first"], 0, stride, curve.attrs["layer"])
+    return prune(run, by, first, 0, stride, curve.attrs["layer"])
 
 
 def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[np.ndarray, "unit"]:

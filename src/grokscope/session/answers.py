@@ -54,6 +54,11 @@ class Pruned:
         """The control by size: the same curve by norm; None if this is by norm or at random."""
         return of_runs.control_by_norm(self.run, self.curve)
 
+    @cached_property
+    def by_ipr(self) -> xr.Dataset | None:
+        """The same curve by IPR; None if this is by no more than that, or there is no IPR."""
+        return of_runs.control_by_ipr(self.run, self.curve)
+
     @property
     def neurons_required(self) -> int | None:
         """The fewest neurons that still generalise; None if none do."""
@@ -74,7 +79,8 @@ class Pruned:
 
         first = self.curve.attrs["first"]
         by_norm = {} if self.by_norm is None else {first: self.by_norm}
-        return plot_pruning(self.run, {first: self.curve}, self.band, by_norm)
+        by_ipr = {} if self.by_ipr is None else {first: self.by_ipr}
+        return plot_pruning(self.run, {first: self.curve}, self.band, by_norm, by_ipr)
 
     def __repr__(self) -> str:
         curve, width = self.curve, int(self.curve.pruned[-1])
