@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from grokscope.errors import ConfigError
 from grokscope.measures.phases import GENERALIZED, INVERTED, Phase
 from grokscope.paper.statements import Claim, Measure, Seed
 from grokscope.paper.statements.statistics import LOW_IPR
@@ -20,6 +19,7 @@ from grokscope.paper.statements.sweep_statistics import (
     codes,
     codes_of,
     grows,
+    ipr_histogram,
     mean_of,
     share,
     share_of,
@@ -44,9 +44,7 @@ def ipr_grows(name: str, more: At, less: At, layer: int = 0) -> Measure:
 
     def difference(seed: Seed) -> float:
         sweep = seed.sweeps[name]
-        if "ipr_histogram" not in sweep:
-            raise ConfigError(f"networks of {name}")
-        counts = sweep.ipr_histogram.isel(layer=layer)
+        counts = ipr_histogram(sweep, name, layer)
         middles = (counts * counts.ipr_bin).sum("ipr_bin") / counts.sum("ipr_bin")
         mean = middles if layer else sweep.mean_ipr
         return mean_of((at(mean, more) - at(mean, less)).values)

@@ -58,6 +58,17 @@ def wide(seed: Seed, name: str) -> xr.Dataset:
     return data
 
 
+def ipr_histogram(sweep: xr.Dataset, name: str, layer: int = 0) -> xr.DataArray:
+    """The counts of IPR of a layer, by its index.
+
+    Raises:
+        ConfigError: if the sweep has no finished networks.
+    """
+    if "ipr_histogram" not in sweep:
+        raise ConfigError(f"networks of {name}")
+    return sweep.ipr_histogram.isel(layer=layer)
+
+
 def share(found: xr.DataArray, phases: Sequence[Phase]) -> float:
     """The share of the cells whose phase is known that are in one of `phases`; NaN of none."""
     known = found.values[found.values != UNKNOWN]

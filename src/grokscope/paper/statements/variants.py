@@ -17,6 +17,7 @@ from grokscope.paper.statements.sweep_statistics import (
     by_sweep,
     codes,
     grows,
+    ipr_histogram,
     mean_of,
     share,
     share_of,
@@ -50,8 +51,8 @@ def _prunable(seed: Seed) -> float:
 
 def _required_of_periodic(seed: Seed) -> float:
     """The neurons that generalisation requires over those of high IPR, the mean over widths."""
-    sweep = seed.sweeps["figure32"].isel(seed=0, layer=0)
-    counts = sweep.ipr_histogram
+    sweep = seed.sweeps["figure32"].isel(seed=0)
+    counts = ipr_histogram(sweep, "figure32")
     periodic = counts.where(counts.ipr_bin > HIGH_IPR, 0).sum("ipr_bin")
     return float((sweep.neurons_required / periodic).mean(skipna=False))
 
