@@ -412,7 +412,10 @@ def test_statistics_of_terms_by_a_transform(runs):
 
 def test_a_frequency_stands_out_by_its_power_over_the_next():
     residues = np.arange(11)
-    cosine = lambda k, size: np.sqrt(size) * np.cos(2 * np.pi * k * residues / 11)  # noqa: E731
+
+    def cosine(k, size):
+        return np.sqrt(size) * np.cos(2 * np.pi * k * residues / 11)
+
     peaks = cosine(1, 64) + cosine(3, 8) + cosine(4, 2) + cosine(5, 1)
     noise = np.random.default_rng(0).normal(size=11)  # of no high IPR
     matrix = np.stack([peaks, noise], axis=1).astype(np.float32)

@@ -9,14 +9,12 @@ import numpy as np
 import xarray as xr
 
 from grokscope.errors import ConfigError
-from grokscope.measures.analytic_terms import analytic_terms
+from grokscope.measures.analytic_terms import analytic_terms, logits_of_pairs
+from grokscope.measures.spectrum import HIGH_IPR
 from grokscope.models.two_layer import TwoLayer
 from grokscope.runs.run import Run, require_finished
 
 MULTIPLES = np.arange(1, 9)
-
-PERIODIC = 0.5
-"""An IPR that only a periodic neuron has."""
 
 DOUBLED = ("2m-q", "2m+q", "2n-q", "2n+q")
 """Eq. 6's terms with twice an operand, which come of the square of a single cosine."""
@@ -38,7 +36,7 @@ def harmonics(run: Run) -> xr.Dataset:
         ConfigError: if the network is another, or the run diverged or was stored without weights.
     """
     matrices = _matrices(run)
-    neurons = np.flatnonzero(run.neuron_ipr > PERIODIC)
+    neurons = np.flatnonzero(run.neuron_ipr > HIGH_IPR)
     found = [_multiples(vectors[:, neurons]) for vectors in matrices.values()]
     amplitude, shift, second = (np.stack(values) for values in zip(*found, strict=True))
     dims = ("matrix", "multiple", "neuron")
@@ -74,7 +72,7 @@ def _multiples(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     frequency = MULTIPLES[:, None] * ordered[0] % p
     at = np.take_along_axis(waves, frequency, axis=0)
     shift = (np.angle(at) - MULTIPLES[:, None] * np.angle(at[0])) % (2 * np.pi)
-    is_second = np.minimum(frequency, p - frequency) == ordered[1]
+    is_second = _folded(frequency, p) == ordered[1]
     second = np.where(is_second.any(axis=0), MULTIPLES[is_second.argmax(axis=0)], 0)
     return abs(at) / abs(at[0]), shift, second
 
@@ -91,15 +89,12 @@ def doubled_power(run: Run, without: int | None = None) -> float:
         ConfigError: as of `harmonics`.
     """
     matrices = _matrices(run)
-    periodic = run.neuron_ipr > PERIODIC
+    periodic = run.neuron_ipr > HIGH_IPR
     for vectors in matrices.values():
         if without is not None:
             vectors[:, periodic] -= _wave(vectors[:, periodic], without)
     arrays = {name: jnp.asarray(vectors, jnp.float32) for name, vectors in matrices.items()}
-    p, inputs = run.data.n_labels, run.data.inputs
-    table = np.empty((p, p, p), np.float32)
-    table[tuple(inputs.T)] = replace(run.network, **arrays)(jnp.asarray(inputs))
-    terms = analytic_terms(table)
+    terms = analytic_terms(logits_of_pairs(replace(run.network, **arrays), run.data.inputs))
     return float(sum((terms[name] ** 2).sum() for name in DOUBLED))
 
 
@@ -107,6 +102,11 @@ def _wave(vectors: np.ndarray, multiple: int) -> np.ndarray:
     """Of each vector the wave at a multiple of its strongest frequency."""
     waves = np.fft.rfft(vectors, axis=0)
     p = len(vectors)
-    frequency = multiple * (1 + (abs(waves[1:]) ** 2).argmax(axis=0)) % p
-    is_kept = np.arange(len(waves))[:, None] == np.minimum(frequency, p - frequency)
+    frequency = multiple * (1 + abs(waves[1:]).argmax(axis=0)) % p
+    is_kept = np.arange(len(waves))[:, None] == _folded(frequency, p)
     return np.fft.irfft(waves * is_kept, p, axis=0)
+
+
+def _folded(frequency: np.ndarray, p: int) -> np.ndarray:
+    """The frequency from 0 to p/2 that a real wave of one from 0 to p has."""
+    return np.minimum(frequency, p - frequency)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
+
+from grokscope.models.network import Network
 
 LEADING = "m+n-q"
 """The term that answers: it alone has no random phases."""
+
+
+def logits_of_pairs(
+    network: Network, pairs: Int[np.ndarray, "example 2"]
+) -> Float[np.ndarray, "m n q"]:
+    """A network's logits over all pairs, in the order that `analytic_terms` takes.
+
+    Args:
+        network: of two operands.
+        pairs: all of them, in any order.
+    """
+    p = 1 + int(pairs.max())
+    table = np.empty((p, p, p), np.float32)
+    table[tuple(pairs.T)] = network(jnp.asarray(pairs))
+    return table
 
 
 def analytic_terms(logits: Float[np.ndarray, "m n q"]) -> dict[str, Float[np.ndarray, "m n q"]]:
@@ -40,9 +58,9 @@ def analytic_terms(logits: Float[np.ndarray, "m n q"]) -> dict[str, Float[np.nda
         "m-n+q": m - n + q,
         "-q": -q,
     }
-    found = {}
+    found, mean = {}, logits.mean()
     for name, residue in residues.items():
         of_triple = np.broadcast_to(residue % p, logits.shape)
         sums = np.bincount(of_triple.ravel(), logits.ravel(), minlength=p)
-        found[name] = (sums / p**2 - logits.mean())[of_triple]
+        found[name] = (sums / p**2 - mean)[of_triple]
     return found

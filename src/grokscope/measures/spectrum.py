@@ -16,6 +16,9 @@ DEAD_NORM = 1e-3
 logit. Weights start at norm 0.5; those that weight decay has given up shrink to zero, and few are
 caught between (docs/decisions.md)."""
 
+HIGH_IPR = 0.5
+"""An IPR that only a periodic neuron has."""
+
 
 class Waves(NamedTuple):
     """Functions on a group by which `ipr_over` can be taken as products of matrices.

@@ -17,15 +17,15 @@ TURN = 2 * np.pi
 ANGLES = {0: "0", np.pi: "π", TURN: "2π"}
 BINS = 24
 
-SIZES = (6, 4.5, 3)
-"""Of markers, so that one line shows behind another."""
+SIZES = 6, 3
+"""Of the first and the last line's markers, so that one shows behind another."""
 
 
 @style.context
 def plot_harmonics(runs: Sequence[Run], note: str = "") -> style.Picture:
     """Amplitudes at multiples, the phase at three times, and what the terms are without each."""
     figure, ((amplitudes, phases, terms),) = style.panels(1, 3, height=2.3)
-    for run, size in zip(runs, SIZES, strict=False):
+    for run, size in zip(runs, np.linspace(*SIZES, len(runs)), strict=True):
         found = harmonics(run).sel(matrix=["U", "V"])
         line = {"color": PHASE_COLORS[run.phase()], "marker": "o", "ms": size}
         amplitude = found.amplitude.median(("matrix", "neuron"))

@@ -12,10 +12,10 @@ from grokscope.analysis.statistics import rank_correlation
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import Normalization
 from grokscope.measures.phases import GENERALIZED, Phase
+from grokscope.measures.spectrum import HIGH_IPR
 from grokscope.paper.settings import ADAM, DEEP_BATCH_NORM, MEASURE_EVERY, NOISY_BATCHES
 from grokscope.paper.statements import Claim
 from grokscope.paper.statements.statistics import (
-    HIGH_IPR,
     LOW_IPR,
     claim_of_phase,
     final,

@@ -10,6 +10,7 @@ import numpy as np
 
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.phases import Phase
+from grokscope.measures.spectrum import HIGH_IPR
 from grokscope.paper.statements import Claim, Measure
 from grokscope.runs.pruning import prune
 from grokscope.runs.run import Run
@@ -19,9 +20,6 @@ TEST_LEVEL = 0.05
 
 LOW_IPR, CHANCE = 0.1, 0.1
 """An IPR like that of untrained neurons (.04), with room; an accuracy near 1/97, with room."""
-
-HIGH_IPR = 0.5
-"""An IPR that only a periodic neuron has."""
 
 GENERALIZES = 0.9
 """Table 2's threshold of accuracy."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from grokscope.measures.analytic_terms import LEADING, analytic_terms
+from grokscope.experiment.experiment import Experiment
+from grokscope.measures.analytic_terms import LEADING, analytic_terms, logits_of_pairs
 from grokscope.measures.logits import scores_of
-from grokscope.measures.spectrum import power_spectrum
+from grokscope.measures.spectrum import HIGH_IPR, power_spectrum
 from grokscope.models.network import named_arrays
 from grokscope.paper.statements import Claim, Measure
 from grokscope.paper.statements.networks import DECAY_5, DECAY_15, PLAIN
-from grokscope.paper.statements.statistics import HIGH_IPR, LOW_IPR, of_runs
+from grokscope.paper.statements.statistics import LOW_IPR, of_runs
 from grokscope.runs.run import Run
 
 N_RANDOM = 10
@@ -24,11 +24,8 @@ N_RANDOM = 10
 
 def _table(run: Run, kept: Bool[np.ndarray, "neuron"]) -> Float[np.ndarray, "m n q"]:
     """The logits of all pairs with some of the neurons."""
-    network, inputs = run.network, run.data.inputs
-    pruned = network.layers["hidden"].pruned(network, kept)
-    table = np.empty((run.data.n_labels,) * 3, np.float32)
-    table[tuple(inputs.T)] = pruned(jnp.asarray(inputs))
-    return table
+    network = run.network
+    return logits_of_pairs(network.layers["hidden"].pruned(network, kept), run.data.inputs)
 
 
 def _other_terms(table: Float[np.ndarray, "m n q"]) -> Float[np.ndarray, "m n q"]:
@@ -112,29 +109,27 @@ def _fewer(ratio: Callable[[Run], float]) -> Measure:
     return of_runs(lambda runs: ratio(runs["plain"]) - ratio(runs["decay"]))
 
 
+def _cancelled(says: str, experiment: Experiment) -> Claim:
+    """The claim that neurons of low IPR cancel the sub-leading terms."""
+    return Claim(
+        "App. I.2",
+        says,
+        "power of these terms without neurons below IPR .1 over that with them, "
+        f"wd {experiment.weight_decay:g}",
+        1,
+        "above",
+        "more without what cancels",
+        of_runs(lambda runs: _uncancelled(runs["run"])),
+        {"run": experiment},
+        controls={"at random": of_runs(lambda runs: _uncancelled_at_random(runs["run"]))},
+    )
+
+
 CLAIMS: dict[str, Claim] = {
-    "terms-cancelled": Claim(
-        "App. I.2",
-        "Without weight decay low-IPR neurons cancel the sub-leading terms of Eq. 6.",
-        "power of these terms without neurons below IPR .1 over that with them, wd 0",
-        1,
-        "above",
-        "more without what cancels",
-        of_runs(lambda runs: _uncancelled(runs["run"])),
-        {"run": PLAIN},
-        controls={"at random": of_runs(lambda runs: _uncancelled_at_random(runs["run"]))},
+    "terms-cancelled": _cancelled(
+        "Without weight decay low-IPR neurons cancel the sub-leading terms of Eq. 6.", PLAIN
     ),
-    "terms-cancelled-partial": Claim(
-        "App. I.2",
-        "With a little weight decay too.",
-        "power of these terms without neurons below IPR .1 over that with them, wd 5",
-        1,
-        "above",
-        "more without what cancels",
-        of_runs(lambda runs: _uncancelled(runs["run"])),
-        {"run": DECAY_5},
-        controls={"at random": of_runs(lambda runs: _uncancelled_at_random(runs["run"]))},
-    ),
+    "terms-cancelled-partial": _cancelled("With a little weight decay too.", DECAY_5),
     "terms-cancelled-otherwise": Claim(
         "App. I.2",
         "With strong weight decay it is not they that cancel them.",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from grokscope.measures.phases import GENERALIZED, INVERTED, Phase
+from grokscope.measures.spectrum import HIGH_IPR
 from grokscope.paper.statements import Claim, Measure, Seed
-from grokscope.paper.statements.statistics import HIGH_IPR
 from grokscope.paper.statements.sweep_statistics import (
     WD0,
     WD5,
