@@ -114,16 +114,20 @@ def share_interval(hits: int, trials: int, confidence: float = 0.95) -> Interval
 
 
 def mean_p(values: Float[np.ndarray, "sample"], bound: float) -> float:
-    """Student's two-sided p of a mean; NaN of fewer than two values, 0 if all lie off the bound
-    and are equal.
+    """Student's two-sided p of a mean; NaN of fewer than two values.
+
+    Equal values have no spread that Student's test could use. All that they say is that each lies
+    on one side of the bound, so their p is that of as many cases of as many.
 
     >>> round(mean_p(np.array([1.0, 2.0, 3.0]), 0.0), 3)
     0.074
+    >>> mean_p(np.ones(4), 0.9) == share_p(4, 4, 0.5)
+    True
     """
     if len(values) < 2:
         return np.nan
     if np.ptp(values) == 0:
-        return float(values[0] == bound)
+        return 1.0 if values[0] == bound else share_p(len(values), len(values), 0.5)
     return float(stats.ttest_1samp(values, bound).pvalue)  # type: ignore[attr-defined]
 
 

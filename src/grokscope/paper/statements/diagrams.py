@@ -79,7 +79,8 @@ def _noise_borne(seed: Seed) -> float:
     for decay in (0, 5, 15):
         panel = codes(seed.sweeps["figure3a"], weight_decay=decay)
         good = np.isin(panel.transpose("train_fraction", ...).values, codes_of(GENERALIZED))
-        most = np.where(good, panel.corruption_fraction.values, -np.inf).max(axis=1)
+        most = np.where(good, panel.corruption_fraction.values, -1).max(axis=1)
+        most[most < 0] = np.nan  # a row in which nothing generalises
         ample, half = (
             int(abs(panel.train_fraction.values - alpha).argmin()) for alpha in (0.9, 0.5)
         )
