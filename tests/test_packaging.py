@@ -58,6 +58,13 @@ def test_an_index_shows_the_readme_without_what_leads_nowhere(wheel):
     assert words(shown) == words((ROOT / "README.md").read_text("utf-8"))
 
 
+def test_the_readme_names_version_pythons_and_licence():
+    kinds = (name.split(" :: ") for name in PROJECT["classifiers"])
+    pythons = ", ".join(kind[-1] for kind in kinds if kind[-2] == "Python" and "." in kind[-1])
+    line = f"version {PROJECT['version']} · Python {pythons} · {PROJECT['license']} licence"
+    assert line in (ROOT / "README.md").read_text("utf-8").splitlines()
+
+
 def test_the_source_archive_has_all_but_the_sweeps(tmp_path):
     (path,) = SdistBuilder(str(ROOT)).build(directory=str(tmp_path))
     with tarfile.open(path) as archive:

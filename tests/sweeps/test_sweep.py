@@ -44,6 +44,7 @@ from grokscope.sweeps.refine import UNKNOWN
 from grokscope.sweeps.scheduler import Outcome, Scheduler
 from grokscope.sweeps.sweep import failed_cells, open_sweep, sweep, train_missing
 from grokscope.training import ensemble as training
+from grokscope.training.cost import CELL_SECONDS, work
 
 BASE = Experiment(steps=60, measure_every=20, corruption_fraction=0.3).replace(modulus=11, width=16)
 AXES = {"weight_decay": [0, 5], "train_fraction": [0.4, 0.6, 0.8]}
@@ -475,8 +476,10 @@ def test_a_process_that_lacks_the_package_stops_the_sweep_in_one_line(tmp_path):
             list(Scheduler([BASE], Store(tmp_path), workers, train=lacking).run())
 
 
-def test_short_cells_are_packed_and_work_is_reported(tmp_path):
-    cells = [cell for _, cell in GRID.cells()] * 20
+def test_short_cells_are_packed_and_work_is_reported(tmp_path, monkeypatch):
+    cells = [BASE] * 240
+    rate = 0.125 - CELL_SECONDS
+    monkeypatch.setattr(scheduler, "seconds_per_work", lambda cell: rate / work(cell))
     shown, tasks = [], []
 
     def counted(experiments, store, final_weights, report):
@@ -489,8 +492,8 @@ def test_short_cells_are_packed_and_work_is_reported(tmp_path):
     with ThreadPoolExecutor(1) as threads:
         workers = Workers(threads, 4, 10.0)
         outcomes = list(Scheduler(cells, Store(tmp_path), workers, show=show, train=counted).run())
-    assert len(outcomes) == sum(tasks) == 240
-    assert 100 < max(tasks) <= 200, "ten seconds of 0.05 s each and their steps"
+    assert len(outcomes) == 240
+    assert tasks == [80, 80, 80], "ten seconds of an eighth each"
     assert shown
     assert all(0 <= part <= 1 for _, part in shown)
 
