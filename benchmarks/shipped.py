@@ -10,7 +10,9 @@ phases shipped against those of random cells trained in full, which `settle.py` 
 the cells of each figure's quick scale took, which `figures.py` times from an empty store.
 """
 
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -83,7 +85,7 @@ def quick_scales():
 
 
 def main():
-    for path in sorted(RESULTS.glob("*.nc")):
+    for path in [Path(name) for name in sys.argv[1:]] or sorted(RESULTS.glob("*.nc")):
         sweep = load_sweep(path)
         phases, data = phase_diagram(sweep.isel(seed=[0])).phase, sweep.isel(seed=0)
         if "corruption_fraction" not in phases.dims:

@@ -9,7 +9,8 @@ from hypothesis.extra import numpy as hnp
 from grokscope.sweeps.refine import COARSE, UNKNOWN, enclosed, follow_boundaries
 
 shapes = st.tuples(st.integers(1, 3), st.integers(1, 20), st.integers(1, 20))
-any_diagram = shapes.flatmap(lambda shape: hnp.arrays(int, shape, elements=st.integers(0, 3)))
+kinds = st.sampled_from([np.dtype(np.int8), np.dtype(int)])  # a diagram's phases, a sweep's codes
+any_diagram = shapes.flatmap(lambda shape: hnp.arrays(kinds, shape, elements=st.integers(0, 3)))
 
 
 def refined(truth):
@@ -38,6 +39,7 @@ def bands(rows, columns, jitter=0.0, seed=0):
 @given(any_diagram)
 def test_the_end_is_trained_or_enclosed_for_any_diagram(truth):
     codes, rounds = refined(truth)
+    assert np.array_equal(codes, refined(truth.astype(int))[0])
     filled = enclosed(codes)
     assert (filled != UNKNOWN).all()
     assert np.array_equal(filled[codes != UNKNOWN], truth[codes != UNKNOWN])

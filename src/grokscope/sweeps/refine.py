@@ -11,8 +11,8 @@ from scipy import ndimage
 UNKNOWN = -1
 """The code of a cell whose phase is not known; phases have codes from 0."""
 
-BEYOND = 1000
-"""More than any code."""
+BEYOND = 127
+"""More than any code; eight bits hold it, as a diagram's phases have."""
 
 COARSE = 4
 """Cells between two lines of the first lattice: a power of two."""
