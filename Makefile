@@ -5,6 +5,9 @@ CONSTRAINT ?= --constraint constraints.txt
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile $(CONSTRAINT)
 
+# Compiled modules are kept: without them each process compiles all that it imports, for some seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: figure1 test slow torch check docs notebook pictures verdicts shipped bench dist wheel clean
 
 figure1: .venv/core  ## train three networks and draw Figure 1

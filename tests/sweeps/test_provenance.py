@@ -1,6 +1,7 @@
 """How exported sweeps were made: against what was trained, on the command line and as a page."""
 
 import json
+import shutil
 
 import pytest
 from typer.testing import CliRunner
@@ -18,12 +19,20 @@ AXES = {"weight_decay": (0, 5), "learning_rate": (0.01, 0.02), "train_fraction":
 GRID = grokscope.Grid(BASE, AXES, zipped=[["weight_decay", "learning_rate"]], seeds=2)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Runs and export of a sweep, of which one network is not trained."""
+    place = tmp_path_factory.mktemp("trained")
+    grokscope.sweep(GRID, place / "runs", limit=11, workers=1, progress=False)
+    (place / "exports").mkdir()
+    export(archive(GRID, place / "runs"), place / "exports/small.nc")
+    return place
+
+
 @pytest.fixture
-def folder(tmp_path):
-    """A folder with a sweep, of which one network is not trained."""
-    grokscope.sweep(GRID, tmp_path / "runs", limit=11, workers=1, progress=False)
-    (tmp_path / "exports").mkdir()
-    export(archive(GRID, tmp_path / "runs"), tmp_path / "exports/small.nc")
+def folder(trained, tmp_path):
+    """A copy of the folder of exports, with the runs beside it."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     return tmp_path / "exports"
 
 
