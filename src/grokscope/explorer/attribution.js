@@ -1,6 +1,7 @@
 // What each neuron adds to wrong labels: two charts with a panel for each pinned cell whose weights are stored.
 
 const PANEL = 250, CLIPPED = 0.99; // pixels of a panel; the share of numbers that the map's colours cover
+const BESIDE = 1.06; // where the map's colour bar begins: Plotly moves a bar with a long title to the left, over the map
 
 function attributionCharts(found) {
   const panels = found.flatMap((one, i) => (one && one.attribution.added ? [{ ...one.attribution, letter: LETTERS[i] }] : []));
@@ -19,7 +20,7 @@ function attributionCharts(found) {
     more: stacked(
       { title: { text: data.map.neurons }, showgrid: false, zeroline: false },
       { title: { text: data.map.examples.replace("\n", "<br>") }, type: "category", autorange: "reversed", showticklabels: false, showgrid: false, ticks: "" },
-      { colorscale: stops(data.scales.diverging), cmin: -reach, cmax: reach, colorbar: bar(data.map.added) },
+      { colorscale: stops(data.scales.diverging), cmin: -reach, cmax: reach, colorbar: { ...bar(data.map.added), x: BESIDE } },
     ),
     traces: panels.map(({ added, step, examples, ranks, units, letter }, i) => ({
       type: "heatmap", name: letter, y: examples.map(plain), x: ranks, z: added.map((row) => row.map((v) => v * step)), customdata: added.map(() => units),
