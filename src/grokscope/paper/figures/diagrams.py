@@ -124,7 +124,7 @@ FIGURES = {
     ),
     30: SweepFigure(
         "Phase diagrams at N = 5000 and N = 500 with ReLU",
-        "Wide and narrow ReLU networks at the same learning rate. Neither width is in Confusion.",
+        "Wide and narrow ReLU networks at the same learning rate. Up to weight decay 20 neither width is in Confusion.",
         ("figure30a", "figure30b"),
         plot_phases,
         {**QUICK_WIDE, "weight_decay": (0, 20), "train_fraction": (0.3, 0.7)},
