@@ -10,7 +10,9 @@ import statistics
 import time
 
 import jax
+import numpy as np
 
+from grokscope.analysis.statistics import mean_interval
 from grokscope.data.dataset import make_dataset
 from grokscope.experiment.experiment import Experiment
 from grokscope.training.compile import CPU_OPTIONS
@@ -194,6 +196,17 @@ def _torch_steps(network, batch, loss, steps):
         optimizer.step()
 
     return lambda: [step() for _ in range(steps)], steps
+
+
+def report_means(rows):
+    """Print what was measured of each seed's network as means with half of their 95 % interval.
+
+    Args:
+        rows: for each network, numbers by name.
+    """
+    for name in rows[0]:
+        mean = mean_interval(np.array([row[name] for row in rows]))
+        print(f"  {name:20} {mean.estimate:7.3f} ± {mean.high - mean.estimate:.3f}", flush=True)
 
 
 def report(what, ratio, must, better="below"):

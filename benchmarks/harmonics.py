@@ -17,8 +17,8 @@ import sys
 
 import numpy as np
 
+from common import report_means
 from grokscope.analysis.harmonics import doubled_power, harmonics
-from grokscope.analysis.statistics import mean_interval
 from grokscope.paper.settings import INVERSION_DECAYS
 from grokscope.paper.statements.networks import SPARSELY
 from grokscope.runs.run import Run
@@ -49,6 +49,4 @@ for decay in INVERSION_DECAYS:
     ]
     rows = [measured(run) for run in runs]
     print(f"wd {decay}", flush=True)
-    for name in rows[0]:
-        mean = mean_interval(np.array([row[name] for row in rows]))
-        print(f"  {name:20} {mean.estimate:7.3f} ± {mean.high - mean.estimate:.3f}", flush=True)
+    report_means(rows)

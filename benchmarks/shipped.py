@@ -115,7 +115,8 @@ def main():
             print(f"{path.name}: {right.sum()} of the {right.size} phases that refining infers "
                   "are those of the networks")  # fmt: skip
         compare(path, phases)
-    quick_scales()
+    if not sys.argv[1:]:
+        quick_scales()
 
 
 if __name__ == "__main__":

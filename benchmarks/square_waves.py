@@ -3,7 +3,7 @@
     python benchmarks/square_waves.py STORE [SEEDS]
 
 With AdamW, Lion and Grokfast a step moves each weight by about the same, so that decay holds all
-weights below about 1/wd. A cosine that is cut at a bound is nearer to a square wave, whose waves
+weights near or below 1/wd. A cosine that is cut at a bound is nearer to a square wave, whose waves
 are cos(x) - cos(3x)/3 + cos(5x)/5 - ... SGD and Muon hold no single weight. As a control SGD is
 trained without decay and with a bound (`bounded.py`).
 
@@ -19,8 +19,8 @@ import sys
 import numpy as np
 
 from bounded import bounded
+from common import report_means
 from grokscope.analysis.harmonics import doubled_power, harmonics
-from grokscope.analysis.statistics import mean_interval
 from grokscope.paper.optimizers import CHOSEN
 from grokscope.paper.settings import NOISY
 from grokscope.runs.train import train
@@ -52,7 +52,8 @@ def experiments():
 
 def measured(run):
     """All that is printed of one network."""
-    waves, found = harmonics(run), {"periodic neurons": float((run.neuron_ipr > 0.5).sum())}
+    waves = harmonics(run)
+    found = {"periodic neurons": float(waves.sizes["neuron"])}
     for matrix in ("U", "W"):
         weights = np.asarray(getattr(run.network, matrix))[:, waves.neuron.values]
         found[f"{matrix}: largest weight"] = float(abs(weights).max())
@@ -68,6 +69,4 @@ for title, experiment in experiments():
     runs = [train(experiment.replace(seed=seed), store, progress=False) for seed in range(seeds)]
     rows = [measured(run) for run in runs]
     print(f"{title}: {', '.join(str(run.phase()) for run in runs)}", flush=True)
-    for name in rows[0]:
-        mean = mean_interval(np.array([row[name] for row in rows]))
-        print(f"  {name:20} {mean.estimate:8.3f} ± {mean.high - mean.estimate:.3f}", flush=True)
+    report_means(rows)
