@@ -221,7 +221,7 @@ def test_labels_and_split_of_one_s_own(coexisting, as_table):
     again = gs.from_arrays(
         weights, plain.replace(**noise, **batches), given_labels=given, is_train=is_train
     )  # fmt: skip
-    assert again.final.identical(run.final)
+    assert again.final.equals(run.final)
     clean = gs.from_arrays(weights, plain, is_train=is_train)
     assert not clean.data.is_wrong.any()
     assert clean.data.n_train == data.n_train
