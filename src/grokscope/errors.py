@@ -91,7 +91,8 @@ def whole_numbers(name: str, values: Any, least: int, most: int, remedy: str) ->
     grokscope.errors.ConfigError: `counts` must hold whole numbers from 1 to 4, got 9. Leave it out.
     """
     try:
-        found = [] if isinstance(values, str) else [*values]
+        plain = values.tolist() if hasattr(values, "tolist") else values
+        found = [] if isinstance(plain, str) else [*plain]
     except TypeError:
         found = []
     wrong = [value for value in found if not _is_whole(value, least, most)]

@@ -119,6 +119,13 @@ def test_a_layer_that_does_not_add_to_the_logits_is_refused_in_one_line():
         attribution(network, data, "embedding")
 
 
+@pytest.mark.parametrize("wrong", [-1, 10**6])
+def test_an_index_of_no_example_is_refused(wrong):
+    _, network, data, layer = made("two layers")
+    with pytest.raises(ConfigError, match=f"`examples` must hold .*, got {wrong}. Use 0.$"):
+        attribution_map(network, data, layer, np.array([0, wrong]))
+
+
 @given(st.lists(st.integers(-9, 9).map(float), min_size=1, max_size=12))  # summed exactly
 def test_half_is_of_the_fewest_units_that_add_half(added):
     """By trying every number of units, the largest first."""

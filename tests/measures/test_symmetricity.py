@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from grokscope.data.dataset import make_dataset
+from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
 from grokscope.measures.symmetricity import gradient_symmetricity, symmetricities
@@ -116,3 +117,12 @@ def test_logits_of_rows_are_those_of_their_pair(model):
     found = jax.jit(lambda network, rows: network.logits_of_rows(rows))(network, rows)
     expected = logits_of(network, np.array([[5, 2]]))[0]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"n_labels": 0}, {"triples": 0}, {"seed": -1}])
+def test_numbers_out_of_range_are_refused(wrong):
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=f"`{name}` must be a whole number from "):
+        gradient_symmetricity(
+            random_network(TINY), make_dataset(TINY).inputs, **{"n_labels": P, **wrong}
+        )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from grokscope.data.dataset import make_dataset
+from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.models.analytic import analytic_network, logit_terms
 from grokscope.models.dropout import dropout_mask
@@ -47,6 +48,13 @@ def test_boxed_term_is_the_modular_delta():
     np.testing.assert_allclose(exact, delta, atol=1e-9)
     near = logit_terms(pairs, 97, width=1000, seed=3)["m+n-q"]
     assert np.abs(near - delta).max() <= 97 / 1000
+
+
+@pytest.mark.parametrize("wrong", [{"modulus": 1}, {"width": 0}, {"seed": -1}])
+def test_an_analytic_network_of_no_size_is_refused(wrong):
+    (name,) = wrong
+    with pytest.raises(ConfigError, match=f"`{name}` must be a whole number from "):
+        analytic_network(**wrong)
 
 
 def test_the_analytic_network_has_half_as_many_frequencies_as_residues():

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -84,3 +86,11 @@ def test_a_chance_band_holds_the_curve_of_another_random_order(run):
     low, _, high = (band.test_loss.isel(quantile=i) for i in range(3))
     curve = prune(run, "random", seed=99).test_loss
     assert np.mean((low <= curve) & (curve <= high)) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("numbers", "got"), [([[0, 1], [2]], "lists of several lengths"), ([3, 3], "int64 [2]")]
+)
+def test_numbers_that_are_not_one_for_each_neuron_are_refused(run, numbers, got):
+    with pytest.raises(ConfigError, match=re.escape(f"got {got}. Use norm.")):
+        prune(run, lambda run: numbers)

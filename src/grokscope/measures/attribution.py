@@ -12,7 +12,7 @@ import scipy.stats
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, whole_numbers
 from grokscope.measures.material import Material, Numbers, on_host
 from grokscope.measures.nested import TILE
 from grokscope.measures.scores import AnyArray, ipr_of, namespace
@@ -81,12 +81,13 @@ def attribution_map(
         examples: indices of training examples; of one whose given label is right, all are 0.
 
     Raises:
-        ConfigError: if the layer's units do not add to the logits.
+        ConfigError: if the layer's units do not add to the logits, or an index is none.
     """
     require_terms(network, dataset, layer)
+    some = whole_numbers("examples", examples, 0, len(dataset.inputs) - 1, "Use 0.")
     W = np.asarray(network.layers[layer].outgoing_of(network))
-    features = np.asarray(_features(network, jnp.asarray(dataset.inputs[examples])))
-    given, true = dataset.given_labels[examples], dataset.true_labels[examples]
+    features = np.asarray(_features(network, jnp.asarray(dataset.inputs[some])))
+    given, true = dataset.given_labels[some], dataset.true_labels[some]
     return features * (W[given] - W[true])
 
 

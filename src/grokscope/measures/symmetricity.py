@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from grokscope.data.dataset import Dataset
+from grokscope.errors import require_whole
 from grokscope.measures.material import Draws, Material, Numbers, on_host
 from grokscope.models.network import Network, arrays_of
 from grokscope.training.compile import compiled
@@ -41,7 +42,13 @@ def gradient_symmetricity(
 
     Returns:
         NaN if there are no pairs, or all gradients are 0. Triples of which one is 0 are left out.
+
+    Raises:
+        ConfigError: if a number is out of range.
     """
+    require_whole("n_labels", n_labels, 1, "Use that of the dataset.")
+    require_whole("triples", triples, 1, f"Use {TRIPLES}.")
+    require_whole("seed", seed, 0, "Use 0.")
     return float(_mean_cosines(network, _drawn([pairs], n_labels, triples, seed))[0])
 
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from grokscope.errors import require_whole
 from grokscope.models.two_layer import TwoLayer
 
 
@@ -23,10 +24,16 @@ def analytic_network(modulus: int = 97, width: int = 500, seed: int = 0) -> TwoL
     Its amplitude is (2/N)^(1/3): the paper's Eq. 2 prints the exponent with a minus, which
     contradicts the factor 2/N of Eq. 6.
 
+    Raises:
+        ConfigError: if a number is out of range.
+
     >>> model = analytic_network(modulus=23, width=2300)
     >>> int(model(jnp.array([[20, 5]])).argmax())
     2
     """
+    require_whole("modulus", modulus, 2, "Use 97.")
+    require_whole("width", width, 1, "Use 500.")
+    require_whole("seed", seed, 0, "Use 0.")
     frequency, phase_u, phase_v = _frequencies_and_phases(modulus, width, seed)
     residue = np.arange(modulus)[:, None]
     amplitude = (2 / width) ** (1 / 3)

@@ -206,9 +206,12 @@ def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[n
         found = ORDERS[by](units)
     elif callable(by):
         found = by(run)
-    numbers = np.asarray(found)
-    if numbers.dtype.kind not in "biuf" or numbers.shape != (n_units,):
+    try:
+        numbers = np.asarray(found)
         got = repr(by) if isinstance(by, str) else f"{numbers.dtype} {list(numbers.shape)}"
+    except ValueError:
+        numbers, got = np.empty(0), "lists of several lengths"
+    if numbers.dtype.kind not in "biuf" or numbers.shape != (n_units,):
         raise ConfigError(
             f"`by` must be {', '.join(ORDERS)}, {n_units} numbers, or a function of the run that "
             f"returns them, got {got}. Use norm."
