@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.buffer_callback import Buffer, ExecutionContext, buffer_callback
+from jax.lax import platform_dependent
 from jaxtyping import Array, Float, Shaped
 
 from grokscope.models.network import Layer, Network
 
 Forward = Callable[[Mapping[str, np.ndarray], np.ndarray], np.ndarray]
-"""Logits [example, label] from arrays by name and inputs; it leaves both as they are."""
+"""Logits [example, label] from arrays by name and inputs, which are copies."""
 
 
 class Outside(Network):
@@ -53,7 +56,9 @@ class Outside(Network):
     def __call__(self, inputs: Shaped[Array, "example *feature"]) -> Float[Array, "example label"]:
         """Logits in evaluation."""
         shape = jax.ShapeDtypeStruct((len(inputs), self.n_labels), jnp.float32)
-        return jax.pure_callback(partial(_logits, self.forward), shape, self.outside, inputs)
+        on_cpu = buffer_callback(partial(_write_logits, self.forward), shape)
+        elsewhere = partial(jax.pure_callback, partial(_logits, self.forward), shape)
+        return platform_dependent(self.outside, inputs, cpu=on_cpu, default=elsewhere)
 
     def features(self, inputs: Shaped[Array, "example *feature"]) -> Float[Array, "example unit"]:
         """What each unit is multiplied by on its way to the logits."""
@@ -74,7 +79,22 @@ class Outside(Network):
         return replace(self, outside={**self.outside, self.readout: matrix})
 
 
-def _logits(forward: Forward, arrays: Mapping[str, Array], inputs: Array) -> np.ndarray:
-    """What a function says, given arrays of NumPy."""
-    on_host = {name: np.asarray(array) for name, array in arrays.items()}
-    return np.asarray(forward(on_host, np.asarray(inputs)), np.float32)
+def _logits(forward: Forward, arrays: Mapping[str, Any], inputs: Any) -> np.ndarray:
+    """What a function says, given copies of arrays, which it may keep."""
+    on_host = {name: np.asarray(array).copy() for name, array in arrays.items()}
+    return np.asarray(forward(on_host, np.asarray(inputs).copy()), np.float32)
+
+
+def _write_logits(
+    forward: Forward,
+    _: ExecutionContext,
+    logits: Buffer,
+    arrays: Mapping[str, Buffer],
+    inputs: Buffer,
+) -> None:
+    """The same, written to a buffer.
+
+    What `jax.pure_callback` gives is still being copied, by the threads that compute. On a CPU of
+    few cores all of these may wait for the function, which waits for the copies, for ever.
+    """
+    np.asarray(logits)[...] = _logits(forward, arrays, inputs)
