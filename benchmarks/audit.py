@@ -1,13 +1,17 @@
 """Does the pruned network find wrong labels better than plain confidence? By phase, and for MNIST.
 
+The controls of pruning by IPR keep as many neurons: those of the largest norm, and random ones.
 Runs are kept in the folder given, or in `runs`. MNIST is from the folder that GROKSCOPE_MNIST
 names, or downloaded.
 """
 
 import sys
-from statistics import mean
 
-from grokscope.analysis.label_audit import NAMES, audit, quality
+import numpy as np
+
+from common import report_means
+from grokscope.analysis.cross_fitting import logits_of
+from grokscope.analysis.label_audit import NAMES, PERIODIC, audit, quality
 from grokscope.experiment.experiment import Experiment
 from grokscope.runs.train import train
 
@@ -31,25 +35,61 @@ CELLS |= {
     "MNIST, 5000 steps": IMAGES.replace(steps=5000),
     "MNIST, 5000 steps, wd 1": IMAGES.replace(steps=5000, weight_decay=1),
 }
+DRAWS = 20
+"""Random sets of neurons, for each network."""
+
+
+def controls(run, is_wrong):
+    """Qualities of the margin of networks that keep as many neurons as pruning by IPR does."""
+    if not run.layer_iprs:
+        return {}
+    layer = [*run.layer_iprs][-1]
+    periodic = run.layer_ipr(layer) > PERIODIC
+    kept = int(periodic.sum())
+    row, n = run.network.layers[layer], run.data.n_train
+    norm = row.outgoing_norm_of(run.network)
+    if kept in (0, len(norm)):
+        return {}
+    rng = np.random.default_rng(run.experiment.seeds.seed)
+
+    def of(places):
+        pruned = row.pruned(run.network, np.isin(np.arange(len(norm)), places))
+        logits = logits_of(pruned, run.data.inputs[:n])
+        at_label = np.arange(n), run.data.given_labels[:n]
+        label = logits[at_label]
+        logits[at_label] = -np.inf
+        return quality(logits.max(axis=1) - label, is_wrong)
+
+    random = [of(rng.permutation(len(norm))[:kept]) for _ in range(DRAWS)]
+    by_ipr, by_norm = of(np.flatnonzero(periodic)), of(np.argsort(-norm)[:kept])
+    return {
+        "margin, as many by norm": by_norm,
+        "margin, pruned minus by norm": {name: by_ipr[name] - by_norm[name] for name in by_norm},
+        "margin, as many at random": {
+            name: float(np.mean([each[name] for each in random])) for name in random[0]
+        },
+    }
+
 
 store = sys.argv[1] if len(sys.argv) > 1 else "runs"
-print("AUROC (precision at the number of wrong labels), mean of three seeds; neurons kept")
-print(f"{'cell':24s} {'phases':36s}" + "".join(f"{name:>24s}" for name in NAMES.values()))
+print(f"AUROC, and precision at the number of wrong labels; seeds {SEEDS[0]} to {SEEDS[-1]}")
 for cell, experiment in CELLS.items():
-    phases, kept, found = [], [], {name: [] for name in NAMES}
+    phases, kept, rows = [], [], []
     for seed in SEEDS:
         run = train(experiment.replace(seed=seed), store, progress=False)
         audited = audit(run)
         phases.append(run.phase().title)
         kept += [str(audited.attrs["kept"])] if "kept" in audited.attrs else []
-        for name in NAMES:
-            if name in audited:
-                found[name].append(quality(audited[name].values, audited.is_wrong.values))
-    words = [
-        f"{mean(q['auroc'] for q in each):.3f} ({mean(q['precision_at_wrong'] for q in each):.3f})"
-        if each else "-"
-        for each in found.values()
-    ]  # fmt: skip
-    listed = ", ".join(dict.fromkeys(phases))
-    row = "".join(f"{word:>24s}" for word in words)
-    print(f"{cell:24s} {listed:36s}{row}  {', '.join(kept)}", flush=True)
+        is_wrong = audited.is_wrong.values
+        found = {
+            NAMES[name]: quality(audited[name].values, is_wrong)
+            for name in NAMES
+            if name in audited
+        }
+        rows.append({
+            f"{name}, {words}": each[number]
+            for name, each in (found | controls(run, is_wrong)).items()
+            for number, words in (("auroc", "AUROC"), ("precision_at_wrong", "precision"))
+        })  # fmt: skip
+    print(f"{cell}: {', '.join(phases)}; neurons kept: {', '.join(kept) or 'all'}")
+    report_means(rows)

@@ -206,7 +206,7 @@ def report_means(rows):
     """
     for name in rows[0]:
         mean = mean_interval(np.array([row[name] for row in rows]))
-        print(f"  {name:20} {mean.estimate:7.3f} ± {mean.high - mean.estimate:.3f}", flush=True)
+        print(f"  {name:46} {mean.estimate:7.3f} ± {mean.high - mean.estimate:.3f}", flush=True)
 
 
 def report(what, ratio, must, better="below"):
