@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.buffer_callback import Buffer, ExecutionContext, buffer_callback
+from jax.experimental.buffer_callback import buffer_callback
 from jax.lax import platform_dependent
 from jaxtyping import Array, Float, Shaped
 
@@ -86,13 +86,9 @@ def _logits(forward: Forward, arrays: Mapping[str, Any], inputs: Any) -> np.ndar
 
 
 def _write_logits(
-    forward: Forward,
-    _: ExecutionContext,
-    logits: Buffer,
-    arrays: Mapping[str, Buffer],
-    inputs: Buffer,
+    forward: Forward, _: Any, logits: Any, arrays: Mapping[str, Any], inputs: Any
 ) -> None:
-    """The same, written to a buffer.
+    """The same, of buffers of JAX, and written to one.
 
     What `jax.pure_callback` gives is still being copied, by the threads that compute. On a CPU of
     few cores all of these may wait for the function, which waits for the copies, for ever.
