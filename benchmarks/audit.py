@@ -11,7 +11,7 @@ import numpy as np
 
 from common import report_means
 from grokscope.analysis.cross_fitting import logits_of
-from grokscope.analysis.label_audit import NAMES, PERIODIC, audit, quality
+from grokscope.analysis.label_audit import NAMES, audit, qualities, quality
 from grokscope.experiment.experiment import Experiment
 from grokscope.runs.train import train
 
@@ -39,34 +39,27 @@ DRAWS = 20
 """Random sets of neurons, for each network."""
 
 
-def controls(run, is_wrong):
+def controls(run, audited):
     """Qualities of the margin of networks that keep as many neurons as pruning by IPR does."""
-    if not run.layer_iprs:
+    kept, n_neurons = (audited.attrs.get(name, 0) for name in ("periodic", "neurons"))
+    if not 0 < kept < n_neurons:
         return {}
-    layer = [*run.layer_iprs][-1]
-    periodic = run.layer_ipr(layer) > PERIODIC
-    kept = int(periodic.sum())
-    row, n = run.network.layers[layer], run.data.n_train
-    norm = row.outgoing_norm_of(run.network)
-    if kept in (0, len(norm)):
-        return {}
+    layer, given = run.network.layers[[*run.layer_iprs][-1]], audited.given.values
+    by_size = np.argsort(-layer.outgoing_norm_of(run.network))
     rng = np.random.default_rng(run.experiment.seeds.seed)
 
-    def of(places):
-        pruned = row.pruned(run.network, np.isin(np.arange(len(norm)), places))
-        logits = logits_of(pruned, run.data.inputs[:n])
-        at_label = np.arange(n), run.data.given_labels[:n]
-        label = logits[at_label]
-        logits[at_label] = -np.inf
-        return quality(logits.max(axis=1) - label, is_wrong)
+    def of(order):
+        pruned = layer.pruned(run.network, np.isin(np.arange(n_neurons), order[:kept]))
+        logits = logits_of(pruned, run.data.inputs[: len(given)])
+        return quality(audit(given, logits=logits).margin.values, audited.is_wrong.values)
 
-    random = [of(rng.permutation(len(norm))[:kept]) for _ in range(DRAWS)]
-    by_ipr, by_norm = of(np.flatnonzero(periodic)), of(np.argsort(-norm)[:kept])
+    by_ipr, by_norm = qualities(audited)["pruned_margin"], of(by_size)
+    random = [of(rng.permutation(n_neurons)) for _ in range(DRAWS)]
     return {
         "margin, as many by norm": by_norm,
         "margin, pruned minus by norm": {name: by_ipr[name] - by_norm[name] for name in by_norm},
         "margin, as many at random": {
-            name: float(np.mean([each[name] for each in random])) for name in random[0]
+            name: float(np.mean([each[name] for each in random])) for name in by_norm
         },
     }
 
@@ -80,15 +73,10 @@ for cell, experiment in CELLS.items():
         audited = audit(run)
         phases.append(run.phase().title)
         kept += [str(audited.attrs["kept"])] if "kept" in audited.attrs else []
-        is_wrong = audited.is_wrong.values
-        found = {
-            NAMES[name]: quality(audited[name].values, is_wrong)
-            for name in NAMES
-            if name in audited
-        }
+        found = {NAMES[name]: each for name, each in qualities(audited).items()}
         rows.append({
             f"{name}, {words}": each[number]
-            for name, each in (found | controls(run, is_wrong)).items()
+            for name, each in (found | controls(run, audited)).items()
             for number, words in (("auroc", "AUROC"), ("precision_at_wrong", "precision"))
         })  # fmt: skip
     print(f"{cell}: {', '.join(phases)}; neurons kept: {', '.join(kept) or 'all'}")

@@ -69,7 +69,7 @@ def require_whole(
     if not _is_whole(value, least, most):
         to = "" if most is None else f" to {most}"
         raise ConfigError(
-            f"`{name}` must be a whole number from {least}{to}, got {value!r}. {remedy}"
+            f"`{name}` must be a whole number from {least}{to}, got {_shown(value)}. {remedy}"
         )
 
 
@@ -91,17 +91,27 @@ def whole_numbers(name: str, values: Any, least: int, most: int, remedy: str) ->
     grokscope.errors.ConfigError: `counts` must hold whole numbers from 1 to 4, got 9. Leave it out.
     """
     try:
-        plain = values.tolist() if hasattr(values, "tolist") else values
-        found = [] if isinstance(plain, str) else [*plain]
+        found = [] if isinstance(values, str) else [*values]
     except TypeError:
         found = []
     wrong = [value for value in found if not _is_whole(value, least, most)]
     if wrong or not found:
         must, got = ("hold", wrong[0]) if wrong else ("be a list of", values)
         raise ConfigError(
-            f"`{name}` must {must} whole numbers from {least} to {most}, got {got!r}. {remedy}"
+            f"`{name}` must {must} whole numbers from {least} to {most}, got {_shown(got)}. "
+            f"{remedy}"
         )
     return [int(value) for value in found]
+
+
+def _shown(value: object) -> str:
+    """What was given; a number of NumPy without the name of its type.
+
+    >>> import numpy as np
+    >>> _shown(np.int64(-1)), _shown("one")
+    ('-1', "'one'")
+    """
+    return repr(value.item() if getattr(value, "ndim", None) == 0 else value)  # type: ignore[attr-defined]
 
 
 def _is_whole(value: object, least: int, most: int | None) -> bool:

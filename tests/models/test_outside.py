@@ -53,6 +53,6 @@ def test_the_function_may_keep_and_change_its_arrays():
     network, inputs = Outside({"W": jnp.eye(3)}, forward, 3), jnp.ones((2, 3))
     for call in (network, jax.jit(lambda inputs: network(inputs))):
         np.testing.assert_array_equal(call(inputs), np.full((2, 3), 4.0))
-    jnp.zeros(10**6).block_until_ready()
+    jnp.zeros(10**6).block_until_ready()  # in memory that is free by now
     np.testing.assert_array_equal(kept, np.stack([np.eye(3) + 1] * 2))
     np.testing.assert_array_equal(network.outside["W"], np.eye(3))

@@ -900,7 +900,7 @@ def test_no_training_process_outlives_its_sweep(tmp_path, told):
     process.send_signal(told)
     process.wait()
     while running(children):
-        assert time.monotonic() - began < 60  # a busy machine takes more than ten
+        assert time.monotonic() - began < 10
         time.sleep(0.05)
     assert told == signal.SIGKILL or process.stderr.read().count(b"KeyboardInterrupt") == 1
 
