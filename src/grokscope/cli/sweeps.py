@@ -91,6 +91,10 @@ Details = Annotated[
     bool, typer.Option("--details", help="Export curves and pruning too (to netCDF).")
 ]
 
+DetailedSeeds = Annotated[
+    int | None, option_number("With --details: of the first so many seeds alone.")
+]
+
 
 def named_grid(name: str, seeds: int | None, settle: bool, every: int | None) -> Grid:
     """The grid of a name or file, as `--seeds`, `--settle` and `--every` change it."""
@@ -314,6 +318,7 @@ def phases(
     ] = None,
     export: Export = None,
     details: Details = False,
+    detailed_seeds: DetailedSeeds = None,
     as_json: Json = False,
 ) -> None:
     """Show the phase diagram of a sweep in the terminal; draw or export it.
@@ -341,8 +346,11 @@ def phases(
         raise ConfigError(
             "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
         )
+    if detailed_seeds is not None and not details:
+        raise ConfigError("`detailed_seeds` must go with details. Give --details.")
     has_curves = details or lines is not None
-    data = _read_sweep(source, requested_grid(source, grid, seeds, settle, every), has_curves)
+    chosen = requested_grid(source, grid, seeds, settle, every)
+    data = _read_sweep(source, chosen, has_curves, detailed_seeds)
     written = {}
     if export is not None:  # first: a sweep of one axis has no picture
         archive.export(data, export)
@@ -354,8 +362,10 @@ def phases(
     print_phases(data, as_json, written)
 
 
-def _read_sweep(source: Path, grid: Grid | None, details: bool) -> xr.Dataset:
-    """The sweep of a store or of an export, with what is behind every cell if `details`."""
+def _read_sweep(
+    source: Path, grid: Grid | None, details: bool, detailed_seeds: int | None
+) -> xr.Dataset:
+    """The sweep of a store or of an export; `details` are of all seeds or of the first few."""
     from grokscope.progress import progress_bar
     from grokscope.runs import store as stores
     from grokscope.sweeps import archive
@@ -367,4 +377,4 @@ def _read_sweep(source: Path, grid: Grid | None, details: bool) -> xr.Dataset:
     if not details:
         return open_sweep(chosen, source)
     with progress_bar("packing runs", chosen.size, True, unit="runs") as advance:
-        return archive.archive(chosen, source, advance)
+        return archive.archive(chosen, source, advance, detailed_seeds)

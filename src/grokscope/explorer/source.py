@@ -18,7 +18,7 @@ from grokscope.runs.files import read_dataset
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
 from grokscope.sweeps.archive import archived_run, load_sweep
-from grokscope.sweeps.diagram import DONE, as_dataset, grid_of, look
+from grokscope.sweeps.diagram import as_dataset, grid_of, look
 
 NEEDED = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "failed_at")
 """Numbers that the page needs of every cell."""
@@ -86,9 +86,7 @@ def open_source(source: Path, grid: Grid | None = None) -> Source:
 
     def archived(cell: int, sweep: str | None = None) -> Run | None:
         index = _index(data, cell, sweep)
-        if index is None or data.status.values[index] != DONE or "run_maker" not in data:
-            return None
-        return archived_run(data, found, index)
+        return None if index is None else archived_run(data, found, index)
 
     return Source(lambda: data, archived)
 

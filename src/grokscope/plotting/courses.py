@@ -87,7 +87,7 @@ def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
     for index, value in enumerate(values):
         cell = panel.isel({lines: index}).transpose("seed", ..., missing_dims="ignore")
         steps = cell.run_step.values[0]
-        scores = cell[f"run_{name}"].values
+        scores = cell[f"run_{name}"].dropna("seed", how="all").values
         is_there = np.isfinite(steps) & np.isfinite(scores).all(axis=0)
         color, dashes = colors(0.8 * index / max(len(values) - 1, 1)), DASHES[index % len(DASHES)]
         label = format_setting(value.item())

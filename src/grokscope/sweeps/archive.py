@@ -19,10 +19,7 @@ from grokscope.runs.files import read_dataset, require_file, write_atomically, w
 from grokscope.runs.record import described
 from grokscope.runs.run import Run
 from grokscope.runs.store import Store
-from grokscope.sweeps.diagram import DONE, MISSING, as_table, collect, grid_of, is_whole
-
-RUN = "run_"
-"""What the names of the runs' own variables begin with in an archive."""
+from grokscope.sweeps.diagram import DONE, MISSING, RUN, as_table, collect, grid_of, is_whole
 
 SHARED = ("grokscope_version", "environment", "kind")
 """Attributes that many runs have in common."""
@@ -53,13 +50,23 @@ COMPRESSED_BYTES = 2048
 
 
 def archive(
-    grid: Grid, store: str | Path | Store, advance: Callable[[int], None] = lambda runs: None
+    grid: Grid,
+    store: str | Path | Store,
+    advance: Callable[[int], None] = lambda runs: None,
+    detailed_seeds: int | None = None,
 ) -> xr.Dataset:
     """The dataset of `diagram.collect`, and beside it everything else of each run but its weights.
 
     A variable of the runs has the grid's dimensions before its own and a name that begins with
     `run_`. Runs of different lengths are padded with NaN. `restore` gives the runs back, bit for
     bit.
+
+    Args:
+        grid: of the sweep.
+        store: where its runs are.
+        advance: called with 1 for each run.
+        detailed_seeds: of the first so many seeds alone, all by default. Of the others there is
+            what they ended with and when they were made.
     """
     store = Store.of(store)
     data = collect(grid, store)
@@ -76,6 +83,10 @@ def archive(
             for name in MEASURES:
                 data[name].values[index] = np.nan
             continue
+        created[index] = datetime.fromisoformat(run.dataset.attrs["created"]).timestamp()
+        advance(1)
+        if detailed_seeds is not None and index[dims.index("seed")] >= detailed_seeds:
+            continue
         dataset = without_weights(run).dataset
         for name, variable in dataset.variables.items():
             if variable.ndim > layout.setdefault(str(name), variable).ndim:
@@ -86,8 +97,6 @@ def archive(
         maker = _maker(dataset, layout)
         makers += [] if maker in makers else [maker]
         made[index] = makers.index(maker)
-        created[index] = datetime.fromisoformat(dataset.attrs["created"]).timestamp()
-        advance(1)
     room: dict[str, int] = {}  # networks may differ in width, and their arrays share dimensions
     for name, values in packed.items():
         for dim, length in zip(layout[name].dims, values.shape[len(shape) :], strict=True):
@@ -174,8 +183,10 @@ def _padded(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def restore(data: xr.Dataset, store: str | Path | Store) -> int:
     """Write the runs of an archive into a store, those that it has not; return how many.
 
+    Cells of which the archive has no more than what they ended with are left out.
+
     Raises:
-        StoreError: if the dataset holds no runs but only what they ended with.
+        StoreError: if that is all it has of every cell.
     """
     grid, store = grid_of(data), Store.of(store)
     if not is_whole(data):
@@ -191,15 +202,17 @@ def restore(data: xr.Dataset, store: str | Path | Store) -> int:
     store.record_grid(grid)
     restored = 0
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
-        if grid.cell(index) not in store:
-            store.save(archived_run(data, grid, index))
+        if grid.cell(index) not in store and (run := archived_run(data, grid, index)):
+            store.save(run)
             restored += 1
     return restored
 
 
-def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run:
-    """The run of one cell of an archive, which must have it."""
+def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run | None:
+    """The run of one cell of an archive; None if it has only what that run ended with, or none."""
     cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
+    if "run_maker" not in cell or np.isnan(cell.run_maker):
+        return None
     return Run(grid.cell(index), _run_dataset(cell, makers_of(data)[int(cell.run_maker)]))
 
 

@@ -31,6 +31,9 @@ PHASES = tuple(Phase)
 MISSING, DONE, FAILED = range(3)
 STATUS = ("missing", "done", "failed")
 
+RUN = "run_"
+"""What the names of the runs' own variables begin with in an archive."""
+
 GRIDS_KEPT = 16
 _grids: dict[str, Grid] = {}
 
@@ -296,7 +299,7 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     codes = phase_codes(dataset, **thresholds)
     codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)
     of_cells = [n for n, v in dataset.data_vars.items() if set(v.dims) <= set(codes.dims)]
-    cells = dataset[of_cells].drop_vars(["run_maker", "run_created"], errors="ignore")
+    cells = dataset[[name for name in of_cells if not str(name).startswith(RUN)]]
     matrices = dataset.matrix.values.tolist()
     cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
     table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
