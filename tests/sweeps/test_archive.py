@@ -52,7 +52,7 @@ def test_details_of_the_first_seed_alone(tmp_path):
     export(archive(grid, store, detailed_seeds=1), path)
     whole, data = load_sweep(tmp_path / "whole.nc"), load_sweep(path)
     assert as_table(data).equals(as_table(whole))
-    assert set(as_table(whole)) == set(as_table(collect(grid, store)))
+    assert as_table(whole).columns.tolist() == as_table(collect(grid, store)).columns.tolist()
     assert provenance(data) == provenance(whole)
     assert archived_run(data, grid, (1, 1)) is None
     first = archived_run(data, grid, (1, 0))

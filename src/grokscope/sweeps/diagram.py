@@ -298,8 +298,9 @@ def as_table(dataset: xr.Dataset, **thresholds: float) -> pd.DataFrame:
     diagram = phase_diagram(dataset, **thresholds)
     codes = phase_codes(dataset, **thresholds)
     codes = codes.where(~diagram.inferred, diagram.phase).transpose(*codes.dims)
-    of_cells = [n for n, v in dataset.data_vars.items() if set(v.dims) <= set(codes.dims)]
-    cells = dataset[[name for name in of_cells if not str(name).startswith(RUN)]]
+    own = [str(name) for name in dataset.data_vars if not str(name).startswith(RUN)]
+    ordered = sorted(own, key=[*MEASURES, *own].index)  # a file that was read has them by name
+    cells = dataset[[name for name in ordered if set(dataset[name].dims) <= set(codes.dims)]]
     matrices = dataset.matrix.values.tolist()
     cells = cells.assign({f"norm_{m}": dataset.norm.sel(matrix=m, drop=True) for m in matrices})
     table = cells.assign(phase=codes, inferred=diagram.inferred.broadcast_like(codes))
