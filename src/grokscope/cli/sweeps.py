@@ -333,13 +333,7 @@ def phases(
     from grokscope.sweeps import archive
 
     source = located(source)
-    if out is not None:
-        require_file(out, "out", style.FORMATS)
-    elif accuracies or lines:
-        name = "accuracies" if accuracies else "lines"
-        raise ConfigError(f"`{name}` must go with a picture to draw them in. Give --out.")
-    if accuracies and lines:
-        raise ConfigError("`lines` must be given without accuracies, another picture. Choose one.")
+    _require_one_picture(out, accuracies, lines)
     if export is not None:
         require_file(export, "export", archive.FORMATS)
     if details and (export is None or export.suffix.lower() != ".nc" or not source.is_dir()):
@@ -360,6 +354,20 @@ def phases(
         style.save(picture, out)
         written["picture"] = str(out)
     print_phases(data, as_json, written)
+
+
+def _require_one_picture(out: Path | None, accuracies: bool, lines: str | None) -> None:
+    """Refuse a file that is no picture, what there is none to draw in, and two in one."""
+    from grokscope.plotting import style
+    from grokscope.runs.files import require_file
+
+    if out is not None:
+        require_file(out, "out", style.FORMATS)
+    elif accuracies or lines:
+        name = "accuracies" if accuracies else "lines"
+        raise ConfigError(f"`{name}` must go with a picture to draw them in. Give --out.")
+    if accuracies and lines:
+        raise ConfigError("`lines` must be given without accuracies, another picture. Choose one.")
 
 
 def _read_sweep(

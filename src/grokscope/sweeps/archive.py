@@ -97,6 +97,21 @@ def archive(
         maker = _maker(dataset, layout)
         makers += [] if maker in makers else [maker]
         made[index] = makers.index(maker)
+    _add_packed(data, packed, layout, makers)
+    data["run_maker"] = dims, made, described("index in the attribute `makers`")
+    data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
+    data["has_weights"] *= 0
+    return data.assign_attrs(makers=json.dumps(makers))
+
+
+def _add_packed(
+    data: xr.Dataset,
+    packed: dict[str, np.ndarray],
+    layout: dict[str, xr.Variable],
+    makers: list[Maker],
+) -> None:
+    """Put the runs' packed arrays, and the words that all of them share, into a sweep's dataset."""
+    shape, dims = data.status.shape, data.status.dims
     room: dict[str, int] = {}  # networks may differ in width, and their arrays share dimensions
     for name, values in packed.items():
         for dim, length in zip(layout[name].dims, values.shape[len(shape) :], strict=True):
@@ -109,10 +124,6 @@ def archive(
             data[RUN + name] = (*dims, *inner), _padded(packed[name], (*shape, *lengths)), attrs
         elif all(maker["words"].get(name) == like.values.tolist() for maker in makers):
             data[RUN + name] = inner, like.values, like.attrs  # names, the same in every run
-    data["run_maker"] = dims, made, described("index in the attribute `makers`")
-    data["run_created"] = dims, created, {"description": "when it was made", "unit": "s since 1970"}
-    data["has_weights"] *= 0
-    return data.assign_attrs(makers=json.dumps(makers))
 
 
 def _maker(dataset: xr.Dataset, layout: dict[str, xr.Variable]) -> Maker:
