@@ -1,5 +1,8 @@
 """Networks in PyTorch, which is imported here alone: the user's, and the built-in ones."""
 
+# pyright: reportMissingImports=false
+# PyTorch is optional: types are checked where it is installed.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
@@ -25,7 +28,7 @@ from grokscope.models.transformer import Transformer
 from grokscope.models.two_layer import TwoLayer
 
 
-def arrays_of_module(module: object) -> dict[str, np.ndarray]:
+def arrays_of_module(module: Any) -> dict[str, np.ndarray]:
     """The floating-point parameters and buffers of a module or of its state dict, by name.
 
     Raises:
@@ -47,7 +50,7 @@ def arrays_of_module(module: object) -> dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in found.items()}
 
 
-def forward_of(module: object) -> Forward:
+def forward_of(module: Any) -> Forward:
     """What calls a copy of a module, in evaluation, with other arrays in place of its own.
 
     Raises:

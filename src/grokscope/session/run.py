@@ -28,7 +28,7 @@ from grokscope.session.answers import Extraction, Movement, Pruned
 from grokscope.session.html import as_html
 
 if TYPE_CHECKING:
-    from torch.nn import Module
+    from torch.nn import Module  # pyright: ignore[reportMissingImports]
 
     from grokscope.plotting.style import Picture
 
