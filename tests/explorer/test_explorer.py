@@ -197,6 +197,7 @@ def test_a_tap_pins_and_the_next_one_unpins(open_page, tmp_path):
         tab.touchscreen.tap(*center(tab, 1, 1))
         tab.wait_for_timeout(600)
         assert tab.evaluate("state.pins.length") == n_pinned
+    expect(tab.locator("#pins button")).to_contain_text("its curves are not in the file")
 
 
 def test_any_two_axes_and_sliders_for_the_rest(open_page, tmp_path):

@@ -51,7 +51,7 @@ function pinButton(cell, one, i) {
   swatch.style.background = PIN_COLORS[i];
   const words = [describeCell(cell), ...(codes[cell] === UNKNOWN ? [] : [data.phases[codes[cell]].name])];
   if (one && one.settled_at !== null) words.push(`settled, stopped at step ${one.settled_at}`);
-  words.push(one ? `run ${one.digest.slice(0, 8)}` : "nothing stored");
+  words.push(one ? `run ${one.digest.slice(0, 8)}` : codes[cell] === UNKNOWN ? "nothing stored" : "its curves are not in the file");
   button.append(swatch, `${LETTERS[i]}: ${words.join(", ")} ✕`);
   button.addEventListener("click", () => pin(cell));
   button.setAttribute("aria-label", `Unpin ${LETTERS[i]}: ${words.join(", ")}`);
