@@ -48,6 +48,15 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
+def results():
+    """The folder of shipped sweeps, which are in a clone and not in a source archive."""
+    folder = Path(__file__).parents[1] / "results"
+    if not any(folder.glob("*.nc")):
+        pytest.skip("needs the sweeps of a clone")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def coexisting():
     """A small network that has learned the rule and the wrong labels."""
     return _trained("coexistence", weight_decay=4)

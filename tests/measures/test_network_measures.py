@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -33,7 +32,6 @@ BASE = Experiment(steps=20, measure_every=10, corruption_fraction=0.3).replace(m
 GRID = Grid(base=BASE, axes={"weight_decay": [0, 5]})
 ALL = [name for name in network_measures() if name != "second_rule_accuracy"]
 """All but that of one kind of noise, which has a test of its own."""
-RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture(scope="module")
@@ -232,10 +230,10 @@ def test_what_is_no_name_is_refused_in_one_line(name):
     assert "\n" not in str(error.value)
 
 
-def test_files_of_before_still_open_and_have_none(run, tmp_path):
+def test_files_of_before_still_open_and_have_none(run, tmp_path, results):
     before = Run(run.experiment, run.dataset.drop_vars(ALL))
     assert [summarize(before)[name] for name in ALL] == [None] * len(ALL)
-    shipped = load_sweep(RESULTS / "figure16a.nc").drop_vars(ALL, errors="ignore")
+    shipped = load_sweep(results / "figure16a.nc").drop_vars(ALL, errors="ignore")
     grid = Grid.from_toml(shipped.attrs["grid"])
     index, cell = next(iter(grid.cells()))
     old = Store(tmp_path).save(archived_run(shipped, grid, index))

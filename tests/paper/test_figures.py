@@ -1,7 +1,5 @@
 """Real training at the paper's settings: what the network learns, and where."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -20,8 +18,6 @@ from grokscope.runs.train import train
 from grokscope.sweeps.diagram import grid_of
 from grokscope.sweeps.sweep import sweep
 from reference import MNIST
-
-RESULTS = Path(__file__).parents[2] / "results"
 
 FIGURE_1 = {0: "coexistence", 5: "partial_inversion", 15: "full_inversion"}
 
@@ -101,15 +97,15 @@ def words_in(picture, path):
     return path.read_text()
 
 
-def test_a_figure_of_the_paper_is_one_call_in_a_notebook():
-    drawn = grokscope.paper.figure(31, results=RESULTS)
+def test_a_figure_of_the_paper_is_one_call_in_a_notebook(results):
+    drawn = grokscope.paper.figure(31, results=results)
     assert isinstance(drawn, Figure)
     words = [text.get_text() for text in drawn.findobj(Text)]
     assert "wd = 5" in words
     with pytest.raises(ConfigError, match="figure of sweeps"):
         grokscope.paper.figure(1, refine=True)
     with pytest.raises(ConfigError, match="must go without"):
-        grokscope.paper.figure(3, seed=1, results=RESULTS)
+        grokscope.paper.figure(3, seed=1, results=results)
 
 
 def test_the_papers_names_are_documented_and_frozen():
