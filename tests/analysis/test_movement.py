@@ -5,6 +5,7 @@ import pytest
 
 from grokscope import ConfigError, Experiment, train
 from grokscope.analysis.movement import GROUPS
+from grokscope.analysis.trajectory import trajectory
 
 SETTINGS = {"modulus": 13, "width": 48, "corruption_fraction": 0.2, "steps": 400}
 
@@ -52,6 +53,15 @@ def test_groups_flows_and_crossings_agree_with_a_recount(run):
                  if set(of_neuron[place:]) == {"periodic"}]  # fmt: skip
         assert row.periodic_at == later[0] if later else np.isnan(row.periodic_at)
         assert (row["first"], row["last"]) == (of_neuron[0], of_neuron[-1])
+
+
+def test_dead_neurons_are_neither_memorising_nor_typical():
+    """What they still add to the logits is rounding of either sign."""
+    experiment = Experiment(**SETTINGS | {"steps": 200}, keep_weights=[0, 200])
+    run = train(experiment.replace(weight_decay=60), progress=False)
+    assert run.neurons().group.unique().tolist() == ["dead"]
+    assert run.movement().table["last"].unique().tolist() == ["dead"]
+    assert trajectory(run).typical() == {}
 
 
 def test_the_picture_counts_every_neuron(run):

@@ -69,8 +69,9 @@ def neurons_over_steps(
         tables.append(waves.assign(**of_step).to_xarray())
     found = xr.concat(tables, dim=xr.Variable("step", steps, run.dataset.step.attrs))
     ipr = found.ipr.values
-    kinds = [ipr >= periodic, found.memorizing.values > 0, ~np.isnan(ipr)]
-    group = np.select(kinds, [0, 1, 2], 3).astype(np.int8)
+    kinds = [np.isnan(ipr), ipr >= periodic, found.memorizing.values > 0]
+    codes = [GROUPS.index(name) for name in ("dead", "periodic", "memorizing", "idle")]
+    group = np.select(kinds, codes[:-1], codes[-1]).astype(np.int8)
     attrs = {
         "description": "what the neuron is",
         "flag_values": np.arange(len(GROUPS), dtype=np.int8),

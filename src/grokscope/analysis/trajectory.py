@@ -57,9 +57,12 @@ class Trajectory:
         """A periodic and a memorising neuron of the last step, as far as these are known.
 
         They add most to the rule, and to wrong labels; or have the highest IPR and the lowest.
+        None of them is dead.
         """
         last = {name: values[-1] for name, values in self.neurons.items()}
         ipr = last.get("ipr")
+        if ipr is not None:
+            last = {name: np.where(np.isnan(ipr), np.nan, of) for name, of in last.items()}
         opposite = None if ipr is None else -ipr
         of = {
             "periodic": last.get("generalizing", ipr),
