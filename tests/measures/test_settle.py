@@ -36,6 +36,11 @@ def test_nothing_settles_without_the_rule_or_too_early():
     assert not has_settled(EXPERIMENT, STEPS[:1], *(c[:1] for c in curves()))
 
 
+def test_a_second_rule_is_not_foreseen():
+    """Whether it will be learned no accuracy on the way says."""
+    assert not settled(EXPERIMENT.replace(corruption="second_rule"))
+
+
 def test_an_accuracy_that_may_cross_a_threshold_has_not_settled():
     # In the second half, from step 200 to 400, it ranges over 0.01; 1600 steps are left.
     wave = 0.005 * (-1) ** np.arange(9)

@@ -1,7 +1,7 @@
 """The claims: each is whole, and judged by its interval alone."""
 
 import json
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -82,6 +82,8 @@ def judged(values, side="above", **options):
         ([], "above", Verdict.UNDECIDED),
         ([0.5, 0.5], "above", Verdict.UNDECIDED),
         ([0.5, 0.5], "below", Verdict.UNDECIDED),
+        ([0.9] * 3, "above", Verdict.UNDECIDED),
+        ([0.9] * 4, "above", Verdict.SUPPORTED),
         ([True] * 4, "above", Verdict.SUPPORTED),
         ([True] * 3, "above", Verdict.UNDECIDED),
         ([False] * 4, "above", Verdict.CONTRADICTED),
@@ -105,8 +107,8 @@ def test_a_size_is_judged_by_its_distance_from_zero(values, side, verdict):
 
 
 def test_one_seed_has_an_estimate_and_no_interval():
-    for value in (0.9, True):
-        finding = judged([value])
+    for value, seeds in product((0.9, True), (SEEDS, MORE_SEEDS)):
+        finding = judged([value], seeds=seeds)
         assert (finding.interval.estimate, finding.n) == (value, 1)
         assert np.isnan([finding.interval.low, finding.interval.high, finding.p]).all()
 

@@ -74,9 +74,14 @@ def fold_experiments(run: Run, folds: int) -> list[Experiment]:
     """For each fold, the run's experiment with as many training examples as the other folds have.
 
     Raises:
-        ConfigError: if there cannot be so many folds.
+        ConfigError: if there cannot be so many folds, or the run goes on from another.
     """
     require_trained_here(run, "audited by networks that are trained alike")
+    if run.experiment.start is not None:
+        raise ConfigError(
+            "`folds` must be of a run that was trained from new weights, got one that goes on from "
+            f"step {run.experiment.first_step:,} of another. Use 1, its own network."
+        )
     n, batch_size = run.experiment.n_examples, run.experiment.batch_size or 1
     if not 2 <= folds <= n:
         raise ConfigError(

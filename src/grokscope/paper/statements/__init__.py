@@ -241,7 +241,8 @@ def judge(
     """Judge a claim by the side of the bound on which the whole 95 % interval over seeds lies.
 
     The interval is Wilson's for what is so or not, and Student's for numbers; the latter has no
-    width if all are equal. One seed has no interval. The claim is undecided if a sweep is missing
+    width if all are equal, which decides as much as a phase on which all seeds agree: from four
+    seeds on. One seed has no interval. The claim is undecided if a sweep is missing
     or lacks what is compared, or if any seed has no value: dropping it would bias the sample.
 
     Args:
@@ -269,7 +270,7 @@ def judge(
     if len(values) == 1:
         interval, p = Interval(interval.estimate, np.nan, np.nan), np.nan
     if claim.seeds > SEEDS:
-        p = min(1.0, LOOKS * p)
+        p = float(np.minimum(1, LOOKS * p))
     return Finding(
         _verdict(interval, claim, len(values)),
         interval,
@@ -320,6 +321,8 @@ def _size(interval: Interval) -> Interval:
 def _verdict(interval: Interval, claim: Claim, n: int) -> Verdict:
     if n == 1:
         return Verdict.ONE_SEED
+    if interval.low == interval.high and n < SEEDS:
+        return Verdict.UNDECIDED
     sign = 1 if claim.side == "above" else -1
     ends = sorted((sign * interval.low, sign * interval.high))
     if ends[0] > sign * claim.bound:
