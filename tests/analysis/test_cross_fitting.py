@@ -100,7 +100,7 @@ def test_impossible_folds_are_refused(settings, folds, words):
 def test_a_run_that_goes_on_from_another_is_refused():
     """Its folds would be trained from new weights, for the steps since then."""
     branch = train(SMALL.replace(steps=8, start_step=2), progress=False)
-    with pytest.raises(ConfigError, match="`folds` must be of a run .* from step 2 of another"):
+    with pytest.raises(ConfigError, match=r"`folds` must be of a run .* from step 2 of another"):
         audit(branch, 2)
 
 

@@ -247,8 +247,9 @@ def test_a_seed_of_ones_own_leaves_seed_the_root(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "name",
-    ["failed_at", "seconds", "norm_U", "phase", "seed", "weight_decay", "label", "pruned_loss"],
-)
+    ["failed_at", "seconds", "norm_U", "phase", "seed", "weight_decay", "label", "pruned_loss",
+     "kept_share", "neuron_ipr_spread", "output_norm"],
+)  # fmt: skip
 def test_measures_and_axes_take_no_name_of_a_sweep(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "names.py").write_text(f"def {name}(model, dataset): return 1.0")

@@ -441,12 +441,13 @@ def test_statistics_of_logits_by_a_loop(runs):
 
 
 def in_phases(rows, **axes):
-    """A sweep with these letters of phases, a string for each row of cells."""
+    """A sweep with these letters of phases, a string for each row of cells; ? is unknown."""
     axes = {name: axes.get(name, values) for name, values in {
         "weight_decay": [0], "train_fraction": [0.5, 0.9], "corruption_fraction": [0, 0.4, 0.8],
     }.items()}  # fmt: skip
     grid = Grid(Experiment(steps=20), axes=axes)
     ends = {"C": (1, 1), "P": (0.88, 1), "F": (0.2, 1), "M": (1, 0), "X": (0.1, 0)}
+    ends["?"] = np.nan, np.nan
     data = as_dataset_of(grid, np.random.default_rng(0))
     accuracies = np.array([[ends[letter] for letter in row] for row in rows])
     shape = data.test_accuracy.shape
@@ -478,6 +479,22 @@ def test_statistics_of_diagrams_by_counting():
     assert claim.controls["where it does not"](both) == pytest.approx(0.2)
     images = Seed({}, {"figure16a": data, "figure16b": data.rename(weight_decay="dropout")})
     assert architectures._decay_over_dropout(images) == 0
+
+
+def test_unknown_cells_are_left_out_on_both_sides_and_an_unknown_row_is_not_passed_over():
+    """Each cell that is compared differs by nothing; a maximum over rows has no value of one."""
+    one = in_phases(["CMM", "FFM"])
+    other = in_phases(["?MM", "FFM"])
+    growth = sweep_statistics.grows((Phase.COEXISTENCE,), "a", {}, {}, other="b")
+    assert growth(Seed({}, {"a": one, "b": other})) == 0
+    whole, rows = ["MMM", "MFM", "CFM", "CFF", "MMM", "MFM"], {"weight_decay": [0, 5, 10]}
+    for missing in (0, 1, 4, 5):
+        lacking = [*whole[:missing], "???", *whole[missing + 1 :]]
+        assert np.isnan(variants._band(Seed({}, {"figure26a": in_phases(lacking, **rows)})))
+        images = in_phases(lacking, **rows)
+        dropouts = in_phases(whole, **rows).rename(weight_decay="dropout")
+        seed = Seed({}, {"figure16a": images, "figure16b": dropouts})
+        assert np.isnan(architectures._decay_over_dropout(seed))
 
 
 def test_statistics_of_widths_by_hand():

@@ -15,7 +15,13 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import OwnModel
 from grokscope.experiment.own_code import OwnCode, own_code_in
 from grokscope.measures.examples import Examples
-from grokscope.measures.table import MEASURES, RUN_NAMES, is_reserved, network_measures
+from grokscope.measures.table import (
+    MEASURES,
+    RUN_NAMES,
+    RUN_PREFIXES,
+    is_reserved,
+    network_measures,
+)
 from grokscope.measures.together import with_meaning
 from grokscope.models.network import Network, arrays_of, vector_matrices
 from grokscope.models.normalization import running_statistics
@@ -67,7 +73,8 @@ def _require_names(experiment: Experiment, shapes: Shapes) -> None:
     in_sweeps = {*filter(is_reserved, measures), *settings, *Experiment.model_fields}
     for kind, names in (("measures", measures), ("model", list(shapes))):
         for name in names:
-            if taken.count(name) > 1 or (kind == "measures" and name in in_sweeps):
+            is_taken = name in in_sweeps or name.startswith(RUN_PREFIXES)
+            if taken.count(name) > 1 or (kind == "measures" and is_taken):
                 raise ConfigError(
                     f"`{kind}` must have names that nothing else in a run has, got {name!r}. "
                     "Give it another."

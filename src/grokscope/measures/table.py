@@ -348,6 +348,9 @@ RUN_NAMES = (
 )
 """Beside `MEASURES`, what a run calls variables and coordinates of its own."""
 
+RUN_PREFIXES = ("kept_", "neuron_ipr_", "output_norm")
+"""How other names of a run's variables begin: weights over time, and units of a layer."""
+
 SWEEP_NAMES = (
     *("norm", "ipr_histogram", "status", "matrix", "layer", "ipr_bin", "phase", "inferred", "runs"),
     *("frequency", "low", "high", "code", "seed", "extracted_minus_vote"),

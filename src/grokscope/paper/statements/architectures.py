@@ -105,8 +105,8 @@ def _decay_over_dropout(seed: Seed) -> float:
 
     def best(name: str, axis: str) -> float:
         values = seed.sweeps[name][axis].values.tolist()
-        shares = (by_row(codes(seed.sweeps[name], **{axis: v}), INVERTED).mean() for v in values)
-        return float(max(shares))
+        shares = [by_row(codes(seed.sweeps[name], **{axis: v}), INVERTED).mean() for v in values]
+        return float(np.max(shares))  # NaN if one is
 
     return best("figure16a", "weight_decay") - best("figure16b", "dropout")
 

@@ -139,7 +139,7 @@ CLAIMS: dict[str, Claim] = {
         0.2,
         "below",
         "weak, by the usual words for ρ",
-        of_runs(lambda runs: max(abs(_rho(run)) for run in runs.values())),
+        of_runs(lambda runs: float(np.max([abs(_rho(run)) for run in runs.values()]))),
         {str(alpha): LAYER_NORM.replace(train_fraction=alpha) for alpha in SHOWN},
         all_steps=True,
     ),

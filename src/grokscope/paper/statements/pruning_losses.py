@@ -15,7 +15,7 @@ def _largest_fall(*names: str) -> OfCurve:
     """The largest fall of a loss between two counts, as a share of its range."""
 
     def fall(curve: xr.Dataset) -> float:
-        return max(largest_fall(curve[name].values) for name in names)
+        return float(np.max([largest_fall(curve[name].values) for name in names]))
 
     return fall
 
@@ -30,7 +30,9 @@ def _falls(which: str, *names: str) -> OfCurve:
 
     def falls(curve: xr.Dataset) -> float:
         losses = (half_of(curve, which)[name].values for name in names)
-        return max(float(-np.minimum(np.diff(loss), 0).sum() / np.ptp(loss)) for loss in losses)
+        return float(
+            np.max([-np.minimum(np.diff(loss), 0).sum() / np.ptp(loss) for loss in losses])
+        )
 
     return falls
 
@@ -50,7 +52,7 @@ def _rises(which: str, train: int, test: int) -> OfCurve:
         for name, sign in (("train_loss", train), ("test_loss", test)):
             loss = half_of(curve, which)[name].values
             found.append(sign * float(loss[-1] - loss[0]) / np.ptp(curve[name].values))
-        return min(found)
+        return float(np.min(found))
 
     return rise
 

@@ -107,7 +107,7 @@ def grows(
         name: the sweep.
         more: where the share should be larger, as values of the sweep's axes.
         less: where it should be smaller.
-        other: the sweep of `less`, if it is another; cells that both have are compared.
+        other: the sweep of `less`, if it is another. Cells that are known in both are compared.
         anywhere: leave out rows where the share is zero at both values.
     """
 
@@ -115,6 +115,8 @@ def grows(
         above, below = xr.align(
             codes(seed.sweeps[name], **more), codes(seed.sweeps[other or name], **less)
         )
+        known = (above.values != UNKNOWN) & (below.values != UNKNOWN)
+        above, below = above.where(known, UNKNOWN), below.where(known, UNKNOWN)
         shares = by_row(above, phases), by_row(below, phases)
         counted = shares[0] + shares[1] > 0 if anywhere else np.isfinite(shares[0] + shares[1])
         return mean_of((shares[0] - shares[1])[counted])

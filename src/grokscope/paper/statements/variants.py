@@ -77,11 +77,11 @@ def _if_wide(name: str, measure: Measure) -> Measure:
 
 def _band(seed: Seed) -> float:
     """How much more inverts at wd 5 than at the decays on either side, as shares of a row."""
-    inverted = [
+    less, here, more = (
         by_row(codes(seed.sweeps["figure26a"], weight_decay=decay), INVERTED).mean()
         for decay in (0, 5, 10)
-    ]
-    return float(inverted[1] - max(inverted[0], inverted[2]))
+    )
+    return float(here - np.maximum(less, more))  # NaN if one is
 
 
 def _alike(seed: Seed) -> float:
