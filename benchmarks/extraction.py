@@ -9,7 +9,7 @@ from common import report, seconds
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.examples import Examples
 from grokscope.measures.table import network_measures
-from grokscope.measures.together import of_network
+from grokscope.measures.together import of_networks
 from grokscope.runs.extraction import extraction_curve
 from grokscope.runs.train import train, train_ensemble
 
@@ -38,14 +38,14 @@ NAMES = {
     "attribution": "memorizing_half",
 }
 times = {
-    title: seconds(lambda name=name: of_network(network, examples, [name]), 7)
+    title: seconds(lambda name=name: of_networks([network], [examples], [name]), 7)
     for title, name in NAMES.items()
 }
 print(", ".join(f"{name} {taken * 1e3:.1f} ms" for name, taken in times.items()))
 for name in ("restricted loss", "symmetricity"):
     report(f"{name} at p = 97 / 50 ms", times[name] / ONE, 1)
 
-everything = seconds(lambda: of_network(network, examples, [*network_measures()]), 7)
+everything = seconds(lambda: of_networks([network], [examples], [*network_measures()]), 7)
 cell = Experiment(corruption_fraction=0.35, settle=True)
 train_ensemble([cell.replace(seed=1)])  # compiles
 began = time.perf_counter()

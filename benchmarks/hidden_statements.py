@@ -9,7 +9,7 @@ import numpy as np
 
 import grokscope as gs
 from grokscope.measures.examples import Examples
-from grokscope.measures.together import of_network
+from grokscope.measures.together import of_networks
 
 SEEDS = range(3)
 WIDTHS = 125, 250, 500, 1000, 2000
@@ -26,7 +26,7 @@ def trained(seed: int, **settings: object) -> gs.Run:
 
 def extracted(run: gs.Run) -> dict[str, float]:
     """Test accuracy of the extracted network, and of the vote."""
-    return of_network(run.network, Examples(run.data, run.experiment), EXTRACTED)
+    return of_networks([run.network], [Examples(run.data, run.experiment)], EXTRACTED)[0]
 
 
 def mean(values: list[float]) -> str:

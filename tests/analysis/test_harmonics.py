@@ -74,3 +74,26 @@ def test_other_networks_are_refused(settings):
     experiment = Experiment().replace(modulus=7, **settings)
     with pytest.raises(ConfigError, match="must be of a network of two layers on modular addition"):
         harmonics(from_arrays(named_arrays(random_network(experiment)), experiment))
+
+
+@pytest.mark.parametrize("modulus", [2, 3])
+def test_a_single_frequency_has_no_second(modulus):
+    experiment = PLAIN.replace(modulus=modulus, width=8)
+    run = from_arrays(named_arrays(random_network(experiment)), experiment)
+    assert (harmonics(run).second == 0).all()
+
+
+def test_terms_that_overlap_and_sums_of_three_are_refused():
+    even, three = PLAIN.replace(modulus=8), PLAIN.replace(modulus=5, operands=3)
+    for experiment, words in ((even, "an odd modulus"), (three, "addition of two residues")):
+        run = from_arrays(named_arrays(random_network(experiment)), experiment)
+        with pytest.raises(ConfigError, match=words):
+            doubled_power(run)
+
+
+def test_double_precision_stays_and_weights_are_left_as_they_are():
+    experiment = PLAIN.replace(precision="float64")
+    run = from_arrays(named_arrays(random_network(experiment)), experiment)
+    before = doubled_power(run)
+    assert doubled_power(run, without=2) <= before or before == 0
+    assert doubled_power(run) == before

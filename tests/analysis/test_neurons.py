@@ -9,6 +9,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.runs.compact import without_weights
 from grokscope.runs.train import train
 from grokscope.training.networks import init_model
+from networks import random_network
 
 
 def test_columns_by_their_definitions(coexisting):
@@ -119,3 +120,10 @@ def test_a_lottery_needs_three_vectors(coexisting):
     experiment = Experiment(model="deep_mlp", steps=0, modulus=5, width=4)
     with pytest.raises(ConfigError, match="vectors over residues for each operand"):
         lottery(train(experiment, progress=False))
+
+
+def test_equal_iprs_have_no_valley_and_one_residue_no_wave():
+    assert ipr_valley(np.full(3, 0.7214883401940817)) is None
+    experiment = Experiment().replace(operation="multiplication", modulus=2, width=8)
+    with pytest.raises(ConfigError, match="`order` must have two residues at least"):
+        wave_table(random_network(experiment), "hidden", np.array([1]))

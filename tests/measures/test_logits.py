@@ -206,3 +206,16 @@ def test_scores_of_logits_are_those_of_the_network():
     np.testing.assert_allclose(
         losses_of(logits, data.given_labels, "cross_entropy"), alone, rtol=1e-4, atol=1e-6
     )
+
+
+def test_key_frequencies_of_an_even_modulus_go_by_energy_and_of_nothing_are_none():
+    """The alternating wave has one frequency, others have two of a transform's."""
+    n = 8
+    values = np.add.outer(np.arange(n), np.arange(n)).ravel() % n
+    turn = 2 * np.pi * values / n
+    shares = {0.04: [1], 0.06: [1, 4]}  # of energy: the mean of a cosine's square is a half
+    for share, keys in shares.items():
+        logits = np.sqrt(2 * (1 - share)) * np.cos(turn) + np.sqrt(share) * np.cos(4 * turn)
+        rule = rule_of(logits[:, None], values, n)
+        assert np.flatnonzero(rule.is_key).tolist() == keys
+    assert not rule_of(np.ones((n * n, 2)), values, n).is_key.any()

@@ -16,7 +16,7 @@ from grokscope.explorer.payload import overview
 from grokscope.measures.examples import Examples
 from grokscope.measures.extraction import extraction_scores
 from grokscope.measures.table import network_measures
-from grokscope.measures.together import of_network
+from grokscope.measures.together import of_networks
 from grokscope.models.network import arrays_of, with_arrays
 from grokscope.runs.compact import without_weights
 from grokscope.runs.run import Run, open_run
@@ -51,7 +51,7 @@ def values_of(run):
 
 
 def test_every_measure_is_a_number_of_a_finished_run(run):
-    expected = of_network(run.network, Examples(run.data, BASE), ALL)
+    (expected,) = of_networks([run.network], [Examples(run.data, BASE)], ALL)
     assert list(expected) == ALL
     assert values_of(run) == expected
     assert np.isfinite([*expected.values()]).all()
@@ -70,7 +70,7 @@ def test_those_of_one_source_are_computed_together(run, monkeypatch):
 
     monkeypatch.setattr("grokscope.measures.extraction.extraction_scores", counted)
     names = [name for name in ALL if name.startswith("extracted")]
-    found = of_network(run.network, Examples(run.data, BASE), names[::-1])
+    (found,) = of_networks([run.network], [Examples(run.data, BASE)], names[::-1])
     assert list(found) == names[::-1]
     assert len(calls) == 1
 
@@ -260,7 +260,7 @@ def test_dead_neurons_give_numbers_or_nothing_and_no_warning(settings, live):
     }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = of_network(with_arrays(network, arrays), Examples(data, experiment), ALL)
+        (found,) = of_networks([with_arrays(network, arrays)], [Examples(data, experiment)], ALL)
     assert found.keys() == {*ALL}
     missing = {name for name, value in found.items() if np.isnan(value)}
     if live == 0:
@@ -276,7 +276,7 @@ def test_clean_labels_give_numbers_or_nothing_and_no_warning():
     network, data = random_network(experiment), make_dataset(experiment)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = of_network(network, Examples(data, experiment), ALL)
+        (found,) = of_networks([network], [Examples(data, experiment)], ALL)
     missing = {name for name, value in found.items() if np.isnan(value)}
     assert missing == {
         name for name in ALL if "corrupted" in name or "corrected" in name or "memorizing" in name

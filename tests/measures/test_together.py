@@ -8,7 +8,7 @@ from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.examples import Examples
 from grokscope.measures.table import MEASURES, network_measures
-from grokscope.measures.together import of_network, of_networks
+from grokscope.measures.together import of_networks
 from grokscope.runs.compact import all_without_weights, without_weights
 from grokscope.runs.train import train_ensemble
 from grokscope.sweeps.sweep import sweep
@@ -45,7 +45,7 @@ def test_measures_of_whole_networks_are_those_of_each_alone(kind):
     together = of_networks(networks, examples, names, "at once")
     assert len(together) == 3
     for found, network, some in zip(together, networks, examples, strict=True):
-        alone = of_network(network, some, names)
+        (alone,) = of_networks([network], [some], names)
         assert found.keys() == alone.keys()
         assert found == pytest.approx(alone, rel=1e-4, abs=1e-5, nan_ok=True)
     assert together[0] != pytest.approx(together[1], nan_ok=True)

@@ -1,5 +1,9 @@
 """A sweep's dataset, its phases, their uncertainty and their boundaries."""
 
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +21,7 @@ from grokscope.runs.run import open_run
 from grokscope.sweeps.archive import archive, export, load_sweep, restore
 from grokscope.sweeps.boundary import boundaries
 from grokscope.sweeps.diagram import (
+    DONE,
     FAILED,
     PHASES,
     as_dataset,
@@ -131,11 +136,15 @@ def test_boundaries_lie_between_phases_with_an_interval_over_seeds():
     assert first.row == {"weight_decay": 0}
     # 0.25 for three seeds. The fourth has no inversion: it changes over at its window's end.
     assert first.position == pytest.approx((3 * 0.25 + 0.3) / 4)
-    assert second.position == pytest.approx((3 * 0.35 + (0.3 + 0.35) / 2) / 4)
+    assert second.position == pytest.approx(0.35)  # the fourth comes to the last phase there too
     # Student's t with three degrees of freedom, of cuts at .25, .25, .25 and .3.
     half = 3.182446305284263 * np.std([0.25, 0.25, 0.25, 0.3], ddof=1) / 2
     assert np.isclose(first.low, min(first.position - half, first.position - 0.05))
     assert np.isclose(second.high, second.position + 0.05)  # half a column at least
+    ends = np.stack([[C, C, P, end, end] for end in (4, 4, 5, 5)], axis=1)
+    assert boundaries(made(np.stack([ends, ends])))[1].position == pytest.approx(0.35)
+    whole = Grid(axes={"batch_size": [None, 4, 8]}, seeds=1)
+    assert boundaries(made(np.array([[C], [M], [M]]), whole)) == []  # None lies between no numbers
     agreed, *_ = boundaries(made(ROW[:, None]))
     assert (agreed.low, agreed.high) == pytest.approx((0.2, 0.3))
 
@@ -323,6 +332,28 @@ def test_an_export_of_ends_alone_cannot_be_restored(store, tmp_path):
     assert grid_of(load_sweep(path)) == MIXED
     with pytest.raises(StoreError, match="must hold its runs"):
         restore(load_sweep(path), tmp_path / "new")
+
+
+def test_a_selection_that_has_lost_its_corruption_has_no_phases(store):
+    data = collect(MIXED, store)
+    with pytest.raises(ConfigError, match="must say the corruption_fraction of its cells"):
+        phase_diagram(data.isel(corruption_fraction=1, drop=True))
+
+
+def test_a_run_found_damaged_while_it_is_packed_leaves_no_number(store, tmp_path):
+    copied = Path(shutil.copytree(store, tmp_path / "runs"))
+    collect(MIXED, copied)  # which remembers what each run ended with
+    path = next(copied.glob("*.nc"))
+    kept, content = path.stat(), bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    with pytest.warns(UserWarning, match="damaged|altered|seal"):
+        data = archive(MIXED, copied)
+    lost = data.status.values != DONE
+    assert lost.sum() == 1
+    for name in ("test_accuracy", "norm", "ipr_histogram"):
+        assert np.isnan(data[name].values[lost]).all(), name
 
 
 def test_tables_as_csv_and_parquet(store, tmp_path):

@@ -215,6 +215,19 @@ def test_values_that_are_always_trained_are_of_axes_even_of_those_that_advance_t
     assert (data.status.isel(weight_decay=1) == DONE).all()
     with pytest.raises(ConfigError, match=r"`always` must name axes .* got 'learning_rat', .*Did"):
         run(grid, tmp_path, refine=True, always={"learning_rat": 0.02})
+    with pytest.raises(ConfigError, match=r"must hold a value of axis learning_rate, got 0\.025\."):
+        run(grid, tmp_path, refine=True, always={"learning_rate": 0.025})
+    with pytest.raises(ConfigError, match="`always` must go with refine"):
+        run(grid, tmp_path, always={"learning_rate": 0.02})
+
+
+def test_what_is_found_trained_says_nothing_of_how_long_training_takes(tmp_path):
+    cells = [cell for _, cell in GRID.cells()]
+    with ThreadPoolExecutor(1) as threads:
+        scheduler = Scheduler(cells, Store(tmp_path), Workers(threads, 1, 10.0), train=nothing)
+        before = scheduler._estimated_seconds(cells[0])
+        assert len([*scheduler.run()]) == len(cells)
+        assert scheduler._estimated_seconds(cells[0]) == before
 
 
 def test_refining_needs_axes_that_are_scales(tmp_path):
@@ -705,7 +718,8 @@ def test_what_would_not_end_in_time_is_not_begun(tmp_path):
     def timed(experiments, store, final_weights, report):
         trained.extend(e.steps for e in experiments)
         time.sleep(0.2)
-        return nothing(experiments, store, final_weights, report)
+        found = nothing(experiments, store, final_weights, report)
+        return [outcome._replace(is_new=True) for outcome in found]
 
     cells = [BASE.replace(steps=steps) for steps in (1000, 999, 10)]
     with open_workers(1, 1) as workers:

@@ -51,16 +51,16 @@ def harmonics(run: Run) -> xr.Dataset:
 
 
 def _matrices(run: Run) -> dict[str, np.ndarray]:
-    """The weights of a network that adds, over residues and neurons."""
+    """Copies of the weights of a network that adds two residues, over residues and neurons."""
     require_finished(run, "taken apart into waves")
     network = run.network
     adds = getattr(run.experiment.task, "operation", "") == "addition"
-    if not (adds and isinstance(network, TwoLayer)):
+    if not (adds and isinstance(network, TwoLayer) and len(network.operands) == 2):
         raise ConfigError(
-            "`run` must be of a network of two layers on modular addition, got "
+            "`run` must be of a network of two layers on modular addition of two residues, got "
             f"{run.experiment.model.name} of {run.experiment.task.title}. Use run.neurons()."
         )
-    return {name: np.asarray(getattr(network, name), float) for name in ("U", "V", "W")}
+    return {name: np.array(getattr(network, name), float) for name in ("U", "V", "W")}
 
 
 def _multiples(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -72,7 +72,7 @@ def _multiples(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     frequency = MULTIPLES[:, None] * ordered[0] % p
     at = np.take_along_axis(waves, frequency, axis=0)
     shift = (np.angle(at) - MULTIPLES[:, None] * np.angle(at[0])) % (2 * np.pi)
-    is_second = _folded(frequency, p) == ordered[1]
+    is_second = _folded(frequency, p) == (ordered[1] if len(ordered) > 1 else -1)
     second = np.where(is_second.any(axis=0), MULTIPLES[is_second.argmax(axis=0)], 0)
     return abs(at) / abs(at[0]), shift, second
 
@@ -86,15 +86,21 @@ def doubled_power(run: Run, without: int | None = None) -> float:
             weights; by default none.
 
     Raises:
-        ConfigError: as of `harmonics`.
+        ConfigError: as of `harmonics`, or if the modulus is even, where these terms overlap.
     """
     matrices = _matrices(run)
+    if len(matrices["W"]) % 2 == 0:
+        raise ConfigError(
+            "`run` must be of an odd modulus, where Eq. 6's terms are apart, got "
+            f"{run.experiment.task.title}. Use another modulus."
+        )
     periodic = run.neuron_ipr > HIGH_IPR
     for vectors in matrices.values():
         if without is not None:
             vectors[:, periodic] -= _wave(vectors[:, periodic], without)
-    arrays = {name: jnp.asarray(vectors, jnp.float32) for name, vectors in matrices.items()}
-    terms = analytic_terms(logits_of_pairs(replace(run.network, **arrays), run.data.inputs))
+    network = run.network
+    arrays = {name: jnp.asarray(of, getattr(network, name).dtype) for name, of in matrices.items()}
+    terms = analytic_terms(logits_of_pairs(replace(network, **arrays), run.data.inputs))
     return float(sum((terms[name] ** 2).sum() for name in DOUBLED))
 
 

@@ -99,7 +99,7 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
         `mismatch`, φ_U + φ_V - φ_W from -π to π, which is 0 in the analytic network.
 
     Raises:
-        ConfigError: if the layer's neurons have no vectors.
+        ConfigError: if the layer's neurons have no vectors, or these no waves.
 
     >>> from grokscope.models.analytic import analytic_network
     >>> table = wave_table(analytic_network(7, 6), "hidden", np.arange(7))
@@ -111,6 +111,11 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
         raise ConfigError(
             f"`layer` must be one whose neurons have vectors over the residues, got {layer!r}. "
             f"Use {' or '.join(fitting) or 'another network: this one has none'}."
+        )
+    if len(order) < 2:
+        raise ConfigError(
+            f"`order` must have two residues at least to have waves over them, got {len(order)}. "
+            "Use a larger modulus."
         )
     names = fitting[layer].vectors
     arrays = named_arrays(network)
@@ -251,7 +256,7 @@ def ipr_valley(ipr: Float[np.ndarray, "neuron"]) -> float | None:
 
 def _valley(live: Float[np.ndarray, "neuron"], at: Float[np.ndarray, "place"]) -> float | None:
     """The lowest density between its two highest peaks, among some places."""
-    if len(live) < 2 or live.std() == 0:
+    if len(live) < 2 or np.ptp(live) == 0:
         return None
     density = gaussian_kde(live)(at)
     peaks, _ = find_peaks(np.pad(density, 1))

@@ -76,7 +76,9 @@ function makeDiagram() {
 const mean = (all) => all.reduce((a, b) => a + b, 0) / all.length;
 
 // Where to cut a seed's row so that fewest cells are misplaced; the middle of equal places.
-function cut(row, columns, before, after) {
+function cut(seed, columns, before, after) {
+  const isEither = (code) => code === before || code === after, first = seed.findIndex(isEither), last = seed.findLastIndex(isEither);
+  const row = first < 0 ? seed : seed.map((code, j) => (j < first ? before : j > last ? after : code)); // a third phase beyond them
   const edges = [columns[0], ...columns.slice(1).map((v, i) => (columns[i] + v) / 2), columns[columns.length - 1]];
   const wrong = edges.map((_, i) => row.filter((code, j) => code === (j < i ? after : before)).length);
   return mean(edges.filter((_, i) => wrong[i] === Math.min(...wrong)));

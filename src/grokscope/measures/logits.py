@@ -72,9 +72,11 @@ def rule_of(
     is_value = np.arange(n)[:, None] == values
     mean = is_value.astype(logits.dtype) @ logits / is_value.sum(axis=1, keepdims=True)
     waves = xp.fft.rfft(mean, axis=0)  # [freq, label]
-    power = (abs(waves) ** 2).sum(axis=1)[1:]
+    alternates = np.arange(1, n // 2 + 1) * 2 == n  # one wave of n residues; the others are pairs
+    power = (abs(waves) ** 2).sum(axis=1)[1:] * np.where(alternates, 1, 2)
     strongest = xp.argsort(-power, stable=True)
-    n_key = (xp.cumsum(power[strongest]) >= KEY_POWER * power.sum()).argmax() + 1
+    enough = xp.cumsum(power[strongest]) >= KEY_POWER * power.sum()
+    n_key = xp.where(power.sum() > 0, enough.argmax() + 1, 0)
     is_key = xp.concatenate([np.zeros(1, bool), xp.argsort(strongest) < n_key])
     of_key = xp.fft.irfft(waves * is_key[:, None], n, axis=0).astype(logits.dtype)[values]
     is_known = (values >= 0)[:, None]

@@ -193,30 +193,22 @@ def with_meaning(network: Network, examples: Examples, names: Collection[str]) -
     return [name for name in names if name in found]
 
 
-def of_network(network: Network, examples: Examples, names: Collection[str]) -> dict[str, float]:
-    """Some of `network_measures`, by name; those that have no meaning for the network are left out.
-
-    Args:
-        network: the network.
-        examples: what it was trained and tested on.
-        names: which.
-    """
-    return of_networks([network], [examples], names)[0]
-
-
 def of_networks(
     networks: Sequence[Network],
     examples: Sequence[Examples],
     names: Collection[str],
     how: How | None = None,
 ) -> list[dict[str, float]]:
-    """`of_network` of each of some networks: on an accelerator, of all in one compiled call.
+    """Some of `network_measures` of each network, by name; on an accelerator in one compiled call.
 
     Args:
         networks: all of one shape.
-        examples: of each; all of one `ensemble_key`.
+        examples: what each was trained and tested on; all of one `ensemble_key`.
         names: which measures.
         how: how they are computed; by default as is best on this machine's device.
+
+    Returns:
+        Of each network the measures that have a meaning for it.
     """
     sources = _sources(names)
     loss, materials = examples[0].experiment.loss, [some.material for some in examples]

@@ -12,6 +12,9 @@ from grokscope.measures.scores import AnyArray, namespace
 from grokscope.measures.spectrum import places_in
 from grokscope.models.network import Network
 
+ROUNDING = 1e-6
+"""Of the largest vote: what is below is none."""
+
 FORMS = ((-1, -1), (-1, 1), (1, -1), (1, 1), (-2, 0), (2, 0), (0, -2), (0, 2), (0, 0))
 """Factors a, b of the waves in q + a m + b n that (cos(m) + cos(n))² cos(q) is made of."""
 
@@ -79,6 +82,7 @@ def _logits(
         table = values[(labels + labels[:, None]) % n]  # [a m + b n, q]
         found += table[(a * m + b * n_) % n]
     votes = (place[inputs] >= 0).all(axis=1, keepdims=True) & (place >= 0)
+    votes = votes & (abs(found[:, place]) > ROUNDING * abs(spectra).max())
     return xp.where(votes, found[:, place], 0)
 
 

@@ -13,7 +13,6 @@ import xarray as xr
 
 from grokscope.errors import ConfigError, StoreError, require_kind
 from grokscope.experiment.grid import Grid
-from grokscope.measures.table import MEASURES
 from grokscope.runs.compact import without_weights
 from grokscope.runs.files import read_dataset, require_file, write_atomically, write_dataset
 from grokscope.runs.record import described
@@ -79,9 +78,11 @@ def archive(
     for index in map(tuple, np.argwhere(data.status.values == DONE).tolist()):
         run = store.find(grid.cell(index))
         if run is None:  # found damaged only now
-            data.status.values[index] = MISSING
-            for name in MEASURES:
-                data[name].values[index] = np.nan
+            cell = dict(zip(dims, index, strict=True))
+            data.status[cell] = MISSING
+            for of_run in data.data_vars.values():
+                if set(dims) <= set(of_run.dims) and of_run.dtype.kind == "f":
+                    of_run[cell] = np.nan
             continue
         created[index] = datetime.fromisoformat(run.dataset.attrs["created"]).timestamp()
         advance(1)

@@ -195,9 +195,18 @@ def _remember(document: str, grid: Grid) -> None:
 
 
 def corruption_of(dataset: xr.Dataset) -> xr.DataArray:
-    """The corruption fraction of every cell, of the dimensions that it depends on."""
-    base = grid_of(dataset).base.corruption_fraction
-    return xr.DataArray(dataset.coords.get("corruption_fraction", base))
+    """The corruption fraction of every cell, of the dimensions that it depends on.
+
+    Raises:
+        ConfigError: if it varies, and a selection has lost it.
+    """
+    grid, name = grid_of(dataset), "corruption_fraction"
+    if name in grid.values and name not in dataset.coords:
+        raise ConfigError(
+            f"`dataset` must say the {name} of its cells, got a selection without. "
+            "Select with drop=False."
+        )
+    return xr.DataArray(dataset.coords.get(name, grid.base.corruption_fraction))
 
 
 def phase_codes(dataset: xr.Dataset, **thresholds: float) -> xr.DataArray:

@@ -87,7 +87,8 @@ def run_bytes(experiment: Experiment, final_weights: bool = True) -> int:
     if not final_weights and experiment.keep_weights is None:
         return RUN_BYTES
     of_units = 12 * experiment.model.widest * experiment.n_measured
-    return RUN_BYTES + 4 * n_weights(experiment) + of_units + kept_bytes(experiment)
+    of_weights = np.dtype(experiment.precision).itemsize * n_weights(experiment)
+    return RUN_BYTES + of_weights + of_units + kept_bytes(experiment)
 
 
 def seconds_to_train(cells: Sequence[Experiment], workers: int | None = None) -> float:

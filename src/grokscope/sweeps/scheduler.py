@@ -240,8 +240,9 @@ class Scheduler:
             ) from None
         except (Exception, SystemExit) as error:
             return self._lost(task, error)
-        self._timed_seconds += seconds
-        self._timed_work += sum(map(work, task.cells))
+        if trained := [outcome.experiment for outcome in outcomes if outcome.is_new]:
+            self._timed_seconds += seconds
+            self._timed_work += sum(map(work, trained))
         return outcomes
 
     def _lost(self, task: Task, error: BaseException) -> list[Outcome]:

@@ -275,6 +275,14 @@ def _require_possible(
             f"`always` must name axes of the grid, got {unknown[0]!r}, without which every cell "
             f"would be trained. {meant(unknown[0], grid.axes)}"
         )
+    if always and not refine:
+        raise ConfigError("`always` must go with refine, got it without. Leave it out, or refine.")
+    for name, value in always.items():
+        if value not in grid.values[name]:
+            raise ConfigError(
+                f"`always` must hold a value of axis {name}, got {value!r}. "
+                f"Use one of {', '.join(map(str, grid.values[name]))}."
+            )
     if refine and not has_plane([grid.values[name] for name in list(grid.sizes)[:-1]]):
         raise ConfigError(
             "`refine` must have two axes to refine along, the last two, of ascending numbers, got "

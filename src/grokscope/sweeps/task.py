@@ -32,11 +32,13 @@ class Outcome(NamedTuple):
         entry: of its run in the store's cache, if there is one.
         failure: why it failed, if it did. Without this and an entry, another process is
             training the cell.
+        is_new: whether it was trained just now, and not found.
     """
 
     experiment: Experiment
     entry: Cached | None = None
     failure: str | None = None
+    is_new: bool = False
 
     @property
     def is_elsewhere(self) -> bool:
@@ -120,7 +122,7 @@ def _train_batch(
                 if isinstance(ended, Outcome):
                     outcomes.append(ended)
                     continue
-                outcomes.append(_finished(_save(ended, store)))
+                outcomes.append(_finished(_save(ended, store))._replace(is_new=True))
                 tracked.end(ended)
                 if checkpoint_every is not None:
                     store.forget_checkpoint(ended.experiment)

@@ -226,6 +226,9 @@ def live_ipr(run: Run, layer: str | None = None) -> np.ndarray:
     return found[~np.isnan(found)].astype(float)
 
 
-def bimodal(runs: Mapping[str, Run]) -> bool:
-    """Whether Hartigan's dip test finds that the network's IPR has more than one mode."""
-    return bool(diptest.diptest(live_ipr(runs["run"]))[1] < TEST_LEVEL)
+def bimodal(runs: Mapping[str, Run]) -> bool | float:
+    """Whether Hartigan's dip test finds that the network's IPR has more than one mode; NaN if all
+    neurons are dead.
+    """
+    live = live_ipr(runs["run"])
+    return bool(diptest.diptest(live)[1] < TEST_LEVEL) if live.size else np.nan
