@@ -34,9 +34,10 @@ async function poll() {
   setTimeout(poll, POLL);
 }
 
-// A cell of each of the two phases that say most, so that the page explains itself.
+// A cell of each of the two phases that say most, so that the page explains itself; of the first seed, which alone may
+// have its curves in the file.
 async function pinExamples() {
-  const telling = [0, 2, 1, 3, 4, 5].map((code) => [...codes.keys()].filter((cell) => codes[cell] === code && isShown(placeOfCell(cell))));
+  const telling = [0, 2, 1, 3, 4, 5].map((code) => [...codes.keys()].filter((cell) => cell % seedCount() === 0 && codes[cell] === code && isShown(placeOfCell(cell))));
   const middles = telling.filter((cells) => cells.length).slice(0, 2).map((cells) => cells[cells.length >> 1]);
   const found = await Promise.all(middles.map(detailsOf));
   if (state.pins.length) return; // the reader was quicker

@@ -48,7 +48,7 @@ def pruning_curve(
         model: the network.
         dataset: what it is scored on.
         order: every neuron once, the first to be removed first.
-        loss: mse or cross_entropy, as the network was trained.
+        loss: the name of the one that the network was trained by.
         stride: neurons between two counts. The empty network always counts, and the whole.
         layer: whose neurons; by default of the last.
 
@@ -85,7 +85,7 @@ def random_curves(
     Args:
         model: the network.
         dataset: what it is scored on.
-        loss: mse or cross_entropy, as the network was trained.
+        loss: the name of the one that the network was trained by.
         n_orders: how many orders are drawn.
         seed: of the orders; the same seed draws the same.
         stride: neurons between two counts. The empty network always counts, and the whole.

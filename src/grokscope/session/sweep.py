@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Sweep:
-    """A sweep as it was when it was asked for.
+    """A sweep as it was when it was asked for; its curves and the explorer show the store as it is.
 
     Attributes:
         dataset: what every cell ended with, a dimension for each axis and the seed last.

@@ -55,7 +55,7 @@ def train_missing(
     Args:
         experiments: what is wanted; equal ones are trained once.
         store: a folder of runs.
-        workers: training processes; by default one for each accelerator, or else each core.
+        workers: as of `sweep`.
         progress: whether to show progress.
 
     Raises:
@@ -118,7 +118,8 @@ def sweep(
         time_limit: seconds after which to end: no cell is begun that would not end in time, cells
             that still run are given up, and a warning says how many are left.
         retry_failed: train again what failed; else it is left out, recorded with its reason.
-        workers: training processes; by default one for each accelerator, or else for each core.
+        workers: training processes; by default one for each accelerator, or else for each core;
+            as many as cells where these are up to half more than cores.
         executor: any `concurrent.futures.Executor` instead, that sees the store by the same path.
         progress: whether to show progress.
         log: a tracker of which each trained cell is a run, as KIND:DIR; see `train`.
