@@ -13,6 +13,7 @@ import xarray as xr
 
 import grokscope
 from grokscope.cli import main
+from grokscope.cli.tables import print_run, print_runs
 from grokscope.data.dataset import complete, make_dataset
 from grokscope.data.tables import table_of
 from grokscope.errors import ConfigError
@@ -277,7 +278,7 @@ def test_several_measures_on_one_line(module):
     assert second.startswith(f"{module}:blobs@")
 
 
-def test_own_measure_is_in_run_summary_and_sweep(module):
+def test_own_measure_is_in_run_summary_sweep_and_tables(module, capsys):
     grid = Grid(base=BASE.replace(measures=f"{module}:largest"), axes={"width": [8, 12]})
     swept = grokscope.sweep(grid, "runs", workers=1)
     data = swept.dataset
@@ -287,6 +288,16 @@ def test_own_measure_is_in_run_summary_and_sweep(module):
         assert float(run.final.largest) == pytest.approx(float(logits.max()), rel=1e-6)
         assert float(data.largest[index]) == pytest.approx(float(run.final.largest), rel=1e-6)
     assert "largest" in swept.table()
+    runs = Store("runs").table()
+    assert sorted(runs.largest) == sorted(data.largest.values.ravel())
+    assert "measures" not in runs
+    print_runs(runs, as_json=False)
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split()[-1] == "largest"
+    assert [row.split()[-1] for row in rows] == [f"{value:.3g}" for value in runs.largest]
+    print_run(Store("runs").open_named(runs.index[0]), as_json=True)
+    known = json.loads(capsys.readouterr().out)["in_the_weights"]
+    assert known["largest"] == runs.largest.iloc[0]
 
 
 def test_own_data_are_counted_and_learned(module):

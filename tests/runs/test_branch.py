@@ -282,6 +282,14 @@ def test_a_network_that_was_changed_after_training_is_gone_on_from_by_nobody():
     assert same(trained(small(), start=run.at(40).at(20)), run)
 
 
+def test_neurons_are_pruned_where_a_run_goes_on():
+    pruning = small(prune_by="norm", prune_share=0.5)
+    begun = trained(pruning, start=trained(small()).at(20))
+    written = trained(pruning.replace(start_step=20))
+    assert begun.experiment == written.experiment
+    assert same(begun, written)
+
+
 def test_starts_and_checkpoints_that_cannot_be_are_refused(tmp_path):
     run = trained(small())
     with pytest.raises(ConfigError, match="`store` must be given"):

@@ -93,11 +93,12 @@ def print_knowledge(run: Run) -> None:
 
 
 def _known(run: Run) -> dict[Measure, float | int | None]:
-    """What was measured of the network's weights, and the differences of such measures."""
+    """What was measured of the network's weights, differences of that, and the user's own."""
     from grokscope.measures.differences import DIFFERENCES
     from grokscope.measures.table import network_measures
+    from grokscope.runs.summaries import own_measures
 
-    rows = (*network_measures().values(), *DIFFERENCES.values())
+    rows = (*network_measures().values(), *DIFFERENCES.values(), *own_measures(run))
     return {row: row.summary(run) for row in rows}
 
 
@@ -172,20 +173,23 @@ def print_runs(runs: pd.DataFrame, as_json: bool) -> None:
     from grokscope.plotting.wording import format_setting
 
     shown = [n for n, row in MEASURES.items() if row.has_column and row.kind == "accuracy"]
-    settings = [name for name in runs if name not in ("phase", "created", *MEASURES)]
+    names = [*runs]
+    settings = names[1 : names.index(next(iter(MEASURES)))]
+    own = names[names.index([*MEASURES][-1]) + 1 : names.index("created")]
     table = plain_table()
     for title in ("run", *(SYMBOLS.get(name, str(name)) for name in settings), "phase"):
         table.add_column(title, justify="left" if title in ("run", "phase") else "right")
-    for name in shown:
-        table.add_column(MEASURES[name].title, justify="right")
+    for name in (*(MEASURES[name].title for name in shown), *own):
+        table.add_column(name, justify="right")
     for record in runs.reset_index().to_dict("records"):
         values = [format_setting(record[name]) for name in settings]
-        accuracies = (record[name] for name in shown)
+        numbers = [(record[name], ".3f") for name in shown]
+        numbers += [(record[name], ".3g") for name in own]
         table.add_row(
             record["run"][:12],
             *("-" if value == ABSENT else value for value in values),
             record["phase"].replace("_", " "),
-            *("-" if value != value else f"{value:.3f}" for value in accuracies),
+            *("-" if value != value else format(value, digits) for value, digits in numbers),
         )
     for column in table.columns:
         column.no_wrap = True

@@ -271,8 +271,8 @@ def _file(module: str, folders: Iterable[Path], digest: str = "") -> Path:
     if not found:
         raise ConfigError(
             f"`{module}` must be a file {module}.py in a folder that you name for code, got none. "
-            "Use --code DIR, in Python grokscope.allow_code(DIR); the current folder counts when "
-            "something is trained."
+            "Use --code DIR, in Python grokscope.allow_code(DIR). For a run that is stored the "
+            "current folder does not count."
         )
     fitting = [path for path in found if not digest or _hash(path.read_bytes()) == digest]
     if not fitting:

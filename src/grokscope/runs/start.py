@@ -11,6 +11,7 @@ from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError, require_kind
 from grokscope.experiment.checks import NOT_OF_THE_WEIGHTS
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.start import Start
 from grokscope.measures.orders import ORDERS, Units, pruning_order
 from grokscope.measures.pruning import layer_named
 from grokscope.measures.scores import layer_ipr, measured_layers
@@ -75,7 +76,7 @@ def started(experiment: Experiment, start: Run) -> Experiment:
     """The experiment that goes on from a run at one of its steps.
 
     Args:
-        experiment: what is to be trained from there.
+        experiment: what is to be trained from there; it may say which neurons are pruned there.
         start: a run at one of its steps, `run.at(500)`.
 
     Raises:
@@ -85,13 +86,16 @@ def started(experiment: Experiment, start: Run) -> Experiment:
     require_kind("start", start, Run, "Use run.at(500).")
     require_trained_here(start, "gone on from")
     require_as_trained(start, "gone on from")
-    if experiment.start is not None:
+    given = experiment.start or Start()
+    if given.start_step or given.before:
         raise ConfigError(
-            f"`start` must be left out of the experiment where it is given beside it, got "
-            f"start_step {experiment.start.start_step}. Use one of them."
+            "`start` must be left out of the experiment where it is given beside it, got "
+            f"start_step {given.start_step}. Use one of them."
         )
+    before = _changes(start, experiment.replace(start=None))
+    pruning = given.model_dump(include={"prune_by", "prune_first", "prune_share"})
     step = int(start.dataset.step[-1])
-    return experiment.replace(start={"start_step": step, "before": _changes(start, experiment)})
+    return experiment.replace(start={"start_step": step, "before": before, **pruning})
 
 
 def require_as_trained(run: Run, use: str) -> None:

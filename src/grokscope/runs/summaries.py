@@ -14,7 +14,7 @@ import pandas as pd
 from grokscope.experiment.own_code import OwnCode
 from grokscope.measures.differences import DIFFERENCES, with_differences
 from grokscope.measures.phases import Phase, classify
-from grokscope.measures.table import MEASURES
+from grokscope.measures.table import MEASURES, Measure
 from grokscope.runs.files import seal_of
 from grokscope.runs.run import Run
 
@@ -58,11 +58,7 @@ def summarize(run: Run) -> Summary:
     return {
         **{name: row.summary(run) for name, row in MEASURES.items()},
         "norm": dict(zip(last.matrix.values.tolist(), last.norm.values.tolist(), strict=True)),
-        "own": {
-            code.function: float(last[code.function])
-            for code in run.experiment.measures or ()
-            if isinstance(code, OwnCode) and code.function in last
-        },
+        "own": {row.name: row.summary(run) for row in own_measures(run)},
         "ipr_counts": {
             layer: np.histogram(ipr[~np.isnan(ipr)], IPR_BINS, (0, 1))[0].tolist()
             for layer, ipr in run.layer_iprs.items()
@@ -70,6 +66,17 @@ def summarize(run: Run) -> Summary:
         "created": run.dataset.attrs["created"],
         "experiment": run.experiment.canonical_json(),
     }
+
+
+def own_measures(run: Run) -> list[Measure]:
+    """The measures of the user's own that a run has."""
+    asked = run.experiment.measures or ()
+    names = [code.function for code in asked if isinstance(code, OwnCode)]
+    return [
+        Measure(name, run.dataset[name].attrs.get("description", ""), "own", title=name)
+        for name in names
+        if name in run.dataset
+    ]
 
 
 def varied_settings(summaries: Mapping[str, Summary]) -> pd.DataFrame:
@@ -85,22 +92,26 @@ def as_table(summaries: Mapping[str, Summary]) -> pd.DataFrame:
     Returns:
         Over the index `run`, a digest: `phase`; the settings in which runs differ, each by its
         leaf, or by its path if that may mean something else: if two have that leaf, another
-        column is called so, or it held before the run's `start_step` alone; all `MEASURES`;
-        `created`; the `DIFFERENCES` of measures.
+        column is called so, or it held before the run's `start_step` alone; all `MEASURES` and
+        measures of the user's own; `created`; the `DIFFERENCES` of measures.
     """
-    settings = varied_settings(summaries)
+    settings = varied_settings(summaries).drop(columns="measures", errors="ignore")
+    own = dict.fromkeys(name for summary in summaries.values() for name in summary["own"])
     paths = [*map(str, settings.columns)]
     leaves = [path.rpartition(".")[2] for path in paths]
     taken = {leaf for leaf in leaves if leaves.count(leaf) > 1}
-    taken |= {*MEASURES, *DIFFERENCES, "phase", "created"}
+    taken |= {*MEASURES, *own, *DIFFERENCES, "phase", "created"}
     settings.columns = [
         path if leaf in taken or path.startswith("start.before.") else leaf
         for path, leaf in zip(paths, leaves, strict=True)
     ]
     measured = pd.DataFrame.from_dict(
-        {name: {"phase": phase_of(summary), **summary} for name, summary in summaries.items()},
+        {
+            name: {"phase": phase_of(summary), **summary, **summary["own"]}
+            for name, summary in summaries.items()
+        },
         orient="index",
-    ).reindex(columns=["phase", *MEASURES, "created"])
+    ).reindex(columns=["phase", *MEASURES, *own, "created"])
     table = measured[["phase"]].join([settings, with_differences(measured).drop(columns="phase")])
     return table.rename_axis("run").sort_values("created", kind="stable")
 
