@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grokscope.errors import ConfigError
 from grokscope.measures.phases import Phase, classify
 
 fractions = st.floats(0, 1)
@@ -53,3 +54,25 @@ def test_thresholds_are_arguments_and_shapes_broadcast():
 
 def test_what_was_not_measured_has_no_phase():
     assert classify([np.nan, 1.0], [1.0, 1.0], 1.0, 0.3).tolist() == [None, "coexistence"]
+
+
+@pytest.mark.parametrize(
+    ("corruption", "thresholds", "message"),
+    [
+        (-1, {}, "`corruption_fraction` must lie between 0 and 1, got -1. Use 0"),
+        ([0.3, 1.5], {}, "`corruption_fraction` must lie between 0 and 1, got 1.5"),
+        (0.3, {"generalizes": 80}, "`generalizes` must lie between 0 and 1, got 80. Use 0.8"),
+        (0.3, {"memorizes": np.nan}, "`memorizes` must lie between 0 and 1, got nan"),
+        (0.3, {"slack": 5}, "`slack` must lie between -1 and 1, got 5"),
+        (0.3, {"generalises": 0.8}, "'generalises'. Did you mean generalizes?"),
+        (0.3, {"step": 100}, "'step'. Use one of generalizes, memorizes, slack."),
+    ],
+)
+def test_impossible_and_unknown_thresholds_are_refused(corruption, thresholds, message):
+    with pytest.raises(ConfigError) as refused:
+        classify([0.9, np.nan], 0.9, 0.9, corruption, **thresholds)
+    assert message in str(refused.value)
+
+
+def test_a_corruption_fraction_that_is_not_known_is_no_error():
+    assert classify(0.9, 0.9, 0.9, [0.3, np.nan]).tolist() == ["coexistence", None]

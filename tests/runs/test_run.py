@@ -110,3 +110,5 @@ def test_phase_of_a_run_takes_thresholds():
     assert run.phase() == "forgetting"
     assert run.phase(generalizes=0.99) == "confusion"
     assert run.phase(generalizes=0.1, memorizes=0.6) == "coexistence"
+    with pytest.raises(ConfigError, match=r"got .step.\. Use one of generalizes"):
+        run.phase(step=100.0)

@@ -79,7 +79,7 @@ def test_codes_are_the_classifier_s():
     found = phase_codes(made(np.full((2, 5, 4), P)))
     expected = classify(0.88, 1.0, 1.0, np.array(COLUMNS))
     assert [PHASES[code] for code in found.values[0, :, 0]] == list(expected)
-    assert not np.isin(phase_codes(data, generalizes=2.0), [C, P, F]).any()
+    assert not np.isin(phase_codes(data, memorizes=0.0), [P, F, 4, 5]).any()
 
 
 def test_the_most_frequent_phase_and_its_frequency():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from numbers import Real
 
 import numpy as np
+
+from grokscope.errors import ConfigError, meant
 
 
 class Phase(StrEnum):
@@ -57,9 +60,10 @@ def classify(
     corruption_fraction: Numbers,
     second_rule_accuracy: Numbers = np.nan,
     *,
-    generalizes: float = 0.9,
-    memorizes: float = 0.9,
-    slack: float = 0.05,
+    generalizes: float | int = 0.9,
+    memorizes: float | int = 0.9,
+    slack: float | int = 0.05,
+    **unknown: object,
 ) -> np.ndarray:
     """The `Phase` of each network that finished (Table 2); None where an accuracy is not finite.
 
@@ -72,19 +76,24 @@ def classify(
         test_accuracy: at the end of training; 0 to 1.
         peak_test_accuracy: the highest at any measured step; 0 to 1.
         corruption_fraction: ξ; 0 to 1.
-        second_rule_accuracy: of test examples, against the labels of the second rule; NaN if the
-            labels have one rule alone.
+        second_rule_accuracy: of test examples by the labels' second rule; NaN if they have none.
         generalizes: least test accuracy of a network that has generalised.
         memorizes: least training accuracy of a network that has memorised.
         slack: room for guessing and fluctuation above 1 - ξ.
+        **unknown: there are no other thresholds.
 
     Returns:
         Phases in the shape to which the arguments broadcast.
+
+    Raises:
+        ConfigError: if a threshold is unknown, or it or ξ is out of range.
 
     >>> classify([0.98, 0.76, 0.66, 1.0], [0.98, 1, 1, 0.02], [0.98, 1, 1, 0.02], 0.35).tolist()
     [<Phase.COEXISTENCE: 'coexistence'>, <Phase.PARTIAL_INVERSION: 'partial_inversion'>,
      <Phase.FULL_INVERSION: 'full_inversion'>, <Phase.MEMORIZATION: 'memorization'>]
     """
+    _require_thresholds(unknown, generalizes=generalizes, memorizes=memorizes, slack=slack)
+    _require_fractions(corruption_fraction)
     train, test, peak, corruption, second = np.broadcast_arrays(
         train_accuracy, test_accuracy, peak_test_accuracy, corruption_fraction, second_rule_accuracy
     )
@@ -104,3 +113,30 @@ def classify(
     choices = np.array([*phases, Phase.CONFUSION], dtype=object)
     index = np.select(conditions, range(len(phases)), default=len(phases))
     return np.asarray(choices[index], dtype=object)
+
+
+def _require_thresholds(unknown: Iterable[str], **thresholds: float | int) -> None:
+    """Refuse thresholds of other names or out of range."""
+    for name in unknown:
+        raise ConfigError(
+            f"`thresholds` must be those of `classify`, got {name!r}. {meant(name, thresholds)}"
+        )
+    for name, value in thresholds.items():
+        least = -1 if name == "slack" else 0
+        if not isinstance(value, Real) or not least <= value <= 1:
+            raise ConfigError(
+                f"`{name}` must lie between {least} and 1, got {value!r}. Use 0.8 for 80 %."
+            )
+
+
+def _require_fractions(corruption: Numbers) -> None:
+    """Refuse corruption fractions out of range; NaN is one that is not known.
+
+    Accuracies are not checked: the settle rule extrapolates them beyond 0 and 1.
+    """
+    fractions = np.asarray(corruption)
+    if (wrong := (fractions < 0) | (fractions > 1)).any():
+        raise ConfigError(
+            f"`corruption_fraction` must lie between 0 and 1, got {fractions[wrong][0]}. "
+            "Use 0 where every label is right."
+        )
