@@ -4,6 +4,8 @@ import grokscope
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.runs.pruning import control_band
+from grokscope.session.sweep import Sweep
+from grokscope.sweeps.diagram import collect
 
 
 def legend_of(figure):
@@ -26,3 +28,15 @@ def test_a_pruned_run_has_its_controls_and_draws_them():
     for negative in (lambda: run.prune(band=-1), lambda: control_band(run, -1)):
         with pytest.raises(ConfigError, match="`band` must be a whole number from 0, got -1"):
             negative()
+
+
+def test_a_sweep_is_drawn_with_other_thresholds(tmp_path):
+    axes = {"train_fraction": [0.3, 0.5], "corruption_fraction": [0.1, 0.2]}
+    data = collect(grokscope.Grid(axes=axes), tmp_path)
+    for name in ("train_accuracy", "test_accuracy", "peak_test_accuracy"):
+        data[name][:] = 0.8
+    sweep = Sweep(data, tmp_path)
+    assert legend_of(sweep.plot()) == ["Confusion"]
+    assert legend_of(sweep.plot(generalizes=0.75, memorizes=0.75)) == ["Coexistence"]
+    with pytest.raises(ConfigError, match="Did you mean generalizes"):
+        sweep.plot(generalises=0.75)

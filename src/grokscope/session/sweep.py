@@ -60,18 +60,20 @@ class Sweep:
         """A row for each cell and seed."""
         return diagram.as_table(self.dataset, **thresholds)
 
-    def plot(self, with_accuracies: bool = False) -> Picture:
+    def plot(self, with_accuracies: bool = False, **thresholds: float) -> Picture:
         """Draw the phase diagram.
 
         Args:
             with_accuracies: whether train and test accuracy stand above it.
+            thresholds: `generalizes`, `memorizes` and `slack`, as in `classify`.
 
         Raises:
-            ConfigError: if there are not two axes for rows and columns.
+            ConfigError: if there are not two axes for rows and columns, or a threshold is unknown
+                or out of range.
         """
         from grokscope.plotting.diagram import plot_phases
 
-        return plot_phases(self.dataset, with_accuracies)
+        return plot_phases(self.dataset, with_accuracies, **thresholds)  # type: ignore[arg-type]
 
     def plot_courses(self, lines: str) -> Picture:
         """Draw accuracies and IPR over steps, a line for each value of an axis.
