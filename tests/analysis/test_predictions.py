@@ -119,6 +119,18 @@ def test_what_is_no_prediction_is_refused_in_a_line(labels, arguments, words):
     assert "\n" not in str(refused.value)
 
 
+def test_names_of_classes_stay_as_they_are():
+    for classes in ([0, "b"], [True, "b"], ["a", "b"]):
+        found = audit(classes, logits=np.eye(2), classes=classes)
+        assert found.given.values.tolist() == found.suggested.values.tolist() == classes
+    assert audit([0, 1], logits=np.eye(2), classes=[0, 1]).given.dtype.kind == "i"
+
+
+def test_labels_alone_are_told_what_to_stand_beside():
+    with pytest.raises(ConfigError, match=r"got list\. Beside labels, give logits=… or prob"):
+        audit(["a", "b"])
+
+
 def test_a_run_takes_no_predictions(coexisting):
     with pytest.raises(ConfigError, match="`logits` must be given beside labels"):
         audit(coexisting, logits=np.eye(2))
@@ -158,6 +170,8 @@ def test_the_command_judges_a_file(table, capsys, ending):
     assert "classes cat, dog, fox: 1 of 4 labels are wrong" in text
     assert Path("figures/predictions-audit.png").is_file()
     listed = pd.read_csv("suspects.csv")
+    assert listed.columns.tolist() == ["row", "given", "suggested", "true", "is_wrong", "evidence"]
+    assert listed.is_wrong.tolist() == [True, False, False, False]
     assert listed.row.tolist() == [1, 2, 3, 0]
     assert listed.suggested[0] == "dog"
     assert not call(path, "--labels", "given", "--ignore", "truth", "--json", "--top", "1")
@@ -186,15 +200,22 @@ def test_who_suspects_nothing_is_told_why(table, capsys):
     [
         ("", "--labels g", "No columns"),
         ("a,b,g\n", "--labels g", "a row for each example"),
-        ("a,b,g\n.5,.5,a\n", "", "`labels` must name a column of file.csv, got ''"),
+        ("a,b,g\n", "--labels g", "got [0, 2]. Add the examples."),
+        ("a;b;g\n.5;.5;a\n", "--labels g", "one column, 'a;b;g'; commas must separate columns"),
+        ("a,b,g\n.5,.5,a\n", "", "`labels` must name a column of file.csv, got none. Use one of"),
         ("a,b,g\n.5,.5,a\n", "--labels h", "got 'h'. Use one of a, b, g"),
         ("a,b,g\n.5,.5,a\n", "--labels g --true t", "`true` must name a column"),
         ("a,b,g\n.5,.5,a\n", "--labels g --ignore t", "`ignore` must name a column"),
         ("a,b,g\n.5,.5,a\n.5,x,a\n", "--labels g", "got 'x' in row 1, column b"),
-        ("a,b,g\n.5,,a\n", "--labels g", "got '' in row 0, column b"),
+        (
+            "a,b,g\n.5,,a\n",
+            "--labels g",
+            "got '' in row 0, column b. Drop the row, or the column "
+            "if it is no class: of a file with --ignore 'b'.",
+        ),
         ("a,b,g\n.5,nan,a\n", "--labels g", "got 'nan' in row 0, column b"),
         ("a,b,g\n.5,.5,\n", "--labels g", "1 missing of 1"),
-        ("a,b,g\n.5,.5,c\n", "--labels g", "got 'c' in row 0"),
+        ("a,b,g\n.5,.5,c\n", "--labels g", "got 'c' in row 0. Name the columns as the labels"),
         ("a,g\n1,a\n", "--labels g", "two classes or more"),
         ("a,b,g\n3,1,a\n", "--labels g", "got neither. Use --logits"),
         ("a,b,g\n3,1,a\n", "--labels g --probabilities", "a sum of 4 in row 0"),

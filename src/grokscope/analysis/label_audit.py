@@ -118,6 +118,7 @@ def audit(
 def _of_run(
     run: Any, folds: int | None, progress: bool, of_labels: Mapping[str, object]
 ) -> xr.Dataset:
+    require_kind("run", run, Run, "Beside labels, give logits=… or probabilities=….")
     require_finished(run, "audited")
     if given := [name for name, value in of_labels.items() if value is not None]:
         raise ConfigError(
@@ -260,11 +261,12 @@ def strongest(found: xr.Dataset) -> tuple[str, xr.Dataset]:
 def as_table(found: xr.Dataset) -> pd.DataFrame:
     """A row for each training example, the most suspicious first.
 
-    The columns: `row` of the task, `given` and `suggested` label, and the `evidence` of
-    `strongest` that the given one is wrong.
+    The columns: `row` of the task, `given` and `suggested` label, the `true` one and `is_wrong` if
+    the truth is known, and the `evidence` of `strongest` that the given one is wrong.
     """
     best, ranked = strongest(found)
-    table = ranked[["row", "given", "suggested", best]].to_dataframe()
+    names = ("row", "given", "suggested", "true", "is_wrong", best)
+    table = ranked[[name for name in names if name in ranked]].to_dataframe()
     return table.rename(columns={best: "evidence"}).reset_index(drop=True)
 
 

@@ -77,18 +77,18 @@ def predictions_of(
         numbers,
         given,
         None if true is None else _columns_of("true", true, names, len(table)),
-        np.array(names),
+        _as_they_are(names),
     )
 
 
 def read_predictions(
-    path: Path, labels: str, true: str | None, kind: str | None, ignore: Sequence[str]
+    path: Path, labels: str | None, true: str | None, kind: str | None, ignore: Sequence[str]
 ) -> tuple[pd.Series, dict[str, Any]]:
     """Read labels and a column for each class from a CSV or Parquet file.
 
     Args:
         path: the file; its columns are the classes, but for those named here.
-        labels: the column of given labels.
+        labels: the column of given labels; None is refused with the columns that there are.
         true: the column of true labels, if there is one.
         kind: "logits" or "probabilities"; None to tell by the numbers.
         ignore: other columns that are no class.
@@ -106,8 +106,9 @@ def read_predictions(
     named = [("labels", labels), *truth.items(), *(("ignore", name) for name in ignore)]
     for option, name in named:
         if name not in table:
+            got = "none" if name is None else repr(name)
             raise ConfigError(
-                f"`{option}` must name a column of {path}, got {name!r}. "
+                f"`{option}` must name a column of {path}, got {got}. "
                 f"Use one of {some(table.columns)}."
             )
     scores = table.drop(columns=[name for _, name in named])
@@ -119,10 +120,11 @@ def read_predictions(
     if kind is None:
         kind = _kind(_numbers("predictions", _table("predictions", scores)))
 
-    def words(name: str) -> pd.Series:
-        return pd.Series(table[name]).map(str, na_action="ignore")
-
-    return words(labels), {kind: scores} | {name: words(column) for name, column in truth.items()}
+    words = {
+        option: pd.Series(table[name]).map(str, na_action="ignore")
+        for option, name in {"labels": labels, **truth}.items()
+    }
+    return words.pop("labels"), {kind: scores} | words
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -131,7 +133,10 @@ def _read(path: Path) -> pd.DataFrame:
             names = pd.read_csv(path, dtype=str, header=None, nrows=1).iloc[0].dropna()
             if names.duplicated().any():
                 raise ValueError(f"two columns named {names[names.duplicated()].iloc[0]}")
-            return pd.read_csv(path, dtype=str, keep_default_na=False)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            if table.shape[1] == 1:
+                raise ValueError(f"one column, {table.columns[0]!r}; commas must separate columns")
+            return table
         return pd.read_parquet(path)
     except FileNotFoundError:
         raise
@@ -165,9 +170,10 @@ def _table(name: str, values: object) -> pd.DataFrame:
             "Make it a NumPy array."
         ) from None
     if len(table) < 1 or table.shape[1] < 2:
+        remedy = "Of two classes, give both." if len(table) else "Add the examples."
         raise ConfigError(
             f"`{name}` must have a row for each example and a column for each of two classes or "
-            f"more, got {list(table.shape)}. Of two classes, give both."
+            f"more, got {list(table.shape)}. {remedy}"
         )
     return table
 
@@ -181,7 +187,7 @@ def _numbers(name: str, table: pd.DataFrame) -> Float[np.ndarray, "example label
         value, title = table.to_numpy(object)[row, column], table.columns[column]
         raise ConfigError(
             f"`{name}` must hold finite numbers, got {value!r} in row {row}, column {title}. "
-            "Drop the row, or the column if it is no class."
+            f"Drop the row, or the column if it is no class: of a file with --ignore '{title}'."
         )
     return numbers
 
@@ -201,6 +207,15 @@ def _names(table: pd.DataFrame, classes: Sequence[object] | None) -> list:
             "Give the names in the order of the columns."
         )
     return names
+
+
+def _as_they_are(names: list) -> Shaped[np.ndarray, "label"]:
+    """Names as an array, in which NumPy alone would make words of numbers that stand beside words.
+
+    >>> _as_they_are([0, "b"]).tolist()
+    [0, 'b']
+    """
+    return pd.Series(names, dtype=object).infer_objects().to_numpy()
 
 
 def _columns_of(name: str, labels: object, names: list, n: int) -> Int[np.ndarray, "example"]:
@@ -227,7 +242,8 @@ def _columns_of(name: str, labels: object, names: list, n: int) -> Int[np.ndarra
         at = int((columns < 0).argmax())
         raise ConfigError(
             f"`{name}` must be among the classes {some(map(repr, names))}, got {values[at]!r} in "
-            f"row {at}. Name the columns' classes, in their order, with classes=[…]."
+            f"row {at}. Name the columns as the labels name the classes; in Python, classes=[…] "
+            "does."
         )
     return columns
 

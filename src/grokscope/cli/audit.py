@@ -108,7 +108,7 @@ def audit(
     if Path(run).suffix.lower() in TABLES:
         opened, path = None, picture_path(Path(run).stem, out, "-audit")
         kind = None if logits is None else "logits" if logits else "probabilities"
-        given, predictions = read_predictions(Path(run), labels or "", true, kind, ignore or [])
+        given, predictions = read_predictions(Path(run), labels, true, kind, ignore or [])
         found = label_audit.audit(given, folds, **predictions)
     else:
         _require_no_file(labels=labels, true=true, logits=logits, ignore=ignore)
