@@ -266,6 +266,16 @@ def test_a_sweep_without_any_run_is_drawn(here, capsys):
     (here / "runs").mkdir()
     assert call("phases", "runs", "--grid", "figure3a", "--every", "8", "--out", "empty.png") == 0
     assert (here / "empty.png").read_bytes().startswith(b"\x89PNG")
+    said = capsys.readouterr().out
+    assert "\n· not trained   up: train_fraction\n" in said
+    assert "note: 0 of 48 networks are in runs. Train them with `grokscope sweep`" in said
+
+
+def test_nothing_is_not_exported(here, capsys):
+    (here / "runs").mkdir()
+    assert call("phases", "runs", "--grid", "figure3a", "--every", "8", "--export", "map.nc") == 2
+    assert "`export` must have networks to write, got none: 0 of 48" in capsys.readouterr().err
+    assert not (here / "map.nc").exists()
 
 
 words = st.one_of(

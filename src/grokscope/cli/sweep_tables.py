@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from grokscope.cli.tables import console, jsonable, plain_table
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     import xarray as xr
     from rich.text import Text
 
     from grokscope.sweeps.boundary import Boundary
+    from grokscope.sweeps.estimate import Estimate
 
 
 def status_of(data: xr.Dataset) -> dict[str, object]:
@@ -67,6 +70,41 @@ def print_status(data: xr.Dataset) -> None:
                 format_setting(value, digits=12), *(f"{counts[word]:,}" for word in words)
             )
         console().print(table)
+
+
+LISTED = 10
+"""Failures that are printed one by one."""
+
+
+def print_store_status(data: xr.Dataset, store: Path, as_json: bool, command: str = "") -> None:
+    """The status of a sweep with its failures, and a command that goes on from there."""
+    from grokscope.sweeps.sweep import failed_cells
+
+    failed = failed_cells(data, store)
+    if as_json:
+        print(json.dumps(status_of(data) | {"failures": failed}))
+        return
+    print_status(data)
+    for settings, reason in list(failed.items())[:LISTED]:
+        print(f"failed   {settings}: {reason}")
+    if len(failed) > LISTED:
+        print(f"failed   … and {len(failed) - LISTED} more; --json lists them all")
+    if command:
+        print(f"next     {command}")
+
+
+def print_estimate(data: xr.Dataset, cost: Estimate, as_json: bool) -> None:
+    """What a sweep lacks, and what it takes to train that."""
+    from grokscope.plotting.wording import format_time
+
+    if as_json:
+        print(json.dumps(status_of(data) | cost._asdict()))
+        return
+    print_status(data)
+    time = format_time(cost.seconds)
+    print(f"to train {cost.to_train:,} networks")
+    print(f"time     about {time}, were no run to settle and no cell inferred")
+    print(f"disk     {cost.disk_bytes / 1e6:,.0f} MB of {cost.disk_free / 1e6:,.0f} free")
 
 
 def print_phases(data: xr.Dataset, as_json: bool, written: Mapping[str, str]) -> None:
@@ -181,11 +219,13 @@ def _intervals(found: Sequence[Boundary]) -> Text:
 
 
 def _key(diagram: xr.Dataset) -> str:
-    """What the letters mean."""
+    """What the letters and the dot mean."""
     import numpy as np
 
     from grokscope.sweeps.diagram import PHASES
 
-    codes = [code for code in np.unique(diagram.phase.values).tolist() if code >= 0]
-    key = "  ".join(f"{PHASES[code].letter} {_phase_words(code)}" for code in codes)
-    return key + ("  small: inferred" if bool(diagram.inferred.any()) else "")
+    codes = np.unique(diagram.phase.values).tolist()
+    key = [f"{PHASES[code].letter} {_phase_words(code)}" for code in codes if code >= 0]
+    key += ["small: inferred"] if bool(diagram.inferred.any()) else []
+    key += ["· not trained"] if min(codes) < 0 else []
+    return "  ".join(key)

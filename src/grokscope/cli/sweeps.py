@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from contextlib import nullcontext
@@ -33,14 +32,13 @@ from grokscope.cli.base import (
     option_number,
     use_device,
 )
-from grokscope.cli.sweep_tables import print_phases, print_status, status_of
+from grokscope.cli.sweep_tables import print_estimate, print_phases, print_store_status
 from grokscope.errors import ConfigError
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from grokscope.experiment.grid import Grid
-    from grokscope.sweeps.estimate import Estimate
 
 
 def duration(text: str) -> float:
@@ -188,7 +186,7 @@ def sweep(
     if dry_run:
         data = sweeps.open_sweep(chosen, stores.Store(store, mend=False))
         cost = estimate(chosen, store, data, workers, final_weights, retry_failed, limit)
-        _print_estimate(data, cost, as_json)
+        print_estimate(data, cost, as_json)
         return
     if start_from is not None:
         _take_runs(start_from, chosen, store, as_json)
@@ -201,7 +199,7 @@ def sweep(
             limit=limit, time_limit=time_limit, retry_failed=retry_failed, workers=workers,
             executor=executor, log=log, checkpoint_every=checkpoint_every,
         )  # fmt: skip
-    _print_status(data, store, as_json, phases_command(store, grid, seeds, settle, every))
+    print_store_status(data, store, as_json, phases_command(store, grid, seeds, settle, every))
     if bool((data.status == sweeps.FAILED).any()):
         raise typer.Exit(FAILED)
 
@@ -217,20 +215,6 @@ def _require_own_workers(scheduler: str | None, workers: int | None, device: str
             f"`device` must be left out with a scheduler, whose workers train, got {device!r}. "
             "Start them with JAX_PLATFORMS=cpu, or with grokscope[cuda] installed."
         )
-
-
-def _print_estimate(data: xr.Dataset, cost: Estimate, as_json: bool) -> None:
-    """What a sweep lacks, and what it takes to train that."""
-    from grokscope.plotting.wording import format_time
-
-    if as_json:
-        print(json.dumps(status_of(data) | cost._asdict()))
-        return
-    print_status(data)
-    time = format_time(cost.seconds)
-    print(f"to train {cost.to_train:,} networks")
-    print(f"time     about {time}, were no run to settle and no cell inferred")
-    print(f"disk     {cost.disk_bytes / 1e6:,.0f} MB of {cost.disk_free / 1e6:,.0f} free")
 
 
 def _take_runs(export: Path, grid: Grid, store: Path, as_json: bool) -> None:
@@ -274,28 +258,7 @@ def status(
         raise ConfigError(f"`store` must be a folder of runs, got the file {str(store)!r}.")
     unchanged = stores.Store(store, mend=False)
     data = open_sweep(named_grid(grid, seeds, settle, every), unchanged)
-    _print_status(data, store, as_json)
-
-
-LISTED = 10
-"""Failures that are printed one by one."""
-
-
-def _print_status(data: xr.Dataset, store: Path, as_json: bool, command: str = "") -> None:
-    """The status of a sweep with its failures, and a command that goes on from there."""
-    from grokscope.sweeps.sweep import failed_cells
-
-    failed = failed_cells(data, store)
-    if as_json:
-        print(json.dumps(status_of(data) | {"failures": failed}))
-        return
-    print_status(data)
-    for settings, reason in list(failed.items())[:LISTED]:
-        print(f"failed   {settings}: {reason}")
-    if len(failed) > LISTED:
-        print(f"failed   … and {len(failed) - LISTED} more; --json lists them all")
-    if command:
-        print(f"next     {command}")
+    print_store_status(data, store, as_json)
 
 
 @app.command()
@@ -329,11 +292,37 @@ def phases(
     from grokscope.plotting import style
     from grokscope.plotting.courses import plot_courses
     from grokscope.plotting.diagram import plot_phases
-    from grokscope.runs.files import require_file
     from grokscope.sweeps import archive
 
     source = located(source)
     _require_one_picture(out, accuracies, lines)
+    _require_export(source, export, details, detailed_seeds)
+    has_curves = details or lines is not None
+    chosen = requested_grid(source, grid, seeds, settle, every)
+    data = _read_sweep(source, chosen, has_curves, detailed_seeds)
+    written = {}
+    nothing = _nothing_of(data, source)
+    if export is not None:  # first: a sweep of one axis has no picture
+        if nothing:
+            raise ConfigError(f"`export` must have networks to write, got none: {nothing}")
+        archive.export(data, export)
+        written["export"] = str(export)
+    if out is not None:
+        picture = plot_phases(data, accuracies) if lines is None else plot_courses(data, lines)
+        style.save(picture, out)
+        written["picture"] = str(out)
+    print_phases(data, as_json, written)
+    if nothing and not as_json:
+        print(f"note: {nothing}")
+
+
+def _require_export(
+    source: Path, export: Path | None, details: bool, detailed_seeds: int | None
+) -> None:
+    """Refuse a file that is no export, and details that it would not have."""
+    from grokscope.runs.files import require_file
+    from grokscope.sweeps import archive
+
     if export is not None:
         require_file(export, "export", archive.FORMATS)
     if details and (export is None or export.suffix.lower() != ".nc" or not source.is_dir()):
@@ -342,18 +331,18 @@ def phases(
         )
     if detailed_seeds is not None and not details:
         raise ConfigError("`detailed_seeds` must go with details. Give --details.")
-    has_curves = details or lines is not None
-    chosen = requested_grid(source, grid, seeds, settle, every)
-    data = _read_sweep(source, chosen, has_curves, detailed_seeds)
-    written = {}
-    if export is not None:  # first: a sweep of one axis has no picture
-        archive.export(data, export)
-        written["export"] = str(export)
-    if out is not None:
-        picture = plot_phases(data, accuracies) if lines is None else plot_courses(data, lines)
-        style.save(picture, out)
-        written["picture"] = str(out)
-    print_phases(data, as_json, written)
+
+
+def _nothing_of(data: xr.Dataset, source: Path) -> str:
+    """What to say where a source has no network of a sweep; nothing where it has some."""
+    from grokscope.sweeps.diagram import DONE
+
+    if bool((data.status == DONE).any()):
+        return ""
+    return (
+        f"0 of {data.status.size:,} networks are in {source}. Train them with `grokscope sweep`, "
+        "or name the sweep that was trained, with --grid, --settle, --seeds and --every."
+    )
 
 
 def _require_one_picture(out: Path | None, accuracies: bool, lines: str | None) -> None:
