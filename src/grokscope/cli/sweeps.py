@@ -325,9 +325,15 @@ def _require_export(
 
     if export is not None:
         require_file(export, "export", archive.FORMATS)
-    if details and (export is None or export.suffix.lower() != ".nc" or not source.is_dir()):
+    if details and source.is_file():
         raise ConfigError(
-            "`details` must go with a store and an export to netCDF. Use --export sweep.nc."
+            f"`details` must go with a store, got the file {str(source)!r}. Leave it out: what the "
+            "file has is exported."
+        )
+    if details and (export is None or export.suffix.lower() != ".nc"):
+        got = "none" if export is None else repr(str(export))
+        raise ConfigError(
+            f"`details` must go with an export to netCDF, got {got}. Use --export sweep.nc."
         )
     if detailed_seeds is not None and not details:
         raise ConfigError("`detailed_seeds` must go with details. Give --details.")
