@@ -278,6 +278,24 @@ def test_nothing_is_not_exported(here, capsys):
     assert not (here / "map.nc").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("phases sweep.nc --export y.nc --details", "must go with a store, got the file 'sweep"),
+        ("phases . --export y.csv --details", "must go with an export to netCDF, got 'y.csv'. Use"),
+        ("phases . --details", "must go with an export to netCDF, got none. Use --export"),
+        ("sweep sweep.nc --start-from sweep.nc", "`start_from` must be an export with its runs, "
+         "got 'sweep.nc' with what they ended with alone. Export it with --details."),
+    ],
+)  # fmt: skip
+def test_details_are_refused_by_what_lacks_them(here, capsys, line, words):
+    grid = Grid(Experiment(steps=2, modulus=7, width=8), axes={"weight_decay": [0, 5]})
+    write_dataset(Path("sweep.nc"), collect(grid, Path("none")))
+    assert call(*line.split()) == 2
+    assert words in capsys.readouterr().err
+    assert [path.name for path in here.iterdir()] == ["sweep.nc"]
+
+
 words = st.one_of(
     st.sampled_from(["nan", "inf", "-1", "0", "1e400", "none", "true", "", "½", "1_0", "[]"]),
     st.text(max_size=8).filter(lambda text: "\x00" not in text),

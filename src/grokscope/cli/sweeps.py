@@ -221,7 +221,7 @@ def _take_runs(export: Path, grid: Grid, store: Path, as_json: bool) -> None:
     """Put the runs of an export into a store.
 
     Raises:
-        ConfigError: if the export has no cell of the grid.
+        ConfigError: if the export has no cell of the grid, or no runs.
     """
     from grokscope.paper.shipped import located
     from grokscope.sweeps import archive
@@ -232,6 +232,11 @@ def _take_runs(export: Path, grid: Grid, store: Path, as_json: bool) -> None:
         raise ConfigError(
             f"`start_from` must hold cells of this sweep, got {str(export)!r} with none. "
             "Give --settle, --seeds and --every as for the sweep that it is of."
+        )
+    if "run_maker" not in archived:
+        raise ConfigError(
+            f"`start_from` must be an export with its runs, got {str(export)!r} with what they "
+            "ended with alone. Export it with --details."
         )
     restored = archive.restore(archived, store)
     if not as_json:
