@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 import grokscope
 from grokscope.cli import app
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, StoreError
 from grokscope.paper.grids import load_grid
 from grokscope.sweeps.archive import archive, export, load_sweep
 from grokscope.sweeps.diagram import collect
@@ -77,6 +77,17 @@ def test_what_holds_no_sweep_is_refused(folder, tmp_path):
         provenance_of(tmp_path / "empty")
     with pytest.raises(ConfigError, match=r"nc` must be an exported sweep, got a single run"):
         provenance_of(tmp_path / "runs")
+
+
+def test_a_broken_file_does_not_hide_the_others(folder):
+    content = (folder / "small.nc").read_bytes()
+    (folder / "broken.nc").write_bytes(content[:1000])
+    with pytest.warns(UserWarning, match=r"a file is left out: .*broken\.nc` must be"):
+        found = provenance_of(folder)
+    assert [*found] == ["small.nc"]
+    (folder / "small.nc").unlink()
+    with pytest.raises(StoreError, match=r"broken\.nc"):
+        provenance_of(folder)
 
 
 def test_somebody_else_s_page_is_not_written_over(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.own_code import label
 from grokscope.sweeps.archive import exports_in, load_sweep, makers_of
 from grokscope.sweeps.diagram import DONE, grid_of, phase_diagram
@@ -99,9 +100,11 @@ def _versions(data: xr.Dataset) -> list[str]:
 def provenance_of(folder: str | Path) -> dict[str, Provenance]:
     """The provenance of every sweep exported to a folder, by the name of its file.
 
+    Files that cannot be read are warned of, and left out.
+
     Raises:
-        ConfigError: if there is no such folder, no sweep in it, or a file that is no sweep.
-        StoreError: if a file is damaged.
+        ConfigError: if there is no such folder, no file in it, or none that is a sweep.
+        StoreError: if all files are damaged.
     """
     paths = exports_in(folder)
     if not paths:
@@ -110,4 +113,14 @@ def provenance_of(folder: str | Path) -> dict[str, Provenance]:
             f"`folder` must be a folder of exported sweeps (.nc), got {str(folder)!r}, {got}. "
             "Export one with `grokscope phases STORE --export FOLDER/NAME.nc --details`."
         )
-    return {path.name: provenance(load_sweep(path)) for path in paths}
+    found, errors = {}, []
+    for path in paths:
+        try:
+            found[path.name] = provenance(load_sweep(path))
+        except (ConfigError, StoreError, OSError) as error:
+            errors.append(error)
+    if not found:
+        raise errors[0]
+    for error in errors:
+        warnings.warn(f"a file is left out: {error}", stacklevel=2)
+    return found
