@@ -157,6 +157,18 @@ def test_what_is_asked_of_every_kept_step():
         again.over_steps(["restricted_test_loss"])
 
 
+def test_a_run_s_own_measures_are_asked_of_every_kept_step(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = "def separation(network, data):\n    return abs(network.U).max() - data.n_train\n"
+    (tmp_path / "own_measures.py").write_text(source)
+    settings = {"measures": ["own_measures:separation"], "keep_weights": [0, 20]}
+    run = trained(small(**settings, measure=range(0, 61, 20)))
+    found = run.over_steps(["separation", "extracted_test_accuracy"])
+    assert list(found) == ["separation", "extracted_test_accuracy"]
+    expected = run.dataset.separation.sel(step=[0, 20, 60])
+    np.testing.assert_array_equal(found.separation, expected)
+
+
 def test_a_run_at_a_step_has_its_past_and_is_not_stored(tmp_path):
     run = trained(small(measure=[0, 10, 30, 60]))
     at = run.at(20)

@@ -151,7 +151,7 @@ def _asked(
     codes = [code for code in asked if isinstance(code, OwnCode)]
     networks = [member(models, place, how) for place in wanted]
     return {
-        place: found | {code.function: _own(code, network, examples.dataset) for code in codes}
+        place: found | {c.function: own_measure(c, network, examples.dataset) for c in codes}
         for (place, examples), network, found in zip(
             wanted.items(), networks, of_networks(networks, [*wanted.values()], names), strict=True
         )
@@ -169,8 +169,13 @@ def embedding_ipr(
     return neuron_ipr(np.stack([m.ipr[:rows] for m in measured]))
 
 
-def _own(code: OwnCode, model: Network, dataset: Dataset) -> float:
-    """What a user's measure returns."""
+@in_own_precision
+def own_measure(code: OwnCode, model: Network, dataset: Dataset) -> float:
+    """What a user's measure returns.
+
+    Raises:
+        ConfigError: if it may not be run, takes other arguments, or returns no number.
+    """
     value = np.asarray(call(code, model, dataset))
     if value.size != 1 or value.dtype.kind not in "biuf":
         raise ConfigError(

@@ -10,9 +10,16 @@ import xarray as xr
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, require_whole
 from grokscope.experiment.experiment import Experiment
+from grokscope.experiment.own_code import OwnCode
 from grokscope.measures.examples import Examples
 from grokscope.measures.table import network_measures, scores
-from grokscope.measures.together import measure, of_networks, scores_on, with_meaning
+from grokscope.measures.together import (
+    measure,
+    of_networks,
+    own_measure,
+    scores_on,
+    with_meaning,
+)
 from grokscope.models.network import Network, with_arrays
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.record import Kept, as_dataset, kept_arrays, measured_at_end
@@ -134,23 +141,24 @@ def _require_kept(run: Run) -> Kept:
 
 
 def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
-    """Some of `table.scores` and of `network_measures` at each kept step."""
+    """Some of `table.scores`, `network_measures` and the run's own measures at each kept step."""
     of_whole, examples = network_measures(), Examples(run.data, run.experiment)
+    measures = run.experiment.measures or ()
+    own = {code.function: code for code in measures if isinstance(code, OwnCode)}
     asked = [name for name in names if name in of_whole]
-    known = (*scores(), *with_meaning(run.network, examples, asked))
+    known = (*scores(), *own, *with_meaning(run.network, examples, asked))
     if wrong := [name for name in names if name not in known]:
-        known = (*scores(), *with_meaning(run.network, examples, of_whole))
+        known = (*scores(), *own, *with_meaning(run.network, examples, of_whole))
         raise ConfigError(
             f"`of` must name scores and measures that the run has, got {wrong[0]!r}. "
             f"Use some of {', '.join(known)}."
         )
     networks = [network for _, network in kept_networks(run)]
     found = of_networks(networks, [examples] * len(networks), asked)
-    if len(asked) < len(names):
-        found = [
-            values | scores_on(examples, network)
-            for values, network in zip(found, networks, strict=True)
-        ]
+    for values, network in zip(found, networks, strict=True):
+        if not scores().keys().isdisjoint(names):
+            values |= scores_on(examples, network)
+        values |= {n: own_measure(own[n], network, run.data) for n in names if n in own}
     return [{name: values[name] for name in names} for values in found]
 
 
