@@ -146,6 +146,10 @@ def test_what_is_asked_of_every_kept_step():
     np.testing.assert_array_equal(
         curves.test_accuracy.sel(pruned=0), run.dataset.test_accuracy.sel(step=[0, 20, 60])
     )
+    required = run.over_steps(lambda run: run.prune(by="norm").neurons_required).value
+    assert required.dtype == float
+    assert required.isnull().any()
+    assert run.over_steps(lambda _: {"none": None, "one": 1}).none.isnull().all()
     table = run.over_steps(lambda run: run.neurons()[["ipr", "frequency"]])
     assert dict(table.sizes) == {"step": 3, "neuron": 16}
     for name in ("unknown", "second_rule_accuracy"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -27,8 +28,9 @@ from grokscope.runs.run import Run, require_finished, require_trained_here
 from grokscope.runs.start import AT_STEP, require_as_trained, state_at
 from grokscope.runs.store import Store
 
-Answer = xr.Dataset | xr.DataArray | pd.DataFrame | pd.Series | Mapping[str, float] | float
-"""What may be found at a step."""
+Number = float | None
+Answer = xr.Dataset | xr.DataArray | pd.DataFrame | pd.Series | Mapping[str, Number] | Number
+"""What may be found at a step; None is NaN beside numbers."""
 
 
 def at(run: Run, step: int) -> Run:
@@ -82,7 +84,8 @@ def over_steps(run: Run, of: str | Sequence[str] | Callable[[Run], Answer]) -> x
     Args:
         run: with weights kept over time.
         of: one name or several of scores and measures as a run's dataset has them, or a function of
-            the run at a step that returns a dataset, a table, numbers by name or one number.
+            the run at a step that returns a dataset, a table, numbers by name or one number; None
+            becomes NaN.
 
     Raises:
         ConfigError: if the run has not kept its weights over time, or a measure is unknown or has
@@ -171,7 +174,8 @@ def _as_dataset(answer: Answer) -> xr.Dataset:
         answer = answer.to_frame(str(answer.name or "value"))
     if isinstance(answer, pd.DataFrame):
         return answer.to_xarray()
-    return xr.Dataset(dict(answer) if isinstance(answer, Mapping) else {"value": answer})
+    numbers = answer if isinstance(answer, Mapping) else {"value": answer}
+    return xr.Dataset({name: np.nan if n is None else n for name, n in numbers.items()})
 
 
 @in_own_precision

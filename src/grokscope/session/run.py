@@ -101,7 +101,8 @@ class Run(runs.Run):
 
         Args:
             of: one name or several of scores and measures as `run.dataset` has them, or a function
-                of the run at a step that returns a dataset, a table, numbers by name or one number.
+                of the run at a step that returns a dataset, a table, numbers by name or one number;
+                None becomes NaN.
 
         Raises:
             ConfigError: if the run has not kept its weights over time, or a measure is unknown or
