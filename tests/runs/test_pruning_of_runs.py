@@ -94,3 +94,11 @@ def test_a_chance_band_holds_the_curve_of_another_random_order(run):
 def test_numbers_that_are_not_one_for_each_neuron_are_refused(run, numbers, got):
     with pytest.raises(ConfigError, match=re.escape(f"got {got}. Use norm.")):
         prune(run, lambda run: numbers)
+
+
+def test_an_order_without_a_finite_number_is_refused(run):
+    for by in (np.full(20, np.nan), lambda run: np.full(20, np.inf)):
+        with pytest.raises(ConfigError, match="that are finite, got none among 20"):
+            prune(run, by)
+    one = np.where(np.arange(20) == 3, 0.5, np.nan)
+    assert prune(run, one).sizes["pruned"] == 21

@@ -198,8 +198,13 @@ def layer_named(model: Network, layer: str | None) -> str:
     """
     if isinstance(layer, str) and layer in model.layers:
         return layer
-    if layer is not None or not model.layers:
-        known = ", ".join(model.layers) or "none: give the network `layers`"
+    if not model.layers:
+        raise ConfigError(
+            "`layer` must be one of the network's, got a network without any. Name its units with "
+            "from_arrays(…, layers=…), or by a property `layers` of your own class."
+        )
+    if layer is not None:
+        known = ", ".join(model.layers)
         raise ConfigError(f"`layer` must be one of the network's ({known}), got {layer!r}.")
     return list(measured_layers(model) or model.layers)[-1]
 

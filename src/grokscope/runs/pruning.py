@@ -216,6 +216,10 @@ def _numbers(run: Run, network: Network, by: By, layer: str, seed: int) -> Num[n
             f"`by` must be {', '.join(ORDERS)}, {n_units} numbers, or a function of the run that "
             f"returns them, got {got}. Use norm."
         )
+    if not isinstance(by, str) and not np.isfinite(numbers).any():
+        raise ConfigError(
+            f"`by` must hold numbers that are finite, got none among {n_units}. Use norm."
+        )
     return numbers
 
 

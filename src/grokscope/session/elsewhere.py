@@ -35,7 +35,8 @@ def from_arrays(
         forward: of another network, what gives logits [example, label] from arrays by name and
             inputs, both of NumPy; inputs are tokens [example, operand], or features.
         layers: of another network, which units are measured and pruned, as in
-            `Layer(vectors=("E", "W"), outgoing="W")`; by default none.
+            `Layer(vectors=("E", "W"), outgoing="W")`. By default none: the network then has no
+            units, and is scored and audited but not pruned.
         given_labels: the label that each row was given, of pairs as [m, n]; by default the
             experiment's. Those of test examples do not count.
         is_train: whether each row was for training, in the same way; by default the experiment's.
