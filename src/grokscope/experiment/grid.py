@@ -97,7 +97,12 @@ def _counts(counts: object) -> object:
 
 
 def _seeds(seeds: object) -> object:
-    if isinstance(seeds, int) and not isinstance(seeds, bool):
+    if isinstance(seeds, int | float | str):
+        if isinstance(seeds, bool | float | str) or seeds < 1:
+            raise ConfigError(
+                f"`seeds` must be a whole number from 1 or a list of seeds, got {seeds!r}. "
+                "Use seeds = 3."
+            )
         seeds = range(min(seeds, LARGEST + 1))
     return None if seeds is None else _values("seeds", seeds)
 
