@@ -217,3 +217,10 @@ def test_an_axis_has_one_name_and_seeds_their_own_place(axes):
 def test_an_unknown_name_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"got 'figure4'. Did you mean figure14 or figure9"):
         load_grid("figure4")
+
+
+@pytest.mark.parametrize("name", ["q1.tml", "q1.toml", "q1.nc", "grids/figure3a"])
+def test_a_file_that_is_not_there_is_said_to_be_none(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"got '{name}', which is no file. Check its name"):
+        load_grid(name)

@@ -173,9 +173,16 @@ def load_grid(source: str | Path) -> Grid:
     >>> load_grid("figure3a").sizes
     {'weight_decay': 4, 'train_fraction': 17, 'corruption_fraction': 19, 'seed': 1}
     """
-    path = Path(source)
-    if path.suffix == ".nc":
+    name, path = str(source), Path(source)
+    if name in GRIDS:
+        return grid(name)
+    if path.suffix == ".nc" and path.is_file():
         return grid_of(load_sweep(path))
-    if str(source) not in GRIDS and (path.is_file() or path.suffix == ".toml"):
+    if path.is_file():
         return Grid.from_toml(path)
-    return grid(str(source))
+    if path.suffix or path.name != name:
+        raise ConfigError(
+            f"`grid` must be a TOML file or an exported sweep (.nc), got {name!r}, which is no "
+            "file. Check its name."
+        )
+    return grid(name)
