@@ -9,7 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from grokscope.data.dataset import Dataset
-from grokscope.errors import ConfigError, require_whole
+from grokscope.errors import ConfigError, meant, require_whole
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import OwnCode
 from grokscope.measures.examples import Examples
@@ -154,7 +154,7 @@ def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
         known = (*scores(), *own, *with_meaning(run.network, examples, of_whole))
         raise ConfigError(
             f"`of` must name scores and measures that the run has, got {wrong[0]!r}. "
-            f"Use some of {', '.join(known)}."
+            + meant(wrong[0], known)
         )
     networks = [network for _, network in kept_networks(run)]
     found = of_networks(networks, [examples] * len(networks), asked)
