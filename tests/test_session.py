@@ -40,3 +40,8 @@ def test_a_sweep_is_drawn_with_other_thresholds(tmp_path):
     assert legend_of(sweep.plot(generalizes=0.75, memorizes=0.75)) == ["Coexistence"]
     with pytest.raises(ConfigError, match="Did you mean generalizes"):
         sweep.plot(generalises=0.75)
+
+
+def test_a_folder_is_no_sweep_s_file(tmp_path):
+    with pytest.raises(ConfigError, match=r"got the folder .* Use sweep\(grid, store\)"):
+        grokscope.load_sweep(tmp_path)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import xarray as xr
 
+from grokscope.errors import ConfigError
 from grokscope.experiment.grid import Grid
 from grokscope.runs.store import Store
 from grokscope.session.html import as_html
@@ -164,7 +165,7 @@ def load_sweep(path: str | Path) -> Sweep:
 
     Raises:
         StoreError: if the file is missing, damaged, or not ours.
-        ConfigError: if it is no sweep.
+        ConfigError: if it is no sweep, or a folder.
 
     >>> from tempfile import mkdtemp
     >>> grid, folder = Grid(axes={"weight_decay": [0, 5]}), Path(mkdtemp())
@@ -172,5 +173,10 @@ def load_sweep(path: str | Path) -> Sweep:
     >>> load_sweep(folder / "map.nc")
     <Sweep weight_decay 2 × seed 1: 2 missing, 0 done, 0 failed>
     """
+    if isinstance(path, str | Path) and Path(path).is_dir():
+        raise ConfigError(
+            f"`path` must be a sweep's netCDF file, got the folder {str(path)!r}. Use "
+            "sweep(grid, store) for a folder of runs."
+        )
     dataset = archive.load_sweep(path)
     return Sweep(dataset, Path(path))
