@@ -19,6 +19,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.measures.phases import Phase
 from grokscope.plotting import style
 from grokscope.plotting.audit import plot_audit
+from grokscope.plotting.courses import plot_courses
 from grokscope.plotting.diagram import plot_phases
 from grokscope.plotting.extraction import plot_extraction
 from grokscope.plotting.neurons import plot_neurons
@@ -30,7 +31,9 @@ from grokscope.runs.extraction import extract, extraction_curve
 from grokscope.runs.pruning import control_band, prune, pruning_curves
 from grokscope.runs.snapshot import at
 from grokscope.runs.train import train
+from grokscope.sweeps.archive import archive
 from grokscope.sweeps.diagram import collect
+from grokscope.sweeps.sweep import sweep as run_sweep
 
 TINY = Experiment(steps=20, corruption_fraction=0.3).replace(modulus=11, width=12)
 
@@ -44,6 +47,16 @@ def run():
 def sweep(tmp_path_factory):
     grid = Grid(axes={"weight_decay": [0, 5], "train_fraction": [0.3, 0.5, 0.7]})
     return collect(grid, tmp_path_factory.mktemp("empty"))
+
+
+@pytest.fixture(scope="module")
+def courses(tmp_path_factory):
+    """A sweep with its curves, of four noises, two weight decays and two seeds."""
+    base, store = TINY.replace(modulus=7, width=8), tmp_path_factory.mktemp("courses")
+    axes = {"corruption_fraction": [0, 0.1, 0.2, 0.3], "weight_decay": [0, 5]}
+    grid = Grid(base, axes, seeds=2)
+    run_sweep(grid, store, workers=1, progress=False)
+    return archive(grid, store)
 
 
 def pictures_of(run, sweep):
@@ -157,6 +170,19 @@ def test_long_small_print_and_legends_take_nothing_from_the_panels():
         return axes.get_position().height * figure.get_figheight()
 
     assert height(12, 40) == pytest.approx(height(4, 10), abs=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_line_without_numbers_is_empty_and_keeps_its_colour(courses):
+    """Without noise no example is corrupted."""
+    figure = plot_courses(courses, "corruption_fraction")
+    test, corrupted = figure.axes[0], figure.axes[2]
+    assert corrupted.get_ylabel() == "corrupted accuracy"
+    assert [len(line.get_xdata()) > 0 for line in corrupted.lines] == [False, True, True, True]
+    assert [line.get_color() for line in corrupted.lines] == [
+        line.get_color() for line in test.lines
+    ]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["0", "0.1", "0.2", "0.3"]
 
 
 def test_every_phase_has_a_colour_and_a_letter_of_its_own():

@@ -87,11 +87,13 @@ def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
     for index, value in enumerate(values):
         cell = panel.isel({lines: index}).transpose("seed", ..., missing_dims="ignore")
         steps = cell.run_step.values[0]
-        scores = cell[f"run_{name}"].dropna("seed", how="all").values
-        is_there = np.isfinite(steps) & np.isfinite(scores).all(axis=0)
+        scores = cell[f"run_{name}"]
+        if scores.notnull().any():  # else the line is empty, as of corrupted examples without noise
+            scores = scores.dropna("seed", how="all")
+        is_there = np.isfinite(steps) & np.isfinite(scores.values).all(axis=0)
         color, dashes = colors(0.8 * index / max(len(values) - 1, 1)), DASHES[index % len(DASHES)]
         label = format_setting(value.item())
-        x, found = steps[is_there] + 1, scores[:, is_there]
+        x, found = steps[is_there] + 1, scores.values[:, is_there]
         axes.plot(x, found.mean(axis=0), color=color, ls=dashes, lw=1.3, label=label)
         axes.fill_between(x, found.min(axis=0), found.max(axis=0), color=color, alpha=0.15, lw=0)
     axes.set_xscale("log")
