@@ -185,6 +185,17 @@ def test_a_line_without_numbers_is_empty_and_keeps_its_colour(courses):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["0", "0.1", "0.2", "0.3"]
 
 
+def test_the_small_print_of_courses_says_of_which_seeds_they_are(courses):
+    def print_of(curves):
+        return words_below(plot_courses(curves, "corruption_fraction"))
+
+    assert print_of(courses).endswith("line: mean over seeds; band: least to greatest")
+    for_one = courses.copy()
+    for_one["run_step"] = courses.run_step.where(courses.seed == 0)
+    assert print_of(for_one).endswith("core · curves of 1 of 2 seeds")
+    assert print_of(courses.isel(seed=[0])).endswith("core")
+
+
 def test_every_phase_has_a_colour_and_a_letter_of_its_own():
     for looks in (PHASE_COLORS, {phase: phase.letter for phase in Phase}):
         assert set(looks) == {*Phase}

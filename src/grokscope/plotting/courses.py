@@ -70,14 +70,22 @@ def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
         if name in CONTROLLED:
             axes.set_ylim(-0.03, 1.03)
             style.percent(axes)
-    note = "mean over seeds, from the least to the greatest"
     title = axis_label(lines)
     handles = grid[0, 0].get_legend_handles_labels()[0]
     widest = max(len(str(handle.get_label())) for handle in handles)
     n_columns = max(2, round(figure.get_figwidth() / (0.55 + 0.075 * widest)))
     figure.legend(handles=handles, loc="outside upper center", ncols=n_columns, title=title,
                   columnspacing=1, frameon=False)  # fmt: skip
-    return style.finish(figure, sweep_print([dataset], note))
+    return style.finish(figure, sweep_print([dataset], _seed_words(dataset)))
+
+
+def _seed_words(dataset: xr.Dataset) -> str:
+    """Of how many seeds the curves are, if not of all, and what lines and bands are of several."""
+    others = [dim for dim in dataset.run_step.dims if dim != "seed"]
+    seeds, drawn = dataset.sizes["seed"], int(dataset.run_step.notnull().any(others).sum())
+    words = [f"curves of {drawn} of {seeds} seeds"] if drawn < seeds else []
+    words += ["line: mean over seeds; band: least to greatest"] if drawn > 1 else []
+    return " · ".join(words)
 
 
 def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
