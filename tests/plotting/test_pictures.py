@@ -20,7 +20,7 @@ from grokscope.measures.phases import Phase
 from grokscope.plotting import style
 from grokscope.plotting.audit import plot_audit
 from grokscope.plotting.courses import plot_courses
-from grokscope.plotting.diagram import plot_phases
+from grokscope.plotting.diagram import panel_title, plot_phases
 from grokscope.plotting.extraction import plot_extraction
 from grokscope.plotting.neurons import plot_neurons
 from grokscope.plotting.palette import PHASE_COLORS
@@ -194,6 +194,17 @@ def test_the_small_print_of_courses_says_of_which_seeds_they_are(courses):
     for_one["run_step"] = courses.run_step.where(courses.seed == 0)
     assert print_of(for_one).endswith("core · curves of 1 of 2 seeds")
     assert print_of(courses.isel(seed=[0])).endswith("core")
+
+
+def test_titles_of_more_than_two_panels_are_short(courses):
+    def titles_of(lines):
+        return [axes.get_title() for axes in plot_courses(courses, lines).axes if axes.get_title()]
+
+    assert titles_of("weight_decay") == ["ξ = 0", "ξ = 0.1", "ξ = 0.2", "ξ = 0.3"]
+    assert titles_of("corruption_fraction") == ["wd = 0", "wd = 5"]
+    assert panel_title(courses.isel(corruption_fraction=[0, 1]), {"corruption_fraction": 1}) == (
+        "corruption fraction ξ = 0.1"
+    )
 
 
 def test_every_phase_has_a_colour_and_a_letter_of_its_own():

@@ -121,14 +121,6 @@ def plain_table(title: str | None = None) -> Table:
     return Table(title=title, title_justify="left", box=None, pad_edge=False)
 
 
-SYMBOLS = {
-    "train_fraction": "α",
-    "corruption_fraction": "ξ",
-    "weight_decay": "wd",
-    "dropout": "dp",
-}
-"""Headings of the settings that matter most."""
-
 WIDEST = 1000
 """Columns of a table that may have any number of them: a terminal wraps its lines."""
 
@@ -136,6 +128,7 @@ WIDEST = 1000
 def print_table(title: str, runs: Sequence[Run]) -> None:
     """Print a row for each run: settings that matter, phase, accuracies."""
     from grokscope.measures.table import MEASURES
+    from grokscope.plotting.wording import SYMBOLS
 
     screen = console()
     columns = [row for row in MEASURES.values() if row.has_column]
@@ -170,7 +163,7 @@ def print_runs(runs: pd.DataFrame, as_json: bool) -> None:
         print(json.dumps(jsonable(runs.reset_index().to_dict("records"))))
         return
     from grokscope.experiment.part import ABSENT
-    from grokscope.plotting.wording import format_setting
+    from grokscope.plotting.wording import SYMBOLS, format_setting
 
     shown = [n for n, row in MEASURES.items() if row.has_column and row.kind == "accuracy"]
     names = [*runs]

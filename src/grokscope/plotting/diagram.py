@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 import numpy as np
 import xarray as xr
@@ -19,7 +20,7 @@ from grokscope.errors import ConfigError
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLUE, PALE, PHASE_COLORS
 from grokscope.plotting.panels import sweep_print
-from grokscope.plotting.wording import axis_label, format_setting
+from grokscope.plotting.wording import SYMBOLS, axis_label, format_setting
 from grokscope.sweeps.boundary import Boundary, boundaries
 from grokscope.sweeps.diagram import PHASES, ascends, phase_diagram
 from grokscope.sweeps.refine import UNKNOWN
@@ -46,11 +47,13 @@ def panels_of(diagram: xr.Dataset) -> list[dict[str, int]]:
 
 
 def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
-    """The panel's settings, as in "wd = 5"."""
+    """The panel's settings, as in "wd = 5"; in symbols where panels are narrow, as in "ξ = 0.1"."""
+    is_narrow = prod(diagram.sizes[name] for name in place) > 2
     words = []
     for name, index in place.items():
         text = format_setting(diagram[name].values[index].item())
-        words.append(f"{axis_label(name)} = {text}")
+        label = SYMBOLS.get(name) if is_narrow else None
+        words.append(f"{label or axis_label(name)} = {text}")
     return ", ".join(words)
 
 

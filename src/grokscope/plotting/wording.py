@@ -31,6 +31,14 @@ AXIS_LABELS = {
     "learning_rate": "lr",
 }
 
+SYMBOLS = {
+    "train_fraction": "α",
+    "corruption_fraction": "ξ",
+    "weight_decay": "wd",
+    "dropout": "dp",
+}
+"""What the settings that matter most are called where there is little room."""
+
 LOSSES = {"mse": "MSE", "cross_entropy": "cross-entropy", "stablemax": "StableMax"}
 """What losses are called; the user's own have the name of their function."""
 
