@@ -130,7 +130,7 @@ def test_what_has_no_meaning_is_absent_and_the_page_says_why(
 
 def test_runs_are_named_by_what_differs(run, branch):
     step = branch.experiment.first_step
-    assert run_names([run, branch]) == ["wd = 2", f"from step {step}, wd = 0"]
+    assert run_names([run, branch]) == ["wd = 2", f"wd = 0, from step {step} of wd = 2"]
     assert run_names([run]) == [f"run {run.digest[:8]}"]
     with pytest.raises(ConfigError, match="at most 6 runs, got 7"):
         whole_page(run, [branch] * 6)
@@ -216,7 +216,7 @@ def test_the_address_restores_what_is_shown(open_page, run, address):
 
 def test_further_runs_are_drawn_on_the_same_axis_of_time(open_page, branch, address):
     tab = open_page(address)
-    name = f"from step {branch.experiment.first_step}, wd = 0"
+    name = f"wd = 0, from step {branch.experiment.first_step} of wd = 2"
     assert name in tab.locator("#curves-key").text_content()
     steps, curve = tab.evaluate("[data.runs[1].steps, data.runs[1].curves[1]]")
     assert steps == branch.dataset.step.values.tolist()

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from grokscope.analysis.label_audit import audit
+from grokscope.cli.tables import print_run
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
@@ -158,6 +159,32 @@ def test_the_small_print_names_momentum_where_there_is_some():
     assert "momentum 0.9" in words_of([sgd])
     assert not any("momentum" in words for words in words_of([sgd.replace(momentum=0)]))
     assert "sgd" in words_of([sgd, sgd.replace(momentum=0.5)], without=["momentum"])
+
+
+def test_the_small_print_says_where_training_went_on_from(run, capsys):
+    branch = train(TINY.replace(weight_decay=8), start=at(run, 10), progress=False)
+    assert "· from step 10 of wd = 0 · 20 steps" in words_below(plot_run(branch))
+    print_run(branch, as_json=False)
+    assert "start    from step 10 of wd = 0\n" in capsys.readouterr().out
+    assert "from step" not in words_below(plot_run(run))
+    both = plot_accuracies([run, branch])
+    titles = [axes.get_title().partition("\n")[0] for axes in both.axes]
+    assert titles == ["(a) wd = 0", "(b) wd = 8, from step 10"]
+
+
+def test_what_held_before_a_branch_and_what_was_pruned_is_worded():
+    def words_with(**settings):
+        return ", ".join(words_of([TINY.replace(start_step=5, **settings)]))
+
+    before = {"optimizer": "sgd", "batch_size": None, "label_smoothing": 0}
+    held = "full batch, label smoothing = 0, wd = 0, sgd, lr 0.01"
+    assert f"from step 5 of {held}, 20 steps" in words_with(before=before)
+    pruned = {"prune_by": "ipr", "prune_first": "lowest", "prune_share": 0.4}
+    assert "from step 5, 40 % of neurons pruned, lowest IPR first" in words_with(**pruned)
+    assert "40 % of neurons pruned, at random" in words_with(**pruned | {"prune_by": "random"})
+    experiment = TINY.replace(start_step=5, **pruned)
+    assert "pruned" not in "".join(words_of([experiment], without=["prune_by"]))
+    assert "pruned" not in "".join(words_of([experiment], without=["prune_share"]))
 
 
 def test_long_small_print_and_legends_take_nothing_from_the_panels():

@@ -60,6 +60,8 @@ def jsonable(value: object) -> object:
 
 def print_run(run: Run, as_json: bool, **more: str) -> None:
     """Print one run as a table, or as JSON."""
+    from grokscope.plotting.wording import start_words
+
     correlations = norm_correlations(run)
     summary = summary_of(run) | {"ipr_correlations": jsonable(correlations)} | more
     if as_json:
@@ -67,6 +69,8 @@ def print_run(run: Run, as_json: bool, **more: str) -> None:
         print(json.dumps(summary | {"in_the_weights": jsonable(known)}))
         return
     print_table(run.experiment.task.title, [run])
+    if start := ", ".join(filter(None, start_words(run.experiment).values())):
+        print(f"start    {start}")
     for name, (rho, low, high) in correlations.items():
         words = {"gamma": "|γ|", "effective": "|γ|·‖W‖"}[name]
         print(f"norm     {words} and IPR: ρ = {rho:.2f} [{low:.2f}, {high:.2f}]")

@@ -103,17 +103,16 @@ def quantized(vectors: Mapping[str, Float[np.ndarray, "step residue neuron"]]) -
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """What each run differs in: the step that it starts from, and its settings.
+    """What each run differs in: its settings, and where it starts from.
 
     Runs that differ in nothing of this are named by their digests.
     """
     experiments = [run.experiment for run in runs]
     shared = words_of(experiments)
-    names = []
-    for experiment in experiments:
-        words = [word for word in words_of([experiment]) if word not in shared]
-        start = [f"from step {experiment.first_step}"] if experiment.first_step else []
-        names.append(", ".join([*start, *words]))
+    names = [
+        ", ".join(word for word in words_of([experiment]) if word not in shared)
+        for experiment in experiments
+    ]
     return [
         name if name and names.count(name) == 1 else f"run {run.digest[:8]}"
         for name, run in zip(names, runs, strict=True)

@@ -135,12 +135,47 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "optimizer.warmup_steps": f"warm-up {warmup} steps" if warmup else "",
         "optimizer.cosine_steps": f"cosine to 0 at step {cosine}" if cosine else "",
         "batch_size": "full batch" if batch is None else f"batch size {batch}",
+        **start_words(experiment, varied),
         "steps": f"{experiment.steps} steps",
         "seeds.seed": f"seed {experiment.seeds.seed}",
     }
     if isinstance(optimizer, AdamW | Adam | Lion | Grokfast):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
+
+
+def start_words(experiment: Experiment, varied: Iterable[str] = ()) -> dict[str, str]:
+    """Where training went on from and what was pruned there, by the setting; of new weights, empty.
+
+    Args:
+        experiment: what is trained.
+        varied: names of settings that other networks have other values of.
+
+    >>> late = Experiment(start_step=26, before={"weight_decay": 8}, prune_by="memorizing")
+    >>> [*start_words(late).values()]
+    ['from step 26 of wd = 8', '50 % of neurons pruned, highest memorizing first']
+    """
+    start, words = experiment.start, {"start.start_step": "", "start.prune_by": ""}
+    if start is not None and start.start_step:
+        held = ", ".join(_held_words(experiment))
+        words["start.start_step"] = f"from step {start.start_step}" + (
+            f" of {held}" if held else ""
+        )
+    if start is not None and start.prune_by and not {"prune_first", "prune_share"} & {*varied}:
+        order = _order_words(start.prune_by, start.prune_first)
+        words["start.prune_by"] = f"{100 * start.prune_share:g} % of neurons pruned, {order}"
+    return words
+
+
+def _held_words(experiment: Experiment) -> list[str]:
+    """The settings that held before the start and no longer after it."""
+    assert experiment.start is not None
+    earlier, held = _words(experiment.earlier, set()), []
+    for path, value in experiment.start.before.items():
+        words = [w for name, w in earlier.items() if w and path in (name, name.partition(".")[0])]
+        name = axis_label(path.rpartition(".")[2])
+        held += words or [f"{name} = {format_setting(label(value))}"]
+    return held
 
 
 def _noise_words(experiment: Experiment) -> dict[str, str]:
@@ -209,10 +244,13 @@ def format_time(seconds: float) -> str:
 
 def order_title(curve: xr.Dataset) -> str:
     """In which order the neurons of a pruning curve are removed: "lowest IPR first"."""
-    by = curve.attrs["by"]
+    first = curve["first"].item() if "first" in curve.coords else curve.attrs["first"]
+    return _order_words(curve.attrs["by"], first)
+
+
+def _order_words(by: str, first: str) -> str:
     if by == "random":
         return "at random"
-    first = curve["first"].item() if "first" in curve.coords else curve.attrs["first"]
     named = {"ipr": "IPR", "ipr_within_norm": "IPR within norm"}.get(by, by)
     return f"{first} {named} first"
 
@@ -237,6 +275,9 @@ def title(run: Run, runs: Sequence[Run]) -> str:
     present = {name: own[name] for name in ("wd", "dp") if own[name]}
     named = differing or present or {"wd": 0.0}
     words = [f"{name} = {strength:g}" for name, strength in named.items()]
+    starts = {other.experiment.first_step for other in runs}
+    if run.experiment.first_step and len(starts) > 1:
+        words.append(f"from step {run.experiment.first_step}")
     if run.derived and len({other.derived for other in runs}) > 1:
         words.append(f"with {run.derived}")
     return f"{', '.join(words)}: {phase_title(run)}"
