@@ -67,6 +67,33 @@ def test_a_frame_is_what_a_full_drawing_would_be(run):
     assert (np.abs(quick - whole).max(axis=-1) > 100).mean() < 0.0005
 
 
+@movie.style.context
+def film_of(run):
+    return movie._film(movie.trajectory(run), 50)
+
+
+def test_long_small_print_lies_within_the_frame(run):
+    before = {"weight_decay": 8, "batch_size": 5, "learning_rate": 0.02}
+    branch = SMALL.replace(start_step=5, before=before, prune_by="memorizing")
+    film = film_of(grokscope.train(branch, progress=False))
+    words = film._supxlabel.get_window_extent()
+    assert "from step 5" in film.get_supxlabel()
+    assert 0 < words.x0 < words.x1 < film.bbox.width
+
+
+@pytest.mark.parametrize("first", [0, 5, 20])
+def test_the_axis_of_steps_has_several_ticks_wherever_a_run_begins(first, run):
+    if first:
+        branch = SMALL.replace(start_step=first, before={"weight_decay": 1})
+        run = grokscope.train(branch, progress=False)
+    axes = film_of(run).axes[0]
+    low, high = axes.get_xlim()
+    shown = [label.get_text() for tick, label in zip(axes.get_xticks(), axes.get_xticklabels(),
+             strict=True) if low <= tick <= high]  # fmt: skip
+    assert low == first
+    assert len(set(shown)) >= 3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",

@@ -15,13 +15,14 @@ from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.ticker import SymmetricalLogLocator
 
 from grokscope.analysis.trajectory import CURVES, Trajectory, trajectory
 from grokscope.errors import ConfigError
 from grokscope.plotting import style
 from grokscope.plotting.palette import BLUE, GREY, LINES, RED
 from grokscope.plotting.panels import BINS, clean_level
-from grokscope.plotting.wording import words_of
+from grokscope.plotting.wording import small_print
 from grokscope.runs.files import require_file, write_atomically
 from grokscope.runs.run import Run
 
@@ -144,8 +145,7 @@ def _film(followed: Trajectory, dpi: int) -> Film:
     for axes in (axes for axes in (left[1], right[0]) if not axes.has_data()):
         axes.set_axis_off()
         axes.text(0, 0.5, textwrap.fill(" ".join(followed.lacking), 50), va="center")
-    words = " · ".join(words_of([followed.run.experiment]))
-    figure.supxlabel(words, fontsize=6, color="#666666")
+    style.finish(figure, small_print([followed.run]))
     figure.show_first(moves)
     return figure
 
@@ -171,9 +171,13 @@ def _accuracies(axes: Axes, followed: Trajectory) -> Move:
     lines = [axes.plot([], [], **LINES[name])[0] for name in names]
     clean_level(axes, followed.run)
     cursor = axes.axvline(steps[0], color=BLUE, lw=1)
-    axes.set_xscale("symlog", linthresh=1, linscale=0.4)
-    last = max(int(data.step[-1]), 1)
-    axes.set(xlabel="step", xlim=(min(int(data.step[0]), last - 1), last), ylabel="accuracy")
+    first, last = int(data.step[0]), max(int(data.step[-1]), 1)
+    if last >= 10 * first:  # else few powers of ten lie between, of which ticks are
+        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
+        subs = [1, 2, 5] if last < 100 * max(first, 1) else [1]
+        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
+    axes.xaxis.set_major_formatter("{x:,.0f}")
+    axes.set(xlabel="step", xlim=(min(first, last - 1), last), ylabel="accuracy")
     style.legend_above(axes, 3)
 
     def move(frame: int) -> list[Artist]:
