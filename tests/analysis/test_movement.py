@@ -72,6 +72,22 @@ def test_the_picture_counts_every_neuron(run):
     assert sum(bars) == 48 * len(right.get_xticks())
 
 
+def test_the_picture_of_a_branch_names_what_occurs_and_steps_that_can_be_told_apart(run):
+    experiment = run.experiment.replace(start_step=26, before={"weight_decay": 2})
+    movement = train(experiment, progress=False).movement()
+    figure = movement.plot()
+    there = [GROUPS[place] for place in np.unique(movement.neurons.group)]
+    assert len(there) < len(GROUPS), "the test needs a group that does not occur"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == there
+    axes = figure.axes[0]
+    assert [
+        label.get_text() for label in axes.get_xticklabels(minor=True) if label.get_text()
+    ] == []
+    low, high = axes.get_xlim()
+    shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert shown == [50, 100, 200]
+
+
 def test_networks_without_groups_are_refused():
     deep = Experiment(modulus=7, width=8, steps=2, keep_weights=[0], model="deep_mlp")
     with pytest.raises(ConfigError, match="waves over a cyclic group and add to"):

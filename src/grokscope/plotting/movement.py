@@ -38,11 +38,14 @@ def plot_movement(run: Run, neurons: xr.Dataset) -> style.Picture:
     figure, ((groups, flow),) = style.panels(1, 2, height=2.6)
     steps = neurons.step.values
     counts = [(neurons.group == place).sum("neuron").values for place in range(len(GROUPS))]
-    groups.stackplot(steps + 1, counts, colors=COLORS.values(), labels=GROUPS, lw=0)
+    shown = {name: count for name, count in zip(GROUPS, counts, strict=True) if count.any()}
+    colors = [COLORS[name] for name in shown]
+    groups.stackplot(steps + 1, [*shown.values()], colors=colors, labels=[*shown], lw=0)
     turned = movement_table(neurons)
     words = f"{(turned.periodic_at > steps[0]).sum()} of {len(turned)} neurons become periodic"
-    ends = (steps[0] + 1, steps[-1] + 1)
-    groups.set(xscale="log", xlabel="step + 1", ylabel="neurons", xlim=ends)
+    ends = int(steps[0]) + 1, int(steps[-1]) + 1
+    style.log_steps(groups, *ends)
+    groups.set(xlabel="step + 1", ylabel="neurons", xlim=ends)
     groups.set(ylim=(0, len(turned)), title=f"(a) {phase_title(run)}")
     _draw_flow(flow, neurons)
     flow.set_title(f"(b) {words}")

@@ -15,7 +15,6 @@ from matplotlib.animation import AbstractMovieWriter, FFMpegWriter, PillowWriter
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.ticker import SymmetricalLogLocator
 
 from grokscope.analysis.trajectory import CURVES, Trajectory, trajectory
 from grokscope.errors import ConfigError
@@ -172,11 +171,7 @@ def _accuracies(axes: Axes, followed: Trajectory) -> Move:
     clean_level(axes, followed.run)
     cursor = axes.axvline(steps[0], color=BLUE, lw=1)
     first, last = int(data.step[0]), max(int(data.step[-1]), 1)
-    if last >= 10 * first:  # else few powers of ten lie between, of which ticks are
-        axes.set_xscale("symlog", linthresh=1, linscale=0.4)
-        subs = [1, 2, 5] if last < 100 * max(first, 1) else [1]
-        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
-    axes.xaxis.set_major_formatter("{x:,.0f}")
+    style.log_steps(axes, first, last, "symlog", linthresh=1.0, linscale=0.4)
     axes.set(xlabel="step", xlim=(min(first, last - 1), last), ylabel="accuracy")
     style.legend_above(axes, 3)
 

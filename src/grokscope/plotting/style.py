@@ -15,7 +15,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import (
+    MaxNLocator,
+    NullFormatter,
+    PercentFormatter,
+    SymmetricalLogLocator,
+)
 
 from grokscope.plotting.palette import DIVERGING, SEQUENTIAL
 from grokscope.runs.files import write_atomically
@@ -171,6 +176,19 @@ def whole_numbers(axes: Axes, axis: str) -> None:
     """Ticks at whole numbers alone, on an axis of counts, ranks or frequencies."""
     which = axes.yaxis if axis == "y" else axes.xaxis
     which.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+
+
+def log_steps(axes: Axes, first: int, last: int, scale: str = "log", **settings: float) -> None:
+    """Ticks for steps, on a logarithmic axis if the last step is at least ten times the first.
+
+    Where fewer than two powers of ten lie between, 2 and 5 of each have ticks too.
+    """
+    if last >= 10 * first:
+        axes.set_xscale(scale, **settings)
+        subs = [1, 2, 5] if last < 100 * max(first, 1) else [1]
+        axes.xaxis.set_major_locator(SymmetricalLogLocator(base=10, linthresh=1, subs=subs))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter("{x:,.0f}")
 
 
 def letter(index: int) -> str:
