@@ -76,8 +76,8 @@ def test_long_small_print_lies_within_the_frame(run):
     before = {"weight_decay": 8, "batch_size": 5, "learning_rate": 0.02}
     branch = SMALL.replace(start_step=5, before=before, prune_by="memorizing")
     film = film_of(grokscope.train(branch, progress=False))
-    words = film._supxlabel.get_window_extent()
-    assert "from step 5" in film.get_supxlabel()
+    (text,) = (text for text in film.texts if "from step 5" in text.get_text())
+    words = text.get_window_extent()
     assert 0 < words.x0 < words.x1 < film.bbox.width
 
 
