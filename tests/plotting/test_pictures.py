@@ -21,7 +21,7 @@ from grokscope.measures.phases import Phase
 from grokscope.plotting import style
 from grokscope.plotting.audit import plot_audit
 from grokscope.plotting.courses import plot_courses
-from grokscope.plotting.diagram import panel_title, plot_phases
+from grokscope.plotting.diagram import _boundary_bars, panel_title, plot_phases
 from grokscope.plotting.extraction import plot_extraction
 from grokscope.plotting.neurons import plot_neurons
 from grokscope.plotting.palette import PHASE_COLORS
@@ -33,6 +33,7 @@ from grokscope.runs.pruning import control_band, prune, pruning_curves
 from grokscope.runs.snapshot import at
 from grokscope.runs.train import train
 from grokscope.sweeps.archive import archive
+from grokscope.sweeps.boundary import Boundary
 from grokscope.sweeps.diagram import collect
 from grokscope.sweeps.sweep import sweep as run_sweep
 
@@ -232,6 +233,21 @@ def test_titles_of_more_than_two_panels_are_short(courses):
     assert panel_title(courses.isel(corruption_fraction=[0, 1]), {"corruption_fraction": 1}) == (
         "corruption fraction ξ = 0.1"
     )
+
+
+def test_bars_of_boundaries_that_meet_lie_apart_within_their_row():
+    def bar(low, high):
+        return Boundary(
+            {"wd": 1}, Phase.COEXISTENCE, Phase.MEMORIZATION, (low + high) / 2, low, high
+        )
+
+    axes = Figure().subplots()
+    _boundary_bars(
+        axes, [bar(0.0, 2.0), bar(2.0, 4.0), bar(5.0, 6.0)], "wd", np.array([0.0, 10.0, 20.0])
+    )
+    first, second, third = (line.get_ydata()[0] for line in axes.lines[::3])
+    assert third == 10
+    assert 5 < second < 10 < first < 15
 
 
 def test_every_phase_has_a_colour_and_a_letter_of_its_own():

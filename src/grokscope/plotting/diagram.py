@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby, pairwise
 from math import prod
 
 import numpy as np
@@ -103,13 +104,27 @@ def phase_panel(
     for cell in np.argwhere(panel.phase.values == UNKNOWN):
         axes.plot(xs[cell[1]], ys[cell[0]], marker="x", color="#999999", ms=2, lw=0)
     _second_phases(axes, panel, edges(panel[rows].values), edges(panel[columns].values))
-    for boundary in found:
-        if {name: boundary.row[name] for name in place} == place:
-            y = ys[boundary.row[rows]]
-            axes.plot([boundary.low, boundary.high], [y, y], color="white", lw=1.6)
-            axes.plot([boundary.low, boundary.high], [y, y], color="black", lw=0.8)
-            axes.plot(boundary.position, y, "|", color="black", ms=3)
+    of_panel = [one for one in found if {name: one.row[name] for name in place} == place]
+    _boundary_bars(axes, of_panel, rows, panel[rows].values)
     axes.set_xlim(*edges(panel[columns].values)[[0, -1]])
+
+
+SHIFT = 0.25
+"""By so much of a row's height bars that meet lie above and below its middle, in turn."""
+
+
+def _boundary_bars(axes: Axes, found: list[Boundary], rows: str, values: np.ndarray) -> None:
+    """The intervals of a panel's boundaries, row by row."""
+    ys, heights = positions(values), np.diff(edges(values))
+    for row, of_row in groupby(found, lambda one: one.row[rows]):
+        bars = [*of_row]
+        meet = [right.low <= left.high for left, right in pairwise(bars)]
+        for number, bar in enumerate(bars):
+            is_shifted = any(meet[max(number - 1, 0) : number + 1])
+            y = ys[row] + is_shifted * (-1) ** number * SHIFT * heights[row]
+            axes.plot([bar.low, bar.high], [y, y], color="white", lw=1.6)
+            axes.plot([bar.low, bar.high], [y, y], color="black", lw=0.8)
+            axes.plot(bar.position, y, "|", color="black", ms=3)
 
 
 def _second_phases(axes: Axes, panel: xr.Dataset, y: np.ndarray, x: np.ndarray) -> None:
