@@ -164,6 +164,22 @@ def test_the_slider_moves_every_panel(open_page, run, address):
     assert tab.evaluate("counts(state.step)") == counts.tolist()
 
 
+def test_no_label_of_the_steps_is_cut(open_page, address):
+    tab = open_page(address)
+    ends = tab.evaluate("""() => {
+        const ends = [], pen = $("curves").getContext("2d"), write = pen.fillText;
+        pen.fillText = (text, x, y) => {
+            if (pen.textAlign === "center") ends.push(x + pen.measureText(text).width / 2);
+            write.call(pen, text, x, y);
+        };
+        fixed.steps = axis([0, 100000], "step", { place: LOG, ticks: [0, 100000] });
+        drawCurves();
+        return ends;
+    }""")
+    assert len(ends) >= 3
+    assert max(ends) <= tab.evaluate("$('curves').clientWidth")
+
+
 def test_the_keyboard_moves_in_time_and_space_plays(open_page, address):
     tab = open_page(f"{address}#step=0")
     for key, place in (("ArrowRight", 1), ("ArrowRight", 2), ("ArrowLeft", 1), ("End", 5)):

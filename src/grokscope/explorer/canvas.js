@@ -3,7 +3,7 @@
 let ink = {}; // the colours of the reader's scheme
 const readInk = () => { ink = Object.fromEntries(["ground", "ink", "quiet", "line", "strong"].map((name) => [name, css(`--${name}`)])); ink.edge = `${ink.ink}99`; };
 
-const MARGIN = { left: 52, right: 12, top: 8, bottom: 38 };
+const MARGIN = { left: 52, right: 24, top: 8, bottom: 38 };
 const number = (value) => String(Number(value.toPrecision(4))).replace("-", "−");
 
 // Small numbers are written in units of a power of ten, which the label names.
