@@ -188,6 +188,13 @@ def test_what_held_before_a_branch_and_what_was_pruned_is_worded():
     assert "pruned" not in "".join(words_of([experiment], without=["prune_share"]))
 
 
+def test_counted_fractions_have_three_digits_and_given_ones_their_own():
+    counted = TINY.replace(train_fraction=74 / 121, corruption_fraction=7 / 74)
+    assert {"α = 0.612", "ξ = 0.0946"} <= {*words_of([counted])}
+    given = TINY.replace(train_fraction=0.12345, corruption_fraction=0.3)
+    assert {"α = 0.12345", "ξ = 0.3"} <= {*words_of([given])}
+
+
 def test_long_small_print_and_legends_take_nothing_from_the_panels():
     @style.context
     def height(entries, words):

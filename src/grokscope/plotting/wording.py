@@ -120,8 +120,8 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
         "model.normalization": _camel(experiment.normalization or ""),
         "model.init_scale": f"initial weights × {scale:g}" if scale != 1 else "",
         **_noise_words(experiment),
-        "train_fraction": f"α = {experiment.train_fraction:g}",
-        "corruption_fraction": f"ξ = {experiment.corruption_fraction:g}",
+        "train_fraction": f"α = {_fraction(experiment.train_fraction)}",
+        "corruption_fraction": f"ξ = {_fraction(experiment.corruption_fraction)}",
         "optimizer.weight_decay": f"wd = {experiment.weight_decay:g}",
         "model.dropout": f"dp = {experiment.dropout:g}",
         **{f"model.{name}": earlier.get(name, "") for name in EARLIER},
@@ -142,6 +142,12 @@ def _words(experiment: Experiment, varied: set[str]) -> dict[str, str]:
     if isinstance(optimizer, AdamW | Adam | Lion | Grokfast):
         words["optimizer.name"] += f", betas ({optimizer.beta1:g}, {optimizer.beta2:g})"
     return words
+
+
+def _fraction(value: float) -> str:
+    """A fraction as it was given; with three digits if counted, as of a network from elsewhere."""
+    given = f"{value:g}"
+    return given if float(given) == value else f"{value:.3g}"
 
 
 def start_words(experiment: Experiment, varied: Iterable[str] = ()) -> dict[str, str]:
