@@ -8,6 +8,7 @@ import nbclient
 import nbformat
 import numpy as np
 import pytest
+import xarray as xr
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -240,6 +241,15 @@ def test_titles_of_more_than_two_panels_are_short(courses):
     assert panel_title(courses.isel(corruption_fraction=[0, 1]), {"corruption_fraction": 1}) == (
         "corruption fraction ξ = 0.1"
     )
+
+
+@pytest.mark.parametrize(("n_panels", "title"), [
+    (2, "corruption = uniform_wrong"), (5, "corruption =\nuniform_wrong"),
+    (99, "corruption =\nuniform_wrong"),
+])  # fmt: skip
+def test_titles_of_narrow_panels_are_broken(n_panels, title):
+    names = ["uniform_wrong", *map(str, range(1, n_panels))]
+    assert panel_title(xr.Dataset(coords={"corruption": names}), {"corruption": 0}) == title
 
 
 def test_bars_of_boundaries_that_meet_lie_apart_within_their_row():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
 from math import prod
@@ -47,14 +48,19 @@ def panels_of(diagram: xr.Dataset) -> list[dict[str, int]]:
     return [dict(zip(names, place, strict=True)) for place in np.ndindex(*shape)]
 
 
+TITLES = 88
+"""Characters of the titles of all panels, which stand beside each other."""
+
+
 def panel_title(diagram: xr.Dataset, place: dict[str, int]) -> str:
     """The panel's settings, as in "wd = 5"; in symbols where panels are narrow, as in "ξ = 0.1"."""
-    is_narrow = prod(diagram.sizes[name] for name in place) > 2
-    words = []
+    n_panels, words = prod(diagram.sizes[name] for name in place), []
+    width = max(TITLES // n_panels, 12)
     for name, index in place.items():
         text = format_setting(diagram[name].values[index].item())
-        label = SYMBOLS.get(name) if is_narrow else None
-        words.append(f"{label or axis_label(name)} = {text}")
+        symbol = SYMBOLS.get(name) if n_panels > 2 else None
+        item = f"{symbol or axis_label(name)} = {text}"
+        words.append(textwrap.fill(item, width, break_long_words=False))
     return ", ".join(words)
 
 
