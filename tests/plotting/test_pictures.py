@@ -232,6 +232,14 @@ def test_the_small_print_of_courses_says_of_which_seeds_they_are(courses):
     assert print_of(courses.isel(seed=[0])).endswith("core")
 
 
+@pytest.mark.parametrize("first", [0, 26, 1000])
+def test_courses_have_several_ticks_wherever_they_begin(courses, first):
+    later = courses.assign(run_step=courses.run_step * 24 + first)
+    axes = plot_courses(later, "corruption_fraction").axes[-1]
+    low, high = axes.get_xlim()
+    assert sum(low <= tick <= high for tick in axes.get_xticks()) >= 3
+
+
 def test_titles_of_more_than_two_panels_are_short(courses):
     def titles_of(lines):
         return [axes.get_title() for axes in plot_courses(courses, lines).axes if axes.get_title()]

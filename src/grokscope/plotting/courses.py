@@ -6,7 +6,6 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
 from grokscope.errors import ConfigError
 from grokscope.measures.table import MEASURES
@@ -59,11 +58,13 @@ def plot_courses(dataset: xr.Dataset, lines: str) -> style.Picture:
         )
     shown = [name for name in CURVES if np.isfinite(dataset[f"run_{name}"].values).any()]
     figure, grid = style.panels(len(shown), len(places), 1.5, sharex="col", sharey="row")
+    first, last = int(dataset.run_step.min()) + 1, int(dataset.run_step.max()) + 1
     for column, place in zip(grid.T, places, strict=True):
         of_panel = dict(zip(others, place, strict=True))
         for axes, name in zip(column, shown, strict=True):
             _draw_lines(axes, dataset.isel(of_panel), name, lines)
         column[0].set_title(panel_title(dataset, of_panel).replace(", ", "\n"))
+        style.log_steps(column[-1], first, last)
         column[-1].set_xlabel("step + 1")
     for axes, name in zip(grid[:, 0], shown, strict=True):
         axes.set_ylabel(MEASURES[name].label)
@@ -104,5 +105,3 @@ def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
         x, found = steps[is_there] + 1, scores.values[:, is_there]
         axes.plot(x, found.mean(axis=0), color=color, ls=dashes, lw=1.3, label=label)
         axes.fill_between(x, found.min(axis=0), found.max(axis=0), color=color, alpha=0.15, lw=0)
-    axes.set_xscale("log")
-    axes.xaxis.set_minor_formatter(NullFormatter())
