@@ -217,7 +217,7 @@ def test_runs_measured_otherwise_are_one_sweep(tmp_path):
 @pytest.mark.parametrize("name", ["restricted", "test_accuracy", "seconds"])
 def test_an_unknown_name_is_refused_before_training_in_one_line(name, monkeypatch):
     monkeypatch.setattr("grokscope.runs.train.Ensemble", None)  # not reached
-    words = f"`measures` must be functions as in .*, or some of extracted_test.*, got '{name}'"
+    words = f"`measures` must be functions as in .*, or names of built-in ones, got '{name}'"
     with pytest.raises(ConfigError, match=words) as error:
         train_ensemble([BASE.replace(measures=[ASKED[0], name])])
     assert "\n" not in str(error.value)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from grokscope.data.dataset import Dataset, make_dataset
-from grokscope.errors import ConfigError
+from grokscope.errors import ConfigError, meant
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import OwnModel
 from grokscope.experiment.own_code import OwnCode, own_code_in
@@ -85,8 +85,8 @@ def _require_built_in(names: Sequence[str]) -> None:
     """Refuse names of measures that are neither a function nor one of `network_measures`."""
     if wrong := [name for name in names if name not in network_measures()]:
         raise ConfigError(
-            f"`measures` must be functions as in my_measures:margin, or some of "
-            f"{', '.join(network_measures())}, got {wrong[0]!r}. Leave it out for none."
+            f"`measures` must be functions as in my_measures:margin, or names of built-in ones, got "
+            f"{wrong[0]!r}. {meant(wrong[0], network_measures())}"
         )
 
 
