@@ -25,7 +25,7 @@ def a_claim(value, says="It holds."):
 
 
 def test_strings_are_text_and_every_picture_has_words():
-    found = {"x": package.judge(a_claim(0.9), [{}] * 2)}
+    found = {"x": package.judge(a_claim(0.9), [{}] * 4)}
     sections = [
         Section(1, HOSTILE, HOSTILE, b"\x89PNG", HOSTILE),
         Section("forgetting", "b", "c", None, "how"),

@@ -43,9 +43,8 @@ def has_settled(
       periodic neurons form long before the test accuracy rises.
 
     A network in Forgetting has settled, since vanished weights do not come back. No run stops
-    before step `settle_after`, nor before a tenth of its steps, both counted from where it starts.
-    One whose wrong labels follow a second rule does not settle: its accuracy on that rule, which
-    its phase depends on, is not measured on the way.
+    before step `settle_after`, nor before a tenth of its steps, both counted from where it starts,
+    nor if wrong labels follow a second rule, whose accuracy is not measured on the way.
 
     Args:
         experiment: with a `settle` part; without one nothing settles.
@@ -61,9 +60,9 @@ def has_settled(
     """
     rule, steps = experiment.settle, np.asarray(steps) - experiment.first_step
     last, whole = int(steps[-1]), experiment.steps - experiment.first_step
-    if rule is None or last < max(rule.settle_after, LEAST_SHARE * whole):
+    if rule is None or experiment.corruption == "second_rule":
         return False
-    if experiment.corruption == "second_rule":
+    if last < max(rule.settle_after, LEAST_SHARE * whole):
         return False
     start = int(np.searchsorted(steps, last / 2))
     if start == len(steps) - 1:  # nothing was measured since

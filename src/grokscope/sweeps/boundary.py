@@ -62,13 +62,12 @@ def boundaries(
     inferred, phase = (diagram[name].values[..., None] for name in ("inferred", "phase"))
     known = np.where(inferred, phase, codes)
     codes = np.where(known == UNKNOWN, phase, known)
-    found = []
     if not diagram.phase.dims:
-        return found
+        return []
     *names, column = map(str, diagram.phase.dims)
-    columns = dataset[column].values
+    columns, found = dataset[column].values, []
     if columns.dtype.kind not in "iuf" or not np.isfinite(columns).all():
-        return found
+        return []
     for place in np.ndindex(diagram.phase.shape[:-1]):
         row = diagram.phase.values[place]
         ends = np.flatnonzero(row[:-1] != row[1:])

@@ -118,8 +118,7 @@ def sweep(
         time_limit: seconds after which to end: no cell is begun that would not end in time, cells
             that still run are given up, and a warning says how many are left.
         retry_failed: train again what failed; else it is left out, recorded with its reason.
-        workers: training processes; by default one for each accelerator, or else for each core;
-            as many as cells where these are up to half more than cores.
+        workers: training processes; by default `executors.processes_for` the cells.
         executor: any `concurrent.futures.Executor` instead, that sees the store by the same path.
         progress: whether to show progress.
         log: a tracker of which each trained cell is a run, as KIND:DIR; see `train`.
