@@ -85,8 +85,8 @@ def _require_built_in(names: Sequence[str]) -> None:
     """Refuse names of measures that are neither a function nor one of `network_measures`."""
     if wrong := [name for name in names if name not in network_measures()]:
         raise ConfigError(
-            f"`measures` must be functions as in my_measures:margin, or names of built-in ones, got "
-            f"{wrong[0]!r}. {meant(wrong[0], network_measures())}"
+            "`measures` must be functions as in my_measures:margin, or names of built-in ones, "
+            f"got {wrong[0]!r}. {meant(wrong[0], network_measures())}"
         )
 
 

@@ -31,8 +31,7 @@ def has_settled(
     """Whether the phase at the last measured step will be the phase at the end.
 
     Every measured quantity may still move, up or down, by its range over the second half of the
-    steps so far, in proportion to the time left and times `settle_caution`. The run has settled if
-    even then
+    steps so far, in proportion to the time left and times `settle_caution`. It has settled if then
 
     - both accuracies stay in the same phase of Table 2, in every combination, also if training
       accuracy keeps growing by the factor by which it grew: slow learners grow ever faster;
@@ -68,7 +67,6 @@ def has_settled(
     if start == len(steps) - 1:  # nothing was measured since
         return False
     ahead = rule.settle_caution * (whole - last) / (last - int(steps[start]))
-
     phases = _phases_ahead(experiment, train_accuracy, test_accuracy, start, ahead)
     if len(phases) > 1:
         return False
