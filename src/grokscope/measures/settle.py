@@ -42,8 +42,8 @@ def has_settled(
       periodic neurons form long before the test accuracy rises.
 
     A network in Forgetting has settled, since vanished weights do not come back. No run stops
-    before step `settle_after`, nor before a tenth of its steps, both counted from where it starts,
-    nor if wrong labels follow a second rule, whose accuracy is not measured on the way.
+    before step `settle_after` or a tenth of its steps, counted from where it starts, nor if wrong
+    labels follow a second rule, whose accuracy is not measured on the way.
 
     Args:
         experiment: with a `settle` part; without one nothing settles.
@@ -67,10 +67,9 @@ def has_settled(
     if start == len(steps) - 1:  # nothing was measured since
         return False
     ahead = rule.settle_caution * (whole - last) / (last - int(steps[start]))
-    phases = _phases_ahead(experiment, train_accuracy, test_accuracy, start, ahead)
-    if len(phases) > 1:
+    phase, *others = _phases_ahead(experiment, train_accuracy, test_accuracy, start, ahead)
+    if others:
         return False
-    (phase,) = phases
     if phase == Phase.FORGETTING:
         return True
     with np.errstate(divide="ignore", invalid="ignore"):  # of vanished weights
