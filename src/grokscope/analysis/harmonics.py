@@ -11,6 +11,7 @@ import xarray as xr
 from grokscope.errors import ConfigError
 from grokscope.measures.analytic_terms import analytic_terms, logits_of_pairs
 from grokscope.measures.spectrum import HIGH_IPR
+from grokscope.models.precision import in_own_precision
 from grokscope.models.two_layer import TwoLayer
 from grokscope.runs.run import Run, require_finished
 
@@ -77,6 +78,7 @@ def _multiples(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     return abs(at) / abs(at[0]), shift, second
 
 
+@in_own_precision
 def doubled_power(run: Run, without: int | None = None) -> float:
     """The power of `DOUBLED` terms in the network's logits over all pairs.
 
