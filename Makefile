@@ -24,7 +24,7 @@ torch: .venv/test .venv/torch  ## the tests that need PyTorch, a large package
 	    tests/models/test_normalization.py tests/training/test_optimizers.py tests/test_docs.py \
 	    docs/how-to/from-elsewhere.md src/grokscope/session
 
-check: .venv/check  ## lint, format, types
+check: .venv/test .venv/check  ## lint, format, types, those of optional packages too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
