@@ -104,14 +104,14 @@ def whole_numbers(name: str, values: Any, least: int, most: int, remedy: str) ->
     return [int(value) for value in found]
 
 
-def _shown(value: object) -> str:
+def _shown(value: Any) -> str:
     """What was given; a number of NumPy without the name of its type.
 
     >>> import numpy as np
     >>> _shown(np.int64(-1)), _shown("one")
     ('-1', "'one'")
     """
-    return repr(value.item() if getattr(value, "ndim", None) == 0 else value)  # type: ignore[attr-defined]
+    return repr(value.item() if getattr(value, "ndim", None) == 0 else value)
 
 
 def _is_whole(value: object, least: int, most: int | None) -> bool:

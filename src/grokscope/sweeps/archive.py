@@ -222,9 +222,9 @@ def restore(data: xr.Dataset, store: str | Path | Store) -> int:
 
 def archived_run(data: xr.Dataset, grid: Grid, index: tuple[int, ...]) -> Run | None:
     """The run of one cell of an archive; None if it has only what that run ended with, or none."""
-    cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
-    if "run_maker" not in cell or np.isnan(cell.run_maker):
+    if "run_maker" not in data or np.isnan(data.run_maker.values[index]):
         return None
+    cell = data.isel(dict(zip(data.status.dims, index, strict=True)))
     return Run(grid.cell(index), _run_dataset(cell, makers_of(data)[int(cell.run_maker)]))
 
 

@@ -39,10 +39,10 @@ def boundaries(
 
     A seed's boundary lies where the fewest of its cells, between the neighbouring boundaries, are
     on the wrong side. Its cells of a third phase there count as of the side at whose end they are.
-    Cells that it lacks count as of the most frequent phase there; a seed that
-    lacks all cells on both sides has no boundary. The interval is Student's over the seeds, and at
-    least from one column to the next: even if all seeds agree, they say no more than between which
-    columns it lies.
+    Cells that it lacks count as of the most frequent phase there; a seed that lacks all cells on
+    both sides has no boundary. The interval is Student's over the seeds, and at least from one
+    column to the next: even if all seeds agree, they say no more than between which columns it
+    lies.
 
     Args:
         dataset: of a sweep, or a selection of it.
@@ -98,11 +98,8 @@ def _cut(codes: np.ndarray, columns: np.ndarray, before: int, after: int) -> flo
     """Where to cut a seed's row so that fewest cells are misplaced; the middle of equal places."""
     either = np.flatnonzero(np.isin(codes, (before, after)))
     if either.size:  # a third phase beyond them is no place for this boundary
-        codes = np.concatenate([
-            np.full(either[0], before),
-            codes[either[0] : either[-1] + 1],
-            np.full(len(codes) - 1 - either[-1], after),
-        ])  # fmt: skip
+        place = np.arange(len(codes))
+        codes = np.where(place < either[0], before, np.where(place > either[-1], after, codes))
     places = range(len(codes) + 1)
     wrong = [(codes[:i] == after).sum() + (codes[i:] == before).sum() for i in places]
     best = np.flatnonzero(np.array(wrong) == min(wrong))

@@ -15,7 +15,7 @@ from grokscope.experiment.grid import Grid
 from grokscope.runs.disk import nearest_existing
 from grokscope.sweeps.diagram import FAILED, MISSING
 from grokscope.sweeps.executors import default_processes
-from grokscope.training.cost import CELL_SECONDS, kept_bytes, work
+from grokscope.training.cost import CELL_SECONDS, kept_bytes, number_bytes, work
 from grokscope.training.ensemble import seconds_per_work
 from grokscope.training.networks import n_weights
 
@@ -87,7 +87,7 @@ def run_bytes(experiment: Experiment, final_weights: bool = True) -> int:
     if not final_weights and experiment.keep_weights is None:
         return RUN_BYTES
     of_units = 12 * experiment.model.widest * experiment.n_measured
-    of_weights = np.dtype(experiment.precision).itemsize * n_weights(experiment)
+    of_weights = number_bytes(experiment) * n_weights(experiment)
     return RUN_BYTES + of_weights + of_units + kept_bytes(experiment)
 
 

@@ -164,10 +164,10 @@ def require_memory(experiment: Experiment) -> None:
     model, there = experiment.model, memory_bytes()
     if there is None:
         return
-    needed = _number_bytes(experiment) * COPIES * n_weights(experiment) + 32 * experiment.n_examples
+    needed = number_bytes(experiment) * COPIES * n_weights(experiment) + 32 * experiment.n_examples
     if experiment.batch_size is None and has_batch_norm(model_shapes(experiment)):
         # The one tile, forward and backward.
-        needed += 2 * _number_bytes(experiment) * experiment.n_train * model.widest
+        needed += 2 * number_bytes(experiment) * experiment.n_train * model.widest
     if needed > there:
         raise ConfigError(
             f"`width` must let the network fit in memory, got {model.widest}, which with "
@@ -201,6 +201,6 @@ def kept_bytes(experiment: Experiment) -> int:
     return size * experiment.n_kept * n_weights(experiment)
 
 
-def _number_bytes(experiment: Experiment) -> int:
+def number_bytes(experiment: Experiment) -> int:
     """Size of a weight or an activation."""
     return np.dtype(experiment.precision).itemsize

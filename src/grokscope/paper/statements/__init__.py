@@ -242,8 +242,8 @@ def judge(
 
     The interval is Wilson's for what is so or not, and Student's for numbers; the latter has no
     width if all are equal, which decides as much as a phase on which all seeds agree: from four
-    seeds on. One seed has no interval. The claim is undecided if a sweep is missing
-    or lacks what is compared, or if any seed has no value: dropping it would bias the sample.
+    seeds on. One seed has no interval. The claim is undecided if a sweep is missing or lacks what
+    is compared, or if any seed has no value: dropping it would bias the sample.
 
     Args:
         claim: the statement.
