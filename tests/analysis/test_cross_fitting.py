@@ -16,6 +16,7 @@ SMALL = Experiment(
 )
 
 
+@pytest.mark.slow
 def test_a_label_does_not_touch_the_judgement_of_its_own_fold():
     """And it does touch that of all others: their networks were given it."""
     runs = [train(SMALL.replace(wrong=wrong), progress=False) for wrong in (-1, 7)]
@@ -30,6 +31,7 @@ def test_a_label_does_not_touch_the_judgement_of_its_own_fold():
     assert not same[~own_fold].any()
 
 
+@pytest.mark.slow
 def test_every_row_is_judged_once_by_evidence_that_follows_from_the_probabilities():
     found = audit(train(SMALL, progress=False), folds=7, progress=False)
     _, labels, *_ = plain_data.features()

@@ -85,6 +85,7 @@ def test_a_single_frequency_has_no_second(modulus):
     assert (harmonics(run).second == 0).all()
 
 
+@pytest.mark.slow
 def test_terms_that_overlap_and_sums_of_three_are_refused():
     even, three = PLAIN.replace(modulus=8), PLAIN.replace(modulus=5, operands=3)
     for experiment, words in ((even, "an odd modulus"), (three, "addition of two residues")):

@@ -88,6 +88,7 @@ def test_the_picture_of_a_branch_names_what_occurs_and_steps_that_can_be_told_ap
     assert shown == [50, 100, 200]
 
 
+@pytest.mark.slow
 def test_networks_without_groups_are_refused():
     deep = Experiment(modulus=7, width=8, steps=2, keep_weights=[0], model="deep_mlp")
     with pytest.raises(ConfigError, match="waves over a cyclic group and add to"):

@@ -59,6 +59,7 @@ def test_the_valley_of_two_groups_and_of_one():
     assert ipr_valley(np.full(9, 0.5)) is None
 
 
+@pytest.mark.slow
 def test_a_network_without_ipr_has_norms_and_effects():
     experiment = Experiment(task="plain_data:features", model="image_mlp", steps=20)
     run = train(experiment.replace(width=8), progress=False)
@@ -107,6 +108,7 @@ def test_steadiness_parts_the_neurons_that_ipr_parts(coexisting):
     assert ((table.part == "steady") == (table.group == "high")).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_layers_whose_neurons_have_no_vectors_have_no_waves():
     experiment = Experiment(model="transformer", steps=0, modulus=5, width=8)
     network = train(experiment, progress=False).network
@@ -116,6 +118,7 @@ def test_layers_whose_neurons_have_no_vectors_have_no_waves():
             wave_table(network, layer, np.arange(5))
 
 
+@pytest.mark.slow
 def test_a_lottery_needs_three_vectors(coexisting):
     experiment = Experiment(model="deep_mlp", steps=0, modulus=5, width=4)
     with pytest.raises(ConfigError, match="vectors over residues for each operand"):

@@ -44,6 +44,7 @@ def train(capsys, *options):
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_train_prints_phase_accuracies_and_path(here, capsys):
     assert call("train", *TINY) == 0
     out = capsys.readouterr().out
@@ -109,6 +110,7 @@ def test_settings_of_another_kind_are_taken_too(here, capsys):
     assert call("train", "--set", "heads") == 2
 
 
+@pytest.mark.slow
 def test_toml_file_with_options_on_top(here, capsys):
     experiment = Experiment(steps=10).replace(modulus=7, width=4)
     (here / "e.toml").write_text(experiment.to_toml())

@@ -115,6 +115,7 @@ def test_impossible_noise_is_refused_in_one_line(settings, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_network_that_follows_the_second_rule_is_in_a_phase_of_its_own():
     """Most labels are those of the second rule; the control is of the first alone."""
     experiment = Experiment(

@@ -84,6 +84,7 @@ def test_a_folder_without_the_files_is_refused(tmp_path):
         read_mnist(tmp_path)
 
 
+@pytest.mark.slow
 @with_files
 def test_wrong_labels_and_a_network(monkeypatch):
     monkeypatch.setenv(FOLDER, str(REAL))
@@ -107,6 +108,7 @@ def test_wrong_labels_and_a_network(monkeypatch):
     assert "neurons_required" not in lean.dataset
 
 
+@pytest.mark.slow
 @with_files
 def test_pixels_move_to_the_device_once_and_as_bytes(monkeypatch):
     import jax

@@ -57,6 +57,7 @@ def one_by_one(grid_values, base=BASE):
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(
     st.sampled_from(BASES), st.lists(st.sampled_from([*AXES]), min_size=2, max_size=4, unique=True)

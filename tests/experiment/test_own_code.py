@@ -236,6 +236,7 @@ def wipe(network, dataset):
         train(BASE.replace(measures="inplace:wipe"), progress=False)
 
 
+@pytest.mark.slow
 def test_a_seed_of_ones_own_leaves_seed_the_root(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "seeded.py").write_text(CODE)
@@ -262,6 +263,7 @@ def test_measures_and_axes_take_no_name_of_a_sweep(tmp_path, monkeypatch, name):
             sweep(Grid(base=BASE.replace(optimizer="axes_:f"), axes={name: [1, 2]}), "runs")
 
 
+@pytest.mark.slow
 def test_reserved_names_are_all_that_sweeps_have(tmp_path):
     """Or an axis or a measure of that name would be lost."""
     grid = Grid(base=BASE, axes={"width": [8, 12]})
@@ -300,6 +302,7 @@ def test_own_measure_is_in_run_summary_sweep_and_tables(module, capsys):
     assert known["largest"] == runs.largest.iloc[0]
 
 
+@pytest.mark.slow
 def test_own_data_are_counted_and_learned(module):
     base = Experiment(task=f"{module}:blobs", model="image_mlp", loss="cross_entropy", steps=80)
     with pytest.raises(ConfigError, match="`task` must say how many examples its data have"):
@@ -320,6 +323,7 @@ def test_own_data_are_counted_and_learned(module):
         make_dataset(stale)
 
 
+@pytest.mark.slow
 def test_a_sweep_of_own_data_is_looked_at_without_its_code(module, tmp_path):
     grid = Grid(axes={"width": [4, 8]}, task=f"{module}:blobs", model="image_mlp", steps=4)
     with pytest.raises(ConfigError, match="`task` must say how many examples its data have"):
@@ -334,6 +338,7 @@ def test_a_sweep_of_own_data_is_looked_at_without_its_code(module, tmp_path):
         _ = run.data
 
 
+@pytest.mark.slow
 def test_a_run_knows_when_its_data_have_changed(module, tmp_path):
     source = "import numpy as np\ndef f(): return (*np.load('a.npz').values(),)\n"
     (tmp_path / "reads.py").write_text(source)
@@ -657,6 +662,7 @@ def test_a_width_that_counts_no_units_chooses_no_tiles(tmp_path, monkeypatch, wi
     assert BASE.replace(model="odd_own:Normed").model.widest == 500
 
 
+@pytest.mark.slow
 def test_own_batch_norm_sees_the_whole_batch(tmp_path, monkeypatch):
     """In full batches of several tiles, were it not for it: the batch's own mean, by hand."""
     monkeypatch.chdir(tmp_path)

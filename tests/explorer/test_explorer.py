@@ -233,6 +233,7 @@ def test_the_keyboard_alone_will_do(open_page, trained, tmp_path):
     assert tab.evaluate("state.pins") == [6]
 
 
+@pytest.mark.slow
 def test_downloads_are_pictures_and_tables(open_page, trained, tmp_path):
     source = open_source(trained[0])
     tab = open_page(written(tmp_path, source.dataset(), {0: details(source.run(0))}) + "#pins=0")
@@ -452,6 +453,7 @@ def test_absent_settings_marks_and_many_panels(open_page, tmp_path):
         assert min(heights) > 90
 
 
+@pytest.mark.slow
 def test_what_cannot_be_shown_is_refused(tmp_path):
     base = Experiment(steps=1).replace(modulus=5, width=2)
     seeds = Grid(base=base, axes={}, seeds=2)
@@ -722,6 +724,7 @@ def test_why_nothing_is_known_of_what_neurons_add_is_said(kept, monkeypatch):
     assert "do not add to the logits" in reason(kept.run(1))
 
 
+@pytest.mark.slow
 def test_a_cell_of_a_wide_network_stays_small():
     run = grokscope.train(Experiment(steps=1, corruption_fraction=0.35), progress=False)
     shown = details(run)

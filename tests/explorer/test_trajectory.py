@@ -55,6 +55,7 @@ def digits(values):
     return [None if np.isnan(v) else float(f"{v:.4g}") for v in values]
 
 
+@pytest.mark.slow
 def test_each_neuron_has_the_numbers_of_the_run_at_that_step(run):
     found = shown(trajectory(run))
     assert found["steps"] == run.experiment.kept_steps
@@ -105,6 +106,7 @@ def test_vectors_are_in_the_order_of_the_operation():
     np.testing.assert_array_equal(followed.vectors["U"][-1], run.dataset.U.values[order])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "there", "why"),
     [

@@ -50,6 +50,7 @@ def made(name):
     return experiment, network, make_dataset(experiment), layer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NETWORKS if name != "tied"])
 def test_over_all_units_it_sums_to_the_mean_margin(name):
     _, network, data, layer = made(name)

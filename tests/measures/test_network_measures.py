@@ -156,6 +156,7 @@ def test_a_measure_without_a_meaning_is_refused_before_training(
     assert not store.exists()
 
 
+@pytest.mark.slow
 def test_where_a_measure_has_a_meaning_for_some_cells_the_others_have_no_number(tmp_path):
     base = COMPOSITE.replace(measures=["restricted_test_loss"])
     data = sweep(Grid(base, axes={"modulus": [9, 7]}), tmp_path, workers=1, progress=False)

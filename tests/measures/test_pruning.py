@@ -72,6 +72,7 @@ def test_orders():
         pruning_order(ipr, "middle")
 
 
+@pytest.mark.slow
 def test_a_run_is_pruned_in_any_order():
     """By each name, an array and a function, against `pruning_curve` in an order made by hand."""
     experiment = Experiment(corruption_fraction=0.3, steps=30).replace(
@@ -157,6 +158,7 @@ def test_strata_of_any_size_lose_the_same_share_but_for_a_neuron(width, strata, 
         assert np.ptp(shares) <= 1 / min(map(len, cut)) + 1e-12
 
 
+@pytest.mark.slow
 def test_the_band_is_of_the_curves_of_single_orders():
     """Count by count, against sorted curves; the same seed draws the same orders."""
     experiment = Experiment(corruption_fraction=0.3, steps=60, measure_every=60).replace(

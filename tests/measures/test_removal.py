@@ -18,6 +18,7 @@ def accuracies(network, data):
     return right[~data.is_train].mean(), right[data.is_corrupted].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "layer"),
     [

@@ -109,6 +109,7 @@ def test_a_settled_run_is_the_beginning_of_the_full_one_bit_for_bit(both):
     assert short.dataset[measured].drop_attrs().identical(beginning[measured].drop_attrs())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "most"), [("at once", 1e-3), ("in turn", 0)])
 def test_members_of_an_ensemble_stop_one_by_one_and_others_follow(both, how, most):
     full, short = both

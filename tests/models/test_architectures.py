@@ -89,7 +89,7 @@ def test_forward_equals_the_plain_network(name):
         np.testing.assert_allclose(model(jnp.asarray(inputs)), ours, atol=1e-6, rtol=1e-5)
 
 
-@pytest.mark.parametrize("batch_size", [None, 32])
+@pytest.mark.parametrize("batch_size", [None, pytest.param(32, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_step_goes_down_the_gradient_of_the_plain_network(name, batch_size):
     """One step of plain descent, tiles and shared part and all, against central differences."""
@@ -121,6 +121,7 @@ def test_a_step_goes_down_the_gradient_of_the_plain_network(name, batch_size):
         assert abs(slope - along) < 2e-4 * scale, (slope, along)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["BatchNorm", "pixels, BatchNorm"])
 def test_running_statistics_are_each_layer_s_own(name):
     """After one step of a whole batch a tenth of its means and variances; evaluation uses them."""
@@ -142,6 +143,7 @@ def test_running_statistics_are_each_layer_s_own(name):
     np.testing.assert_allclose(after(jnp.asarray(data.inputs)), everything, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["deeper, lazy, CE", "features", "Transformer", "tied", "three blocks, LayerNorm", "as before"],
@@ -198,6 +200,7 @@ def test_a_tied_network_has_one_matrix():
     assert arrays["E"].shape == (11, 16)
 
 
+@pytest.mark.slow
 def test_initial_variances():
     """Relative error of a variance from 10,000 normals is 1.4 %: 8 % is beyond five sigma."""
     deep = named_arrays(init_model(DEEP.replace(modulus=50, width=200)))

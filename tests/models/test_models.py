@@ -64,6 +64,7 @@ def test_the_analytic_network_has_half_as_many_frequencies_as_residues():
     assert len(np.unique(strongest)) == 49  # ⌈97 / 2⌉
 
 
+@pytest.mark.slow
 def test_terms_sum_to_the_logits_and_others_vanish_as_width_grows():
     pairs = PAIRS[::97]
     sizes = []

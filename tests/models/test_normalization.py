@@ -122,6 +122,7 @@ def test_a_stored_network_is_the_trained_one(normalization, tmp_path):
     assert np.array_equal(model(inputs), again(inputs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", AXIS)
 def test_pruning_removes_a_neurons_term_and_nothing_else(normalization):
     run = train(small(normalization=normalization, batch_size=32, steps=200), progress=False)

@@ -70,6 +70,7 @@ def test_the_optimiser_and_the_loss_are_of_float64():
     assert {leaf.dtype for leaf in jax.tree.leaves(state.optimizer.mean)} == {np.dtype("float64")}
 
 
+@pytest.mark.slow
 def test_a_stored_run_is_read_back_looked_at_and_gone_on_from(tmp_path):
     experiment = SMALL.replace(
         precision="float64", keep_weights="log:4", measures="memorizing_half"
@@ -95,6 +96,7 @@ def test_a_branch_and_a_checkpoint_give_the_bits_of_uninterrupted_training(tmp_p
         assert all(map(np.array_equal, whole, leaves(other.network)))
 
 
+@pytest.mark.slow
 def test_the_precision_may_change_at_a_step():
     """From the same weights: the rounded ones of float32 are numbers of float64 too."""
     late = SMALL.replace(precision="float64", start_step=5, before={"precision": "float32"})
@@ -192,6 +194,7 @@ def test_the_same_bits_whatever_jax_is_set_to(tmp_path):
     assert kinds == [[name, name] for name in ("float32", "float32", "float64", "float64")]
 
 
+@pytest.mark.slow
 def test_a_run_says_how_precise_its_products_are():
     environment = json.loads(train(SMALL.replace(steps=0), progress=False).dataset.environment)
     assert environment["matrix_products"] == "highest"

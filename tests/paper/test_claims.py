@@ -481,6 +481,7 @@ def test_statistics_of_diagrams_by_counting():
     assert architectures._decay_over_dropout(images) == 0
 
 
+@pytest.mark.slow
 def test_unknown_cells_are_left_out_on_both_sides_and_an_unknown_row_is_not_passed_over():
     """Each cell that is compared differs by nothing; a maximum over rows has no value of one."""
     one = in_phases(["CMM", "FFM"])
@@ -572,6 +573,7 @@ def test_a_sweep_of_several_seeds_has_a_value_for_each(tmp_path):
     assert found.interval.estimate == pytest.approx(float(of_each.mean()))
 
 
+@pytest.mark.slow
 def test_sweeps_that_are_not_exported_are_trained_and_named(tmp_path, monkeypatch):
     import grokscope.paper.statements as package
     from grokscope.paper.figures import SweepFigure, quick_name

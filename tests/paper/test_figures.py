@@ -51,6 +51,7 @@ def test_pruning_separates_the_rule_from_the_wrong_labels(store):
     assert high.corrupted_accuracy > 0.8
 
 
+@pytest.mark.slow
 def test_multiplication_groks_with_periodic_neurons_in_the_groups_order(store):
     experiment = Experiment(steps=300, measure_every=50).replace(
         operation="multiplication", modulus=59, width=256, weight_decay=5, train_fraction=0.6
@@ -271,6 +272,7 @@ def test_figure_32_counts_neurons_by_width_and_says_whether_they_grow_slower(sto
         assert setting in words, setting
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [n for n in figures() if isinstance(load(n), RunFigure)])
 def test_every_figure_draws_from_real_runs_and_states_its_settings(number, store, tmp_path):
     """At a tiny scale; what it needs at the paper's is checked by its experiments."""

@@ -40,6 +40,7 @@ def test_the_package_knows_every_shipped_file(results):
     assert {name.removesuffix(".nc") for name in found} <= set(GRIDS)
 
 
+@pytest.mark.slow
 def test_the_page_of_the_results_is_what_their_files_tell(results):
     page = _page(Path("results"), Path("results/README.md"), provenance_of(results))
     assert (results / "README.md").read_text() == page, "run `make shipped`"

@@ -45,7 +45,9 @@ def same(one, other):
     return all(np.array_equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [*KINDS][:-1] + [pytest.param("Transformer", marks=pytest.mark.slow)]
+)
 def test_a_branch_without_a_change_gives_the_same_bits(kind):
     experiment = small(**KINDS[kind])
     whole = trained(experiment)
@@ -124,6 +126,7 @@ def test_kept_weights_are_those_of_their_steps(tmp_path):
     np.testing.assert_array_equal(again.kept_U, run.dataset.kept_U.values.astype(np.float16))
 
 
+@pytest.mark.slow
 def test_float16_halves_what_kept_weights_add(tmp_path):
     wide = {"modulus": 31, "width": 64, "keep_weights": 4}
     runs = [trained(small(**wide, kept_dtype=dtype), store=tmp_path) for dtype in (None, "float16")]
@@ -132,6 +135,7 @@ def test_float16_halves_what_kept_weights_add(tmp_path):
     assert 0.45 < added[1] / added[0] < 0.55
 
 
+@pytest.mark.slow
 def test_what_is_asked_of_every_kept_step():
     run = trained(small(keep_weights=[0, 20], measure=range(0, 61, 20)))
     found = run.over_steps("restricted_test_loss")

@@ -31,6 +31,7 @@ def test_every_pair_of_values_occurs():
         assert pairs == set(itertools.product(set(first), set(second)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("values", NETWORKS)
 def test_it_learns_and_every_measure_works(values):
     settings = dict(zip(NAMES, values, strict=True))

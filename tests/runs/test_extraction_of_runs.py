@@ -292,6 +292,7 @@ def test_what_a_notebook_says_of_it(run):
     assert "first steps" in repr(found)
 
 
+@pytest.mark.slow
 def test_of_three_operands_there_is_no_vote():
     three = grokscope.train(Experiment(operands=3, modulus=3, width=8, steps=5), progress=False)
     curve = extraction_curve(three)

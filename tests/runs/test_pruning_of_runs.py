@@ -25,6 +25,7 @@ def run():
     return grokscope.train(TINY, progress=False)
 
 
+@pytest.mark.slow
 def test_the_band_of_a_run_is_by_its_own_loss_and_of_fifty_orders(run):
     entropic = grokscope.train(TINY.replace(loss="cross_entropy"), progress=False)
     for each in (run, entropic):
@@ -35,6 +36,7 @@ def test_the_band_of_a_run_is_by_its_own_loss_and_of_fifty_orders(run):
         assert found.identical(pruning.band_of(expected))
 
 
+@pytest.mark.slow
 def test_where_networks_are_evaluated_a_band_is_coarse_and_only_on_request():
     deep = grokscope.train(TINY.replace(model="deep_mlp"), progress=False)
     assert control_band(deep, layer="first") is None
@@ -70,6 +72,7 @@ def test_orders_by_what_neurons_add_have_that_by_ipr_and_memorising_goes_with_lo
         assert control_by_ipr(run, prune(run, by)) is None
 
 
+@pytest.mark.slow
 def test_without_ipr_other_orders_are_named_and_work():
     no_group = TINY.replace(operation="multiplication", modulus=8, steps=0)
     run = grokscope.train(no_group, progress=False)

@@ -285,6 +285,7 @@ def test_a_refined_sweep_shows_rows_without_a_run(store):
     assert store.grid() == GRID
 
 
+@pytest.mark.slow
 def test_of_several_the_largest_is_shown_and_what_lies_beside_all_is_said(store):
     swept(GRID.every(2), store)
     assert store.grid() == GRID.every(2)
@@ -352,6 +353,7 @@ def test_only_the_store_knows_how_it_lies_on_disk():
         assert not {*LISTINGS} & {*calls} or where in OTHER_FOLDERS, where
 
 
+@pytest.mark.slow
 def test_a_setting_that_one_run_lacks_is_a_difference(tmp_path):
     base = Experiment(steps=2, modulus=5, width=4)
     for experiment in (base, base.replace(keep_weights="log:2")):
@@ -359,6 +361,7 @@ def test_a_setting_that_one_run_lacks_is_a_difference(tmp_path):
     assert set(Store(tmp_path).table().keep_weights.fillna("none")) == {"none", "log:2"}
 
 
+@pytest.mark.slow
 def test_a_table_of_runs_has_what_they_differ_in(tmp_path):
     store = Store(tmp_path)
     assert store.table().empty

@@ -218,6 +218,7 @@ def test_a_run_that_diverges_or_settles_says_so(kind, tmp_path):
         assert outcome.get("settled_at") == run.settled_at
 
 
+@pytest.mark.slow
 def test_any_executor_tracks_too(tmp_path):
     with ThreadPoolExecutor(1) as threads:
         log = f"wandb:{tmp_path / 'logs'}"

@@ -156,6 +156,7 @@ def test_a_killed_worker_is_replaced_and_its_run_done_again(tmp_path):
     assert len(list((tmp_path / "runs").glob("*.nc"))) == 4
 
 
+@pytest.mark.slow
 def test_progress_is_silent_where_there_is_no_terminal(tmp_path, capfd):
     train(EXPERIMENT.replace(steps=20), tmp_path)
     assert capfd.readouterr() == ("", "")

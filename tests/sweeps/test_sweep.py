@@ -338,6 +338,7 @@ def test_what_lies_in_a_store_under_another_name_is_left_alone(whole, tmp_path):
     assert (store / "notes.nc").read_text() == "somebody's data"
 
 
+@pytest.mark.slow
 def test_refining_trains_the_cells_that_are_shown(tmp_path):
     axes = {"train_fraction": [0.1, 0.2, 0.3, 0.4, 0.5], "weight_decay": [0, 1, 2, 3, 4]}
     grid = Grid(base=BASE.replace(steps=1), axes=axes)
@@ -348,6 +349,7 @@ def test_refining_trains_the_cells_that_are_shown(tmp_path):
     assert int((data.status == DONE).sum()) == int((plain.status == DONE).sum()) + 1
 
 
+@pytest.mark.slow
 def test_refining_asks_again_for_weights_and_for_what_failed(tmp_path):
     grid = Grid(base=BASE, axes={"train_fraction": [0.4, 0.6], "weight_decay": [0, 5]}, seeds=2)
     run(grid, tmp_path, refine=True)
@@ -422,6 +424,7 @@ def test_an_executor_that_breaks_gives_one_line(tmp_path):
             run(store=tmp_path, executor=pool)
 
 
+@pytest.mark.slow
 def test_ensembles_agree_with_single_networks(whole, tmp_path, monkeypatch):
     """As on an accelerator: cells of one shape train together."""
     for module in (scheduler, runner):

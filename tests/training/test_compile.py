@@ -173,6 +173,7 @@ def test_a_shape_too_many_makes_room_by_forgetting_what_was_compiled(monkeypatch
     assert len(traced) == 2, "compiled anew"
 
 
+@pytest.mark.slow
 def test_training_makes_room_for_its_shape(monkeypatch):
     shapes = []
     monkeypatch.setattr("grokscope.runs.train.make_room", shapes.append)

@@ -133,6 +133,7 @@ def compilations():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
+@pytest.mark.slow
 def test_dynamic_settings_do_not_recompile(compilations):
     base = small(width=47, steps=60, measure_every=13, dropout=0.1)
 

@@ -87,6 +87,7 @@ def last(experiment):
     return np.asarray(state.model.U)
 
 
+@pytest.mark.slow
 def test_smoothing_acts_in_training_alone():
     plain = SMALL.replace(loss="cross_entropy")
     soft = plain.replace(label_smoothing=0.2)
@@ -168,6 +169,7 @@ def test_everything_that_asks_for_the_loss_takes_one_of_the_user_s_own(module):
     assert Store("runs").find(experiment).experiment == experiment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["own", "stablemax"])
 def test_pruning_knows_every_loss(module, loss):
     run = train(SMALL.replace(loss=f"{module}:hinge" if loss == "own" else loss), progress=False)
@@ -175,6 +177,7 @@ def test_pruning_knows_every_loss(module, loss):
     assert curve.test_loss.values[0] == pytest.approx(run.final.test_loss.item(), 1e-4)
 
 
+@pytest.mark.slow
 def test_a_sweep_has_losses_on_an_axis(module):
     grid = Grid(SMALL, axes={"loss": ["mse", "stablemax", f"{module}:hinge"]})
     assert grid.values["loss"][2].source_hash, "another source is another sweep"

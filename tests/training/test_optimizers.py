@@ -92,6 +92,7 @@ def orthogonalized(x):
     return x.T if is_tall else x
 
 
+@pytest.mark.slow
 def test_muon_is_orthogonal_momentum_of_adam_s_size():
     """With Nesterov's momentum, as Optax has it: both means divided by what they lack of 1."""
     experiment = SMALL.replace(optimizer="muon", weight_decay=3, steps=8)
@@ -106,6 +107,7 @@ def test_muon_is_orthogonal_momentum_of_adam_s_size():
     assert_same(trained(experiment)[0], by_reference(experiment, update), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_muon_steps_vectors_as_adam_with_nesterov_s_momentum():
     """The first step of Adam has the length of the learning rate; Nesterov's looks ahead."""
     experiment = SMALL.replace(optimizer="muon", normalization="layer_norm", steps=1)
@@ -121,6 +123,7 @@ def test_each_optimiser_is_registered():
     assert {*UPDATES} == {*NAMES} - {"own"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UPDATES)
 def test_ensembles_of_different_settings_train_as_each_alone(name):
     members = [
@@ -131,6 +134,7 @@ def test_ensembles_of_different_settings_train_as_each_alone(name):
         assert_same(trained(member)[0], together, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "values"),
     [("muon", {"momentum": 0.8}), ("lion", {"beta2": 0.9}), ("grokfast", {"slow_gain": 5.0})],
@@ -175,6 +179,7 @@ def test_training_follows_the_schedule():
     assert_same(trained(experiment)[0], by_reference(experiment, update), rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", UPDATES)
 def test_every_optimiser_has_a_schedule_and_its_last_step_is_small(name):
     experiment = SMALL.replace(optimizer=name, cosine_steps=30, warmup_steps=3, steps=30)
@@ -185,6 +190,7 @@ def test_every_optimiser_has_a_schedule_and_its_last_step_is_small(name):
     assert 0 < last < early
 
 
+@pytest.mark.slow
 def test_steps_decide_nothing_so_that_training_can_stop_and_go_on(tmp_path):
     """The cosine has a length of its own: a checkpoint of fewer steps and a branch go on from."""
     whole = SMALL.replace(cosine_steps=30, warmup_steps=3)

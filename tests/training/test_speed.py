@@ -14,6 +14,7 @@ FACTOR = 6
 """Between timings of two programs, of which one may have two cores and the other half of one."""
 
 
+@pytest.mark.slow
 def test_the_speed_is_that_of_numpy_s_products_and_of_training():
     found = measure_speed(seconds=0.5)
     matrix = np.ones((1024, 1024), np.float32)
