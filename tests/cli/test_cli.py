@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from grokscope.analysis.label_audit import audit
 from grokscope.cli import main
 from grokscope.cli.runs import By
 from grokscope.cli.sweep_tables import print_status
@@ -20,7 +21,9 @@ from grokscope.experiment.grid import Grid
 from grokscope.measures.orders import ORDERS
 from grokscope.runs import train as runs
 from grokscope.runs.compact import without_weights
+from grokscope.runs.extraction import extraction_curve
 from grokscope.runs.files import write_dataset
+from grokscope.runs.snapshot import at
 from grokscope.runs.store import Store
 from grokscope.sweeps.diagram import collect
 
@@ -152,10 +155,30 @@ def test_show_and_prune_draw_pictures(here, capsys):
     assert json.loads(capsys.readouterr().out)["band"] is None
 
 
+def test_a_network_is_looked_at_as_it_was_at_a_step(here, capsys):
+    run = runs.train(Experiment(steps=20).replace(modulus=7, width=16), "runs", progress=False)
+    then = at(run, 10)
+    expected = {name: then.final[name].item() for name in ("train_loss", "test_loss")}
+    found = {}
+    for command in ("show", "prune", "extract", "audit"):
+        assert call(command, run.digest[:8], "--step", "10", "--json") == 0
+        found[command] = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert f"{run.digest[:12]}-step10" in found[command]["picture"]
+    assert {name: found["show"][name] for name in expected} == pytest.approx(expected)
+    whole = {name: found["prune"]["curves"]["lowest"][name][0] for name in expected}
+    assert whole == pytest.approx(expected)
+    extracted = extraction_curve(then).test_accuracy.sel(kind="network").values
+    assert found["extract"]["curves"]["network"]["test_accuracy"] == pytest.approx([*extracted])
+    flagged = int((audit(then).margin > 0).sum())
+    assert found["audit"]["flagged"] == flagged
+    assert run.final.train_loss.item() != expected["train_loss"]
+
+
 @pytest.mark.parametrize(
     "options",
     ["show RUN --out x.txt", "show RUN --neurons a", "prune RUN --by foo", "prune RUN --first foo",
-     "prune RUN --first random --by norm", "extract RUN --counts a", "audit RUN --out x.txt"],
+     "prune RUN --first random --by norm", "extract RUN --counts a", "audit RUN --out x.txt",
+     "show RUN --step 3", "audit x.csv --step 1"],
 )  # fmt: skip
 def test_what_is_refused_trains_nothing(here, capsys, options):
     run = without_weights(runs.train(Experiment(steps=2, modulus=7, width=8), progress=False))

@@ -14,6 +14,7 @@ from grokscope.cli.base import (
     Code,
     Device,
     Json,
+    Step,
     Store,
     allow_named,
     app,
@@ -78,6 +79,7 @@ def audit(
     run: Source,
     store: Store = RUNS,
     code: Code = None,
+    step: Step = None,
     labels: Labels = None,
     true: Truth = None,
     logits: Logits = None,
@@ -106,13 +108,15 @@ def audit(
     if export is not None:
         require_file(export, "export", (".csv",))
     if Path(run).suffix.lower() in TABLES:
+        if step is not None:
+            raise ConfigError("`step` must be given with a run, got it with a file. Leave it out.")
         opened, path = None, picture_path(Path(run).stem, out, "-audit")
         kind = None if logits is None else "logits" if logits else "probabilities"
         given, predictions = read_predictions(Path(run), labels, true, kind, ignore or [])
         found = label_audit.audit(given, folds, **predictions)
     else:
         _require_no_file(labels=labels, true=true, logits=logits, ignore=ignore)
-        opened, path = open_with_weights(run, store, out, "-audit")
+        opened, path = open_with_weights(run, store, out, "-audit", step)
         found = _audit_run(opened, folds)
     style.save(plot_audit(opened, found), path)
     written = {"picture": str(path)}

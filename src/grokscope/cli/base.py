@@ -51,6 +51,10 @@ Code = Annotated[
         help="Folder that code of your own may be run from; may be repeated.", metavar="DIR"
     ),
 ]
+Step = Annotated[
+    int | None,
+    option_number("Step at which to look at the network (default the last).", least=0),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 Log = Annotated[
     str | None,

@@ -14,6 +14,7 @@ from grokscope.cli.base import (
     Device,
     Json,
     RunName,
+    Step,
     Store,
     allow_named,
     app,
@@ -38,15 +39,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from grokscope.runs.run import Run
+    from grokscope.runs.store import Store as RunStore
 
 By = Literal["ipr", "ipr_within_norm", "memorizing", "generalizing", "steadiness", "norm", "random"]
 """The names of `measures.orders.ORDERS`, which takes long to import."""
 
 
 def open_with_weights(
-    name: str, store: Path, out: Path | None, ending: str = ""
+    name: str, store: Path, out: Path | None, ending: str = "", step: int | None = None
 ) -> tuple[Run, Path]:
-    """A run by its name, and where its picture goes.
+    """A run by its name, or as it was at a step, and where its picture goes.
 
     A run that was stored without weights is trained again, into the store, once nothing else can
     be refused. Code of the user's own is run only from the folders of `--code`, not from the
@@ -57,26 +59,38 @@ def open_with_weights(
         store: the folder of runs.
         out: where the picture is to go, if that was said.
         ending: what the picture's name has behind the run's, if not.
+        step: the step; by default the last.
 
     Raises:
-        ConfigError: if the picture or the store cannot be written.
+        ConfigError: if the picture or the store cannot be written, or the run has no such step.
         StoreError: if there is no such run.
     """
     from grokscope.runs import store as stores
-    from grokscope.runs.files import require_writable
-    from grokscope.runs.train import train_ensemble
+    from grokscope.runs.snapshot import at, require_step
 
     folder = stores.Store(store)
     run = folder.open_named(name)
-    path = picture_path(run.digest[:12], out, ending)
+    if step is None:
+        path = picture_path(run.digest[:12], out, ending)
+        return _with_weights(run, folder), path
+    require_step(run, step)
+    path = picture_path(f"{run.digest[:12]}-step{step}", out, ending)
+    return at(_with_weights(run, folder), step), path
+
+
+def _with_weights(run: Run, folder: RunStore) -> Run:
+    """The run, the same of a store, or the same trained again into the store."""
+    from grokscope.runs.files import require_writable
+    from grokscope.runs.train import train_ensemble
+
     if run.has_weights:
-        return run, path
+        return run
     stored = folder.find(run.experiment)  # the named file may be of another store
     if stored is not None and stored.has_weights:
-        return stored, path
+        return stored
     require_writable(folder.path, "store")
     (trained,) = train_ensemble([run.experiment])
-    return folder.save(trained), path
+    return folder.save(trained)
 
 
 def picture_path(name: str, out: Path | None, ending: str = "") -> Path:
@@ -117,6 +131,7 @@ def show(
     run: RunName,
     store: Store = RUNS,
     code: Code = None,
+    step: Step = None,
     out: Annotated[
         Path | None, typer.Option(help="Picture (PNG, PDF, SVG) (default figures/RUN.png)")
     ] = None,
@@ -141,7 +156,7 @@ def show(
     allow_named(code)
     use_device(device)
     chosen = None if neurons is None else _numbers(neurons, "neurons")
-    opened, path = open_with_weights(run, store, out)
+    opened, path = open_with_weights(run, store, out, step=step)
     style.save(plot_run(opened, chosen), path)
     written = {"picture": str(path)}
     if adds_to_logits(opened):
@@ -169,6 +184,7 @@ def prune(
     run: RunName,
     store: Store = RUNS,
     code: Code = None,
+    step: Step = None,
     first: Annotated[
         Literal["lowest", "highest", "random", "both"], typer.Option(help="Which to remove first.")
     ] = "both",
@@ -206,7 +222,7 @@ def prune(
     allow_named(code)
     use_device(device)
     require_band(band)
-    opened, path = open_with_weights(run, store, out, "-pruned")
+    opened, path = open_with_weights(run, store, out, "-pruned", step)
     if "random" in (first, by):
         curves = {"random": pruned(opened, "random", seed=seed, layer=layer)}
     else:
@@ -249,6 +265,7 @@ def extract(
     run: RunName,
     store: Store = RUNS,
     code: Code = None,
+    step: Step = None,
     counts: Annotated[
         str | None,
         typer.Option(help="Frequencies that a unit keeps, as in 1,2,5 (default 12 numbers)."),
@@ -272,7 +289,7 @@ def extract(
     allow_named(code)
     use_device(device)
     some = None if counts is None else _numbers(counts, "counts")
-    opened, path = open_with_weights(run, store, out, "-extracted")
+    opened, path = open_with_weights(run, store, out, "-extracted", step)
     curve = extraction_curve(opened, some, seed)
     style.save(plot_extraction(opened, curve), path)
     if as_json:

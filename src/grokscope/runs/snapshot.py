@@ -56,12 +56,8 @@ def at(run: Run, step: int) -> Run:
     >>> at(run, 10)
     <Run 3687b8355914 with its weights of step 10: confusion, train 0.46, test 0.04, 10 steps>
     """
-    require_finished(run, "looked at while it trained")
-    require_trained_here(run, "looked at while it trained")
-    require_as_trained(run, "looked at while it trained")
-    first, last = run.experiment.first_step, int(run.dataset.step[-1])
-    require_whole("step", step, first, f"Use {last}.", last)
-    if step == last:
+    require_step(run, step)
+    if step == run.dataset.step[-1]:
         return run
     if not run.has_weights:
         raise ConfigError(
@@ -76,6 +72,20 @@ def at(run: Run, step: int) -> Run:
     else:
         network = with_arrays(run.network, kept)
     return with_network(run, network, f"{AT_STEP} {step}", int(step))
+
+
+def require_step(run: Run, step: int) -> None:
+    """Refuse a run that cannot be looked at while it trained, and a step that it did not take.
+
+    Raises:
+        ConfigError: if the run diverged, holds another network than it trained, or has no such
+            step.
+    """
+    require_finished(run, "looked at while it trained")
+    require_trained_here(run, "looked at while it trained")
+    require_as_trained(run, "looked at while it trained")
+    first, last = run.experiment.first_step, int(run.dataset.step[-1])
+    require_whole("step", step, first, f"Use {last}.", last)
 
 
 def over_steps(run: Run, of: str | Sequence[str] | Callable[[Run], Answer]) -> xr.Dataset:
