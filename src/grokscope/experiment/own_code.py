@@ -12,7 +12,7 @@ import inspect
 import sys
 import traceback
 import types
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -315,6 +315,15 @@ def own_code_in(error: BaseException) -> str | None:
         return None
     frame, line = frames[-1]
     return f"`{Path(frame.f_code.co_filename).name}`, line {line},"
+
+
+def split_measures(
+    measures: Sequence[str | OwnCode] | None,
+) -> tuple[list[str], list[OwnCode]]:
+    """The names of built-in measures, and the code of the user's own, of an experiment's."""
+    asked = measures or ()
+    own = [code for code in asked if isinstance(code, OwnCode)]
+    return [name for name in asked if not isinstance(name, OwnCode)], own
 
 
 def packages_of(codes: Iterable[OwnCode]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from grokscope.data.dataset import Dataset, make_dataset
 from grokscope.errors import ConfigError, meant
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.models import OwnModel
-from grokscope.experiment.own_code import OwnCode, own_code_in
+from grokscope.experiment.own_code import own_code_in, split_measures
 from grokscope.measures.examples import Examples
 from grokscope.measures.table import (
     MEASURES,
@@ -63,9 +63,9 @@ def require_measurable(experiment: Experiment, model: Network) -> None:
 
 def _require_names(experiment: Experiment, shapes: Shapes) -> None:
     """Refuse measures and arrays of names that something else in a run or a sweep has."""
-    asked = experiment.measures or ()
-    _require_built_in([name for name in asked if not isinstance(name, OwnCode)])
-    measures = [code.function for code in asked if isinstance(code, OwnCode)]
+    built_in, codes = split_measures(experiment.measures)
+    _require_built_in(built_in)
+    measures = [code.function for code in codes]
     taken = [*MEASURES, *RUN_NAMES, *shapes, *measures]
     settings = {
         leaf for part in experiment.model_dump().values() if isinstance(part, dict) for leaf in part
@@ -105,8 +105,7 @@ def require_meaning(experiments: Iterable[Experiment]) -> None:
     known: set[str] = set()
     seen: set[tuple] = set()
     for experiment in experiments:
-        named = [name for name in experiment.measures or () if not isinstance(name, OwnCode)]
-        asked = [name for name in named if name not in known]
+        asked = [name for name in split_measures(experiment.measures)[0] if name not in known]
         kind = *asked, ensemble_key(experiment), experiment.corruption
         if not asked or kind in seen:
             continue

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, Num
 
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError
-from grokscope.experiment.own_code import OwnCode, call
+from grokscope.experiment.own_code import OwnCode, call, split_measures
 from grokscope.measures.examples import Examples
 from grokscope.measures.material import Material, Numbers
 from grokscope.measures.scores import (
@@ -147,8 +147,7 @@ def _asked(
     asked = next(iter(wanted.values())).experiment.measures
     if not asked:
         return {place: {} for place in wanted}
-    names = [name for name in asked if not isinstance(name, OwnCode)]
-    codes = [code for code in asked if isinstance(code, OwnCode)]
+    names, codes = split_measures(asked)
     networks = [member(models, place, how) for place in wanted]
     return {
         place: found | {c.function: own_measure(c, network, examples.dataset) for c in codes}

@@ -11,7 +11,7 @@ import xarray as xr
 from grokscope.data.dataset import Dataset
 from grokscope.errors import ConfigError, meant, require_whole
 from grokscope.experiment.experiment import Experiment
-from grokscope.experiment.own_code import OwnCode
+from grokscope.experiment.own_code import split_measures
 from grokscope.measures.examples import Examples
 from grokscope.measures.table import network_measures, scores
 from grokscope.measures.together import (
@@ -156,8 +156,7 @@ def _require_kept(run: Run) -> Kept:
 def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
     """Some of `table.scores`, `network_measures` and the run's own measures at each kept step."""
     of_whole, examples = network_measures(), Examples(run.data, run.experiment)
-    measures = run.experiment.measures or ()
-    own = {code.function: code for code in measures if isinstance(code, OwnCode)}
+    own = {code.function: code for code in split_measures(run.experiment.measures)[1]}
     asked = [name for name in names if name in of_whole]
     known = (*scores(), *own, *with_meaning(run.network, examples, asked))
     if wrong := [name for name in names if name not in known]:

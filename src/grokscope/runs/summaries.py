@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from grokscope.experiment.own_code import OwnCode
+from grokscope.experiment.own_code import split_measures
 from grokscope.measures.differences import DIFFERENCES, with_differences
 from grokscope.measures.phases import Phase, classify
 from grokscope.measures.table import MEASURES, Measure
@@ -70,8 +70,7 @@ def summarize(run: Run) -> Summary:
 
 def own_measures(run: Run) -> list[Measure]:
     """The measures of the user's own that a run has."""
-    asked = run.experiment.measures or ()
-    names = [code.function for code in asked if isinstance(code, OwnCode)]
+    names = [code.function for code in split_measures(run.experiment.measures)[1]]
     return [
         Measure(name, run.dataset[name].attrs.get("description", ""), "own", title=name)
         for name in names
