@@ -43,6 +43,16 @@ if TYPE_CHECKING:
 
 By = Literal["ipr", "ipr_within_norm", "memorizing", "generalizing", "steadiness", "norm", "random"]
 """The names of `measures.orders.ORDERS`, which takes long to import."""
+Order = Annotated[
+    By | None,
+    typer.Option(
+        metavar="ORDER",
+        help=f"What orders the neurons: {', '.join(get_args(By))} (default ipr).",
+    ),
+]
+First = Annotated[
+    Literal["lowest", "highest", "random", "both"], typer.Option(help="Which to remove first.")
+]
 
 
 def open_with_weights(
@@ -185,16 +195,8 @@ def prune(
     store: Store = RUNS,
     code: Code = None,
     step: Step = None,
-    first: Annotated[
-        Literal["lowest", "highest", "random", "both"], typer.Option(help="Which to remove first.")
-    ] = "both",
-    by: Annotated[
-        By | None,
-        typer.Option(
-            metavar="ORDER",
-            help=f"What orders the neurons: {', '.join(get_args(By))} (default ipr).",
-        ),
-    ] = None,
+    first: First = "both",
+    by: Order = None,
     band: Annotated[
         int | None,
         option_number("Random orders to compare with, 0 for none (default 50).", least=0),
