@@ -52,9 +52,11 @@ verdicts: .venv/core  ## the verdict on every statement, and the gallery
 	mv docs/verdicts.json.new docs/verdicts.json
 	$(BIN)/python docs/gallery.py
 
-shipped: .venv/core  ## the page and the checksums of the sweeps in results, after one has changed
+shipped: .venv/core  ## after a sweep in results has changed: their page, checksums and verdicts
 	$(BIN)/grokscope provenance results --out results/README.md
 	cd results && sha256sum *.nc > ../src/grokscope/paper/shipped.sha256
+	$(BIN)/python docs/sweep_verdicts.py
+	$(BIN)/python docs/gallery.py
 
 bench: .venv/bench  ## print every speed and memory ratio
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -142,7 +142,8 @@ def verify(
     if as_json:
         members = families(claims)
         listed = [
-            _as_json(name, claim, found[name], members[name]) for name, claim in claims.items()
+            finding_document(name, claim, found[name], members[name])
+            for name, claim in claims.items()
         ]
         print(json.dumps(jsonable({"claims": listed})))
     else:
@@ -241,7 +242,8 @@ def _to_stderr(line: str) -> None:
     print(f"grokscope: {line}", file=sys.stderr)
 
 
-def _as_json(name: str, claim: Claim, finding: Finding, family: str) -> dict[str, object]:
+def finding_document(name: str, claim: Claim, finding: Finding, family: str) -> dict[str, object]:
+    """The verdict on a claim as JSON, beside what the claim says."""
     return {
         "name": name, "section": claim.section, "says": claim.says,
         "statistic": claim.statistic, "bound": claim.bound, "side": claim.side,
