@@ -12,7 +12,9 @@ import numpy as np
 import jax
 import grokscope as gs
 
-SHIFT, data = 2, np.arange(3)
+SHIFT, data = np.int64(2), np.arange(3)
+m = n = data  # which no function means by its arguments
+limit = float("inf")
 
 def doubled(m):
     return m * SHIFT
@@ -40,6 +42,9 @@ class Net(gs.Network):
 
 def uses_an_array(m, n):
     return m + data[0]
+
+def uses_infinity(m, n):
+    return np.minimum(m, limit)
 '''
 USE = """
 if __name__ == "__main__":
@@ -49,7 +54,7 @@ if __name__ == "__main__":
     print((made.true_labels == (2 * made.inputs[:, 0] + made.inputs[:, 1]) % 5).all())
     grid = gs.Grid(experiment, axes={"weight_decay": [0, 1]})
     print(gs.sweep(grid, "runs", workers=2, progress=False))
-    for wrong in (uses_an_array, lambda m, n: m):
+    for wrong in (uses_an_array, uses_infinity, lambda m, n: m):
         try:
             gs.Experiment(operation=wrong)
         except gs.ConfigError as error:
@@ -59,8 +64,10 @@ EXPECTED = [
     "notebook:rule notebook:Net",
     "True",
     "<Sweep weight_decay 2 × seed 1: 0 missing, 2 done, 0 failed>",
-    "`data` must be a number, a word, a module or a function for code of a notebook to use it, got "
-    "ndarray. Make it inside the function.",
+    "`data` must be a finite number, a word, a module or a function for code of a notebook to use "
+    "it, got ndarray. Make it inside the function.",
+    "`limit` must be a finite number, a word, a module or a function for code of a notebook to use "
+    "it, got float. Make it inside the function.",
     "`operation` must be a function or class of a Python file, got 'notebook:<lambda>', which no "
     "other process could find. Put it into a file my_rules.py, and use my_rules:name.",
 ]

@@ -217,7 +217,7 @@ def _make(experiment: Experiment, n_train: int) -> Dataset:
         return np.concatenate([train[:n_train], test]).astype(train.dtype)
 
     dataset = Dataset(
-        inputs=with_test(inputs, test_inputs),
+        inputs=np.concatenate([inputs[:n_train], test_inputs]),
         true_labels=with_test(labels, test_labels),
         given_labels=with_test(given, test_labels),
         is_corrupted=with_test(is_corrupted, np.zeros(len(test_labels), bool)),

@@ -149,7 +149,7 @@ def _group_in(table: Table) -> Group | None:
     n = int(table.tokens.max()) + 1
     if table.tokens.shape[1] != 2 or len(table.labels) != n * n or table.labels.max() >= n:
         return None
-    products = np.empty((n, n), int)
+    products = np.full((n, n), -1)
     products[tuple(table.tokens.T)] = table.labels
     if not is_group(products):
         return None

@@ -76,6 +76,7 @@ def _made(task: OwnTask, where: str) -> Arrays:
             "labels, test features and test labels, arrays of numbers, labels whole numbers from "
             f"0, got {shapes or type(made).__name__}. Mend the function."
         )
+    _require_readable(found[::2], where)
     return tuple(found)
 
 
@@ -135,6 +136,27 @@ def _are_features(found: Sequence[np.ndarray]) -> bool:
         or any(len(found[i]) != len(found[i + 1]) or found[i + 1].ndim != 1 for i in (0, 2))
         or min(found[1].min(), found[3].min()) < 0
     )
+
+
+def _require_readable(features: Sequence[np.ndarray], where: str) -> None:
+    """Refuse features that a network would not be given as they are.
+
+    Args:
+        features: for training and for testing.
+        where: how the message begins.
+    """
+    limits = np.iinfo(np.int32)
+    for array in features:
+        if array.dtype.kind == "f":
+            with np.errstate(over="ignore"):
+                is_kept = np.isfinite(array.astype(np.float32))
+        else:
+            is_kept = (array >= limits.min) & (array <= limits.max)
+        if not is_kept.all():
+            raise ConfigError(
+                f"{where} finite features, whole ones within 32 bits, got "
+                f"{array[~is_kept].flat[0]} in {(~is_kept).sum():,} places. Mend or scale them."
+            )
 
 
 def counted(arrays: Arrays) -> dict[str, int | str]:

@@ -121,6 +121,7 @@ def labels_of(task: ModularTask, tokens: Int[np.ndarray, "row operand"]) -> Toke
         ConfigError: if an operation of the user's own is not allowed to run, or returns no labels.
     """
     code, p = task.operation, task.modulus
+    tokens = tokens.astype(np.int64)
     if not isinstance(code, OwnCode):
         return OPERATIONS[code](p, *tokens.T) % p
     values = np.asarray(_own(task, [*tokens.T]))

@@ -11,6 +11,7 @@ import builtins
 import hashlib
 import linecache
 import os
+import symtable
 import sys
 import textwrap
 import types
@@ -18,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import platformdirs
 
 from grokscope.errors import ConfigError
@@ -26,7 +28,7 @@ MODULE = "notebook"
 """The name of the file of every such function; each source has a folder of its own."""
 
 PLAIN = (bool, int, float, str, bytes, tuple, type(None))
-"""Values that a function may take from its cells: those that their `repr` says."""
+"""Values that a function may take from its cells, if their `repr` says them."""
 
 
 def is_of_a_cell(value: object) -> bool:
@@ -53,7 +55,7 @@ def file_of_cell(value: Any) -> Path:
     return path
 
 
-def _collect(name: str, value: object, parts: dict[str, str]) -> None:
+def _collect(name: str, value: Any, parts: dict[str, str]) -> None:
     """Add what defines a name, behind what that needs.
 
     Args:
@@ -63,31 +65,53 @@ def _collect(name: str, value: object, parts: dict[str, str]) -> None:
     """
     if name in parts:
         return
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, types.ModuleType):
         parts[name] = f"import {value.__name__} as {name}"
     elif isinstance(value, type | types.FunctionType) and value.__module__ == "__main__":
         source = _source(value)
         parts[name] = ""  # it may call itself
         known = vars(sys.modules["__main__"])
-        for needed in sorted(_names(source) - {name}):
+        used = _globals_in(symtable.symtable(source, "<cell>", "exec"))
+        for needed in sorted(used - {name}):
             if needed in known and not hasattr(builtins, needed):
                 _collect(needed, known[needed], parts)
         del parts[name]
         parts[name] = source
-    elif isinstance(value, PLAIN):
+    elif isinstance(value, PLAIN) and _is_said_by_its_repr(value):
         parts[name] = f"{name} = {value!r}"
-    elif (module := getattr(value, "__module__", None)) and module != "__main__":
-        own_name = getattr(value, "__name__", name)
-        parts[name] = f"from {module} import {own_name} as {name}"
+    elif found := _import_of(value):
+        parts[name] = f"{found} as {name}"
     else:
         raise ConfigError(
-            f"`{name}` must be a number, a word, a module or a function for code of a notebook to "
-            f"use it, got {type(value).__name__}. Make it inside the function."
+            f"`{name}` must be a finite number, a word, a module or a function for code of a "
+            f"notebook to use it, got {type(value).__name__}. Make it inside the function."
         )
 
 
-def _names(source: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
+def _is_said_by_its_repr(value: Any) -> bool:
+    """Whether Python reads a value's `repr` as the value: not that of inf, or of an array."""
+    try:
+        return ast.literal_eval(repr(value)) == value
+    except (SyntaxError, ValueError):
+        return False
+
+
+def _import_of(value: object) -> str | None:
+    """How a value is imported that a module has under the value's own name; None of others."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
+    if module in (None, "__main__") or not isinstance(name, str):
+        return None
+    is_there = getattr(sys.modules.get(module), name, None) is value
+    return f"from {module} import {name}" if is_there else None
+
+
+def _globals_in(table: symtable.SymbolTable) -> set[str]:
+    """The names that code takes from around it: not its arguments, and not what it assigns."""
+    symbols = table.get_symbols()
+    found = {one.get_name() for one in symbols if one.is_referenced() and one.is_global()}
+    return found.union(*map(_globals_in, table.get_children()))
 
 
 def _source(value: type | types.FunctionType) -> str:

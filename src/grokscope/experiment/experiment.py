@@ -310,8 +310,9 @@ Use one of `task.name`, `model.name`, `optimizer.name`.
     def with_batch_size(self, batch_size: int) -> Experiment:
         """A copy that sees as many examples in batches of another size (App. A).
 
-        The learning rate is in proportion to the root of the batch size, all numbers of steps to
-        its inverse.
+        The learning rate is in proportion to the root of the batch size. `steps`, `measure_every`,
+        and the optimiser's `warmup_steps` and `cosine_steps` are to its inverse; other steps, such
+        as those of `keep_weights` and `settle_after`, stay.
 
         Raises:
             ConfigError: if this experiment is of full batches, or the batch size impossible.

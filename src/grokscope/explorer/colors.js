@@ -31,7 +31,7 @@ function worded(measure, value) {
 
 // What Plotly needs of a measure: a number's place on the scale, and the scale with a bar so many pixels wide and up.
 function scaleOf(measure, width, y) {
-  const known = data.cells[measure.name].filter((v) => v !== null), low = Math.min(...known), high = Math.max(...known);
+  const known = data.cells[measure.name].filter((v) => v !== null), low = known.reduce((a, b) => Math.min(a, b)), high = known.reduce((a, b) => Math.max(a, b)); // of more cells than a call takes arguments
   const signed = SIGNED.includes(measure.kind) || (measure.kind === "own" && low < 0), reach = Math.max(-low, high) || 1;
   const log = measure.kind === "loss" && low > 0 && high >= low * 10 ** DECADES, at = log ? Math.log10 : (v) => v;
   const [cmin, cmax] = signed ? [-reach, reach] : measure.kind === "accuracy" ? [0, 1] : [at(low), low < high ? at(high) : low + 1];

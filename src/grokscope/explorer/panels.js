@@ -25,17 +25,22 @@ function counts(step) {
   return found;
 }
 
+// Powers of ten; where these are few, twice and five times each too, or ticks at equal distances.
+function logTicks(first, last) {
+  const among = (factors) => [0, ...[...Array(10).keys()].flatMap((i) => factors.map((m) => m * 10 ** i))].filter((v) => v >= first && v <= last);
+  return [among([1]), among([1, 2, 5])].find((ticks) => ticks.length > 2) || ticksOf(first, last, 5);
+}
+
 // The axes that follow from the data and from what is chosen.
 function fixAxes() {
   const ends = data.runs.flatMap((run) => [run.steps[0], run.steps.at(-1)]).concat(data.steps), first = Math.min(...ends), last = Math.max(...ends, first + 1);
-  const powers = [0, ...[...Array(10).keys()].map((i) => 10 ** i)].filter((v) => v >= first && v <= last);
-  fixed = { steps: state.time === "log" ? axis([first, last], "step", { place: LOG, ticks: powers }) : axis([first, last], "step") };
+  fixed = { steps: axis([first, last], "step", state.time === "log" ? { place: LOG, ticks: logTicks(first, last) } : {}) };
   fixed.accuracy = shareAxis("accuracy");
   if (state.plane === "attribution") {
     fixed.x = smallAxis(rangeOf(data.neurons.memorizing), "memorizing: adds to wrong labels");
     fixed.y = smallAxis(rangeOf(data.neurons.generalizing), "generalizing");
   } else if (state.plane) {
-    fixed.x = axis([0, Math.max(...data.neurons.frequency.flat()) + 1], "frequency");
+    fixed.x = axis([0, rangeOf(data.neurons.frequency, 0)[1] + 1], "frequency");
     fixed.y = axis([0, 1], "IPR");
   }
   if (data.neurons.ipr) {
@@ -150,7 +155,7 @@ function drawIpr() {
 function drawNeuron() {
   const { names } = data.vectors, all = names.map((_, matrix) => vector(matrix, state.step)), places = [...all[0].keys()], sheet = blank("vectors");
   all.forEach((values, matrix) => {
-    const at = panel(sheet, fixed.residues, { ...fixed.weight, label: names[matrix] }, matrix, names.length);
+    const at = panel(sheet, fixed.residues, { ...fixed.weight, label: names[matrix] + fixed.weight.label }, matrix, names.length);
     stroke(at, [0, values.length - 1], [0, 0], ink.quiet, { width: 1 });
     stroke(at, places, values, VECTOR_COLORS[matrix % 4], { width: 1.6 });
   });

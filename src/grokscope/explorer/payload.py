@@ -30,7 +30,7 @@ CURVES = ("train_accuracy", "test_accuracy", "corrupted_accuracy")
 
 PRUNED = CURVES[1:]
 
-DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy")
+DECISIVE = ("train_accuracy", "test_accuracy", "peak_test_accuracy", "second_rule_accuracy")
 """Numbers that the page compares with thresholds, and that are therefore not rounded."""
 
 UNITS = 500

@@ -34,6 +34,17 @@ class _Answering(BaseHTTPRequestHandler):
             found, status = {"error": str(error)}, 503
         self._answer(json.dumps(found, allow_nan=False), "application/json", status)
 
+    def _answer_page(self, make: Callable[[], str | None]) -> None:
+        try:
+            page = make()
+        except (ConfigError, StoreError, OSError) as error:
+            self.send_error(503, explain=str(error))
+            return
+        if page is None:
+            self.send_error(404)
+        else:
+            self._answer(page, "text/html; charset=utf-8")
+
     def _answer(self, text: str, kind: str, status: int = 200) -> None:
         content = text.encode()
         self.send_response(status)
@@ -91,8 +102,8 @@ def make_server(
                 self._answer_with(lambda: overview(known[1] or ""))
             elif (cell_of := CELL.fullmatch(self.path)) and cell_of[1] == "cell":
                 self._answer_with(lambda: cell(cell_of[2], int(cell_of[3])))
-            elif cell_of and (whole := over_time(cell_of[2], int(cell_of[3]))):
-                self._answer(whole, "text/html; charset=utf-8")
+            elif cell_of:
+                self._answer_page(lambda: over_time(cell_of[2], int(cell_of[3])))
             else:
                 self.send_error(404)
 

@@ -31,9 +31,10 @@ class Examples:
     def __init__(self, dataset: Dataset, experiment: Experiment) -> None:
         self.dataset, self.experiment = dataset, experiment
         subsets = np.stack([subset(dataset) for subset in score_subsets()], axis=1)
-        arrays = dataset.inputs, dataset.given_labels, dataset.true_labels, subsets
+        arrays = dataset.inputs, dataset.given_labels, dataset.true_labels
         size = tile_size(len(dataset.inputs), experiment.model.widest)
-        self.tiles = Tiles(*(jnp.asarray(tiled(array, size)) for array in arrays))
+        tiles = [tiled(array, size) for array in arrays] + [tiled(subsets, size, "constant")]
+        self.tiles = Tiles(*map(jnp.asarray, tiles))
         self.waves = None if dataset.group is None else Waves.of(dataset.group)
         self.counts = subsets.sum(axis=0)
 

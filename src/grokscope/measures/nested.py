@@ -90,9 +90,11 @@ def nested_means(
 def _tiles(dataset: Dataset, masks: Bool[np.ndarray, "example subset"]) -> _Tiles:
     """A dataset in tiles; an accelerator takes all examples at once."""
     size = len(dataset.inputs) if on_accelerator() else TILE
-    labels = dataset.given_labels, dataset.true_labels
-    arrays = dataset.inputs, *labels, masks.astype(np.float32)
-    return _Tiles(*(jnp.asarray(tiled(array, size)) for array in arrays))
+    arrays = dataset.inputs, dataset.given_labels, dataset.true_labels
+    inputs, given, true = (jnp.asarray(tiled(array, size)) for array in arrays)
+    return _Tiles(
+        inputs, given, true, jnp.asarray(tiled(masks.astype(np.float32), size, "constant"))
+    )
 
 
 @compiled("loss", "stride", "layer", "wanted", "how")

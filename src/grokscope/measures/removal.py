@@ -41,9 +41,8 @@ def removal_effects(
     layer = layer_named(network, layer)
     rows = [scores()[name] for name in ACCURACIES]
     subsets = np.stack([row.subset(dataset) for row in rows], axis=1).astype(np.float32)
-    inputs, given, masks = (
-        tiled(array, TILE) for array in (dataset.inputs, dataset.given_labels, subsets)
-    )
+    inputs, given = tiled(dataset.inputs, TILE), tiled(dataset.given_labels, TILE)
+    masks = tiled(subsets, TILE, "constant")
     if network.layers[layer].adds_to_logits(network):
         right = _right_without_each(network, inputs, given, masks, layer)
     else:

@@ -95,7 +95,7 @@ def _draw_lines(axes: Axes, panel: xr.Dataset, name: str, lines: str) -> None:
     values = panel[lines].values
     for index, value in enumerate(values):
         cell = panel.isel({lines: index}).transpose("seed", ..., missing_dims="ignore")
-        steps = cell.run_step.values[0]
+        steps = cell.run_step.max("seed").values
         scores = cell[f"run_{name}"]
         if scores.notnull().any():  # else the line is empty, as of corrupted examples without noise
             scores = scores.dropna("seed", how="all")

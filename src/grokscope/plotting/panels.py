@@ -108,11 +108,12 @@ def corrupted_examples(dataset: Dataset, n: int) -> np.ndarray:
 
 
 def logit_panel(axes: Axes, logits: np.ndarray, dataset: Dataset, index: int) -> None:
-    """Plot all logits of one example, with its true and its given label marked."""
+    """Plot all logits of one example, with its true label marked, and a wrong given one."""
     true, given = dataset.true_labels[index], dataset.given_labels[index]
     axes.plot(logits, color="#8a8a8a", lw=0.7)
     axes.plot(true, logits[true], "o", color=BLUE, ms=5, label="true label")
-    axes.plot(given, logits[given], "X", color=RED, ms=5.5, label="given (corrupted) label")
+    if given != true:
+        axes.plot(given, logits[given], "X", color=RED, ms=5.5, label="given (corrupted) label")
 
 
 def pruning_panel(axes: Axes, curve: xr.Dataset, names: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -111,15 +112,22 @@ def training_tile_size(experiment: Experiment) -> int:
     return tile_size(experiment.n_train, experiment.model.widest, least)
 
 
-def tiled(array: np.ndarray, size: int) -> np.ndarray:
-    """[example, …] as [tile, `size`, …], padded with zeros.
+def tiled(
+    array: np.ndarray, size: int, padding: Literal["edge", "constant"] = "edge"
+) -> np.ndarray:
+    """[example, …] as [tile, `size`, …], padded with copies of the last example, or with zeros.
+
+    Copies are of an example that the network can take: of zeros one of the user's own may make
+    NaN, which a weight of 0 does not remove.
 
     >>> tiled(np.array([1, 2, 3]), 2).tolist()
-    [[1, 2], [3, 0]]
+    [[1, 2], [3, 3]]
+    >>> tiled(np.array([True, True, True]), 2, "constant").tolist()
+    [[True, True], [True, False]]
     """
     n_tiles = -(-len(array) // size)
-    padding = [(0, n_tiles * size - len(array))] + [(0, 0)] * (array.ndim - 1)
-    return np.pad(array, padding).reshape(n_tiles, size, *array.shape[1:])
+    missing = [(0, n_tiles * size - len(array))] + [(0, 0)] * (array.ndim - 1)
+    return np.pad(array, missing, padding).reshape(n_tiles, size, *array.shape[1:])
 
 
 def present_bytes() -> int | None:

@@ -174,6 +174,7 @@ def ensemble_key(experiment: Experiment) -> tuple:
         static_settings(experiment),
         (experiment.first_step, experiment.steps, experiment.measure_every, experiment.measure),
         (experiment.keep_weights, experiment.kept_dtype, experiment.precision),
+        (experiment.measures, experiment.corruption == "second_rule"),
         (*shape.values(), experiment.n_inputs, experiment.n_labels, experiment.n_examples),
         experiment.task,  # and so one group
     )

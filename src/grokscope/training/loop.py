@@ -102,7 +102,8 @@ def prepare(experiment: Experiment, dataset: Dataset) -> tuple[State, Dynamic]:
     importance = np.ones(n_train, np.float32)
     if experiment.batch_size is None:
         size = training_tile_size(experiment)
-        inputs, labels, importance = (tiled(a, size) for a in (inputs, labels, importance))
+        inputs, labels = tiled(inputs, size), tiled(labels, size)
+        importance = tiled(importance, size, "constant")
     dynamic = Dynamic(
         jnp.asarray(inputs),
         jnp.asarray(labels),
