@@ -9,6 +9,7 @@ from grokscope.analysis.label_audit import audit, quality
 from grokscope.data.dataset import all_for_training, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
+from grokscope.runs.snapshot import at
 from grokscope.runs.train import train
 
 SMALL = Experiment(
@@ -117,3 +118,11 @@ def test_a_fold_that_diverges_is_refused():
 def test_the_time_is_estimated_from_steps_that_are_timed():
     run = train(SMALL, progress=False)
     assert 0 < estimated_seconds(run, 5) < 60
+
+
+def test_folds_end_where_the_run_does_whatever_it_measured_and_kept():
+    lists = {"measure": [0, 2, 8], "keep_weights": [0, 8]}
+    run = train(SMALL.replace(steps=8, **lists), progress=False)
+    plain = train(SMALL.replace(steps=2, measure_every=2), progress=False)
+    found, expected = audit(at(run, 2), 2), audit(plain, 2)
+    assert found.equals(expected)

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from grokscope.analysis.statistics import growth_exponent, rank_correlation
+from grokscope.analysis.statistics import growth_exponent, mean_interval, rank_correlation
 
 
 def test_rank_correlation_is_spearmans_with_an_interval_like_the_closed_form():
@@ -47,3 +49,10 @@ def test_growth_exponent_is_found_and_its_interval_is_that_of_a_regression():
     assert abs(b - 0.7) < 4 * error
     assert [low, high] == pytest.approx([b - 1.96 * error, b + 1.96 * error], abs=0.4 * error)
     assert np.isnan(growth_exponent(x, [s[:1] for s in samples])[1:]).all()
+
+
+@given(st.integers(1, 400), st.integers(2, 400), st.integers(2, 7))
+def test_equal_values_have_an_interval_without_width(part, whole, n):
+    """Whatever their mean is rounded to."""
+    value = part / whole
+    assert mean_interval(np.array([value] * n)) == (value, value, value)

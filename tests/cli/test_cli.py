@@ -19,6 +19,7 @@ from grokscope.cli.train import setting_options
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
 from grokscope.measures.orders import ORDERS
+from grokscope.paper.grids import load_grid
 from grokscope.runs import train as runs
 from grokscope.runs.compact import without_weights
 from grokscope.runs.extraction import extraction_curve
@@ -269,6 +270,13 @@ def test_bad_input_gets_one_line_and_leaves_nothing(here, capsys, line):
     assert 20 < len(err) < 1000
     assert {path.name for path in here.iterdir()} <= {"bad.toml", "type.toml", "runs", "figures"}
     assert not list(here.glob("*/*"))
+
+
+def test_a_sweep_whose_shown_cells_are_named_needs_no_refining(here, capsys, monkeypatch):
+    small = load_grid("figure14").with_base(modulus=7, width=8, steps=2)
+    monkeypatch.setattr("grokscope.paper.grids.grid", lambda name: small)
+    assert call("sweep", "figure14", "--limit", "1", "--workers", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["done"] == 1
 
 
 def test_every_few_cells_are_a_sweep_of_their_own(here, capsys):

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from grokscope.data.corruption import second_labels
 from grokscope.data.dataset import all_for_training, make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment, digest
@@ -139,3 +140,11 @@ def test_without_a_second_rule_phases_are_those_of_before():
     assert classify(0.9, 0.1, 0.1, 0.3).item() is Phase.MEMORIZATION
     assert classify(0.9, 0.1, 0.1, 0.3, 0.95).item() is Phase.SECOND_RULE
     assert classify(0.9, 0.95, 0.95, 0.3, 0.1).item() is Phase.COEXISTENCE
+
+
+def test_labels_of_a_second_rule_are_exact_for_a_large_modulus():
+    """1300³ is more than 32 bits hold."""
+    task = {"corruption": "second_rule", "second_rule": "m3+mn", "modulus": 1301}
+    m, n = 1300, 7
+    found = second_labels(Experiment(**task), np.array([[m, n]], np.int32))
+    assert found.tolist() == [(m**3 + m * n) % 1301]

@@ -6,13 +6,14 @@ import pytest
 from grokscope.data.dataset import complete, make_dataset
 from grokscope.data.groups import (
     Group,
+    _group_in,
     characters,
     components,
     conjugacy_classes,
     is_group,
     why_no_group,
 )
-from grokscope.data.tables import composition
+from grokscope.data.tables import Table, composition
 from grokscope.experiment.experiment import Experiment
 from grokscope.measures.spectrum import ipr, ipr_over
 
@@ -182,3 +183,11 @@ def test_the_group_of_a_table_is_found_in_it(tmp_path, monkeypatch):
 def test_why_there_is_no_spectrum_is_said():
     task = Experiment(operation="multiplication", modulus=6).task
     assert why_no_group(task) == "multiplication modulo 6, which is no prime, is no group"
+
+
+def test_a_table_that_has_a_row_twice_and_lacks_one_is_no_group(monkeypatch):
+    """Whatever lies in the memory that its table is made in."""
+    monkeypatch.setattr(np, "empty", lambda *_: cyclic(5))
+    tokens = np.argwhere(np.ones((5, 5)))
+    tokens[1] = tokens[0]
+    assert _group_in(Table(tokens, tokens.sum(axis=1) % 5)) is None

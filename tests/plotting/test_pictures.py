@@ -304,3 +304,13 @@ def test_a_notebook_shows_a_picture_once(first):
     picture = base64.b64decode(shown[0])
     width = int.from_bytes(picture[16:20], "big")
     assert np.isclose(width, 700, rtol=0.1)  # 7 inches at 100 dots each
+
+
+def test_a_line_whose_first_seed_is_missing_is_that_of_the_others(courses):
+    lacking = (courses.seed == 0) & (courses.corruption_fraction == 0.1)
+    names = [name for name in courses.data_vars if str(name).startswith("run_")]
+    partly = courses.assign({name: courses[name].where(~lacking) for name in names})
+    lines = [plot_courses(data, "corruption_fraction").axes[0].lines for data in (courses, partly)]
+    assert [len(line.get_xdata()) for line in lines[1]] == [len(x.get_xdata()) for x in lines[0]]
+    one = courses.isel(weight_decay=0).sel(seed=1, corruption_fraction=0.1).run_test_accuracy
+    assert np.array_equal(lines[1][1].get_ydata(), one.squeeze(drop=True).values)

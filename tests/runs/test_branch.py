@@ -155,6 +155,12 @@ def test_what_is_asked_of_every_kept_step():
     assert required.dtype == float
     assert required.isnull().any()
     assert run.over_steps(lambda _: {"none": None, "one": 1}).none.isnull().all()
+    units = run.over_steps(["mean_ipr", "dead_neurons"])
+    np.testing.assert_array_equal(units.mean_ipr, run.dataset.mean_ipr.sel(step=[0, 20, 60]))
+    for wrong, words in ((lambda run: run.neuron_ipr, "an array"),
+                         (lambda run: run.dataset.test_loss, "numbers over steps")):  # fmt: skip
+        with pytest.raises(ConfigError, match=f"`of` must return .* got {words}"):
+            run.over_steps(wrong)
     table = run.over_steps(lambda run: run.neurons()[["ipr", "frequency"]])
     assert dict(table.sizes) == {"step": 3, "neuron": 16}
     remedies = {

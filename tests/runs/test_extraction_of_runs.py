@@ -9,6 +9,7 @@ import xarray as xr
 
 import grokscope
 from grokscope.analysis.label_audit import audit
+from grokscope.analysis.neurons import lottery
 from grokscope.data.dataset import complete
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
@@ -298,3 +299,15 @@ def test_of_three_operands_there_is_no_vote():
     curve = extraction_curve(three)
     assert "vote" not in curve.kind
     assert {"network", "random_phases", "shuffled"} <= set(curve.kind.values)
+
+
+def test_the_controls_of_a_branch_are_of_where_training_began():
+    """Whatever its own seed, which its initial weights do not come from."""
+    whole = grokscope.train(NOISY.replace(steps=30), progress=False)
+    settings = whole.experiment.replace(init_seed=1)
+    branch = grokscope.train(settings, start=whole.at(20), progress=False)
+    curves = [extraction_curve(run, [1]) for run in (whole, branch)]
+    for kind in ("untrained", "first_steps"):
+        assert curves[0].sel(kind=kind).equals(curves[1].sel(kind=kind)), kind
+    drawn, expected = lottery(branch), lottery(whole)
+    assert np.array_equal(drawn.rank, expected.rank)

@@ -549,3 +549,9 @@ def test_what_a_kill_left_is_removed_after_a_day(tmp_path, run):
     store.record_grid(Grid(EXPERIMENT, axes={}))
     assert [(tmp_path / name).exists() for name in names] == [False, True, True]
     assert store.find(EXPERIMENT) is not None
+
+
+def test_a_table_of_runs_without_votes_has_no_difference_from_them(tmp_path):
+    store = Store(tmp_path)
+    store.save(train(Experiment(task="group", width=8, steps=2), progress=False))
+    assert store.table().get("extracted_minus_vote", pd.Series(dtype=float)).isnull().all()

@@ -115,3 +115,10 @@ def test_exporting_what_was_read_gives_the_same_dataset(folder):
     data = load_sweep(folder / "small.nc")
     export(data, folder / "again.nc")
     assert load_sweep(folder / "again.nc").identical(data)
+
+
+def test_a_selection_of_a_sweep_is_left_out(folder):
+    selection = load_sweep(folder / "small.nc").isel(seed=0)
+    export(selection, folder / "one.nc")
+    with pytest.warns(UserWarning, match="`sweep` must hold its whole grid, got a selection of it"):
+        assert [*provenance_of(folder)] == ["small.nc"]

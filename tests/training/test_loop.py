@@ -6,8 +6,8 @@ from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.training.cost import tile_size
-from grokscope.training.ensemble import train_steps
-from grokscope.training.loop import failed_step
+from grokscope.training.ensemble import ensemble_key, train_steps
+from grokscope.training.loop import failed_step, prepare
 from grokscope.training.networks import init_model
 from reference import appendix_e_gradient, batches, dense_loss_and_gradient, weights64
 
@@ -235,3 +235,25 @@ def test_steps_zero_leaves_the_initial_network():
     experiment = small(steps=0)
     (model,), _ = trained(experiment)
     assert np.array_equal(model.U, init_model(experiment).U)
+
+
+def test_padding_is_of_examples_and_weighs_nothing():
+    """A network of the user's own may have no finite gradient at zeros: 0 · NaN is NaN."""
+    experiment = Experiment(train_fraction=0.51)
+    data = make_dataset(experiment)
+    _, dynamic = prepare(experiment, data)
+    n_train, inputs = data.n_train, np.asarray(dynamic.inputs).reshape(-1, 2)
+    assert len(inputs) > n_train
+    assert (inputs[n_train:] == data.inputs[n_train - 1]).all()
+    weights = np.asarray(dynamic.weights).ravel()
+    assert weights[:n_train].all()
+    assert not weights[n_train:].any()
+
+
+def test_experiments_of_other_measures_or_without_second_labels_are_no_ensemble():
+    base = Experiment(modulus=7, width=8)
+    others = [
+        base.replace(measures=["key_frequencies"]),
+        base.replace(corruption="second_rule", second_rule="m2+n", corruption_fraction=0.1),
+    ]
+    assert len({ensemble_key(experiment) for experiment in (base, *others)}) == 3

@@ -94,7 +94,10 @@ def fold_experiments(run: Run, folds: int) -> list[Experiment]:
             f"`folds` must leave a batch of {batch_size:,} for training, got {folds}, which leave "
             f"{n - largest:,} of {n:,} examples. Use more folds."
         )
-    steps, settings = run.final.step.item(), run.experiment
+    settings = run.experiment.replace(
+        measure=None, measures=None, keep_weights=None, kept_dtype=None, settle=False
+    )
+    steps = run.final.step.item()
     return [
         settings.replace(train_fraction=1 - len(range(fold, n, folds)) / n, steps=steps)
         for fold in range(folds)

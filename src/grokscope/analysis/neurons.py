@@ -18,6 +18,7 @@ from grokscope.measures.scores import measured_layers
 from grokscope.measures.spectrum import shares_of
 from grokscope.models.network import Network, named_arrays
 from grokscope.runs.run import Run, require_finished, require_trained_here
+from grokscope.runs.start import root_of
 from grokscope.training.networks import init_model
 
 EXAMPLES = 60
@@ -214,7 +215,7 @@ def lottery(run: Run) -> Lottery:
             f"and for labels, got {run.experiment.model.name}. Use a two_layer network."
         )
     frequency = wave_table(network, layer, order).frequency.to_numpy()
-    arrays = named_arrays(init_model(run.experiment))
+    arrays = named_arrays(init_model(root_of(run.experiment)))
     *of_operands, of_label = (np.fft.rfft(arrays[name][order], axis=0)[1:] for name in names)
     together = np.prod(of_operands, axis=0) * of_label.conj()
     amplitude = np.abs(together)

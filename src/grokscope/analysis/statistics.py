@@ -94,10 +94,10 @@ def mean_interval(values: Float[np.ndarray, "sample"], confidence: float = 0.95)
     """
     if len(values) < 2:
         return Interval(float(values.mean()) if len(values) else np.nan, np.nan, np.nan)
-    mean, error = float(values.mean()), stats.sem(values)
-    low, high = (
-        stats.t.interval(confidence, len(values) - 1, mean, error) if error else (mean, mean)
-    )
+    if np.ptp(values) == 0:  # whose rounded mean may be off
+        return Interval(*[float(values[0])] * 3)
+    mean = float(values.mean())
+    low, high = stats.t.interval(confidence, len(values) - 1, mean, stats.sem(values))
     return Interval(mean, float(low), float(high))
 
 

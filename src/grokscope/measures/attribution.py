@@ -248,5 +248,5 @@ def _means(
     return (
         mean(features * (W[given] - W[true]), is_wrong),
         mean(over_others, ~is_train),
-        in_mean / spread,
+        jnp.where(spread > 0, in_mean / spread, jnp.nan),
     )

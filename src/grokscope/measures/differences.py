@@ -32,7 +32,8 @@ class Difference(Measure):
         """Its values in a dataset or table of runs; None if that lacks one of the two."""
         if self.first not in data or self.second not in data:
             return None
-        return np.asarray(data[self.first]) - np.asarray(data[self.second])
+        first, second = (np.asarray(data[name], float) for name in (self.first, self.second))
+        return first - second
 
     def summary(self, run: FinishedRun) -> float | None:
         """Its value at the end; None of a run that lacks one of the two."""

@@ -80,7 +80,7 @@ class Request:
                 grid.with_base(settle=True) if self.settle else grid,
                 store,
                 refine=self.refine,
-                always=SHOWN.get(name),
+                always=SHOWN.get(name) if self.refine else None,
                 workers=workers,
                 progress=progress,
             )

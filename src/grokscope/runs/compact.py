@@ -179,5 +179,10 @@ def _ends(first: Sequence[str]) -> xr.Variable:
 
 
 def _half(values: np.ndarray) -> np.ndarray:
-    """Float32 with the digits of half precision: the bits that would not compress are zero."""
-    return values.astype(np.float16).astype(np.float32)
+    """Float32 with the digits of half precision: the bits that would not compress are zero.
+
+    Values beyond the largest of half precision keep their digits.
+    """
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16).astype(np.float32)
+    return np.where(np.isinf(half), values, half)

@@ -21,7 +21,7 @@ from grokscope.models.network import Network
 from grokscope.models.precision import in_own_precision
 from grokscope.runs.run import Run, require_finished
 from grokscope.runs.snapshot import with_network
-from grokscope.runs.start import state_at
+from grokscope.runs.start import root_of, state_at
 from grokscope.training.networks import init_model
 
 COUNTS = 12
@@ -153,14 +153,13 @@ def _controls(
     run: Run, order: Int[np.ndarray, "residue"], seed: int
 ) -> dict[str, tuple[Network, Int[np.ndarray, "residue"]]]:
     """Networks and orders that are extracted as the trained one is, by their kind."""
-    experiment = run.experiment
     shuffled = {"shuffled": (run.network, np.random.default_rng(seed).permutation(order))}
     if run.elsewhere is not None:
         return shuffled
-    steps = min(FIRST_STEPS, experiment.steps - experiment.first_step)
-    first = state_at(experiment, experiment.first_step + steps)
+    root = root_of(run.experiment)
+    first = state_at(root, min(FIRST_STEPS, root.steps))
     return shuffled | {
-        "untrained": (init_model(experiment), order),
+        "untrained": (init_model(root), order),
         "first_steps": (first.model, order),
     }
 

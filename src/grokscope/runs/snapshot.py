@@ -13,12 +13,12 @@ from grokscope.errors import ConfigError, meant, require_whole
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.own_code import split_measures
 from grokscope.measures.examples import Examples
-from grokscope.measures.table import network_measures, scores
+from grokscope.measures.table import network_measures, scores, unit_measures
 from grokscope.measures.together import (
+    embedding_ipr,
     measure,
     of_networks,
     own_measure,
-    scores_on,
     with_meaning,
 )
 from grokscope.models.network import Network, with_arrays
@@ -109,6 +109,11 @@ def over_steps(run: Run, of: str | Sequence[str] | Callable[[Run], Answer]) -> x
     steps = [*_require_kept(run)]
     if callable(of):
         found = [_as_dataset(of(at(run, step))) for step in steps]
+        if "step" in found[0].dims:
+            raise ConfigError(
+                "`of` must return what is of one step, got numbers over steps. Use their last, as "
+                "in run.final."
+            )
     else:
         names = [of] if isinstance(of, str) else of
         if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
@@ -155,12 +160,14 @@ def _require_kept(run: Run) -> Kept:
 
 def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
     """Some of `table.scores`, `network_measures` and the run's own measures at each kept step."""
-    of_whole, examples = network_measures(), Examples(run.data, run.experiment)
+    of_whole = network_measures()
+    examples = Examples(run.data, run.experiment.replace(measures=None))
     own = {code.function: code for code in split_measures(run.experiment.measures)[1]}
     asked = [name for name in names if name in of_whole]
-    known = (*scores(), *own, *with_meaning(run.network, examples, asked))
+    of_units = unit_measures() if run.layer_iprs else {}
+    known = (*scores(), *of_units, *own, *with_meaning(run.network, examples, asked))
     if wrong := [name for name in names if name not in known]:
-        known = (*scores(), *own, *with_meaning(run.network, examples, of_whole))
+        known = (*scores(), *of_units, *own, *with_meaning(run.network, examples, of_whole))
         raise ConfigError(
             f"`of` must name scores and measures that the run has, got {wrong[0]!r}. "
             + meant(wrong[0], known)
@@ -168,13 +175,15 @@ def _measured(run: Run, names: Sequence[str]) -> list[dict[str, float]]:
     networks = [network for _, network in kept_networks(run)]
     found = of_networks(networks, [examples] * len(networks), asked)
     for values, network in zip(found, networks, strict=True):
-        if not scores().keys().isdisjoint(names):
-            values |= scores_on(examples, network)
+        if not (scores().keys() | of_units).isdisjoint(names):
+            measured = measure(network, examples)
+            ipr = embedding_ipr(network, [measured])
+            values |= measured.scores | {n: row.value(ipr).item() for n, row in of_units.items()}
         values |= {n: own_measure(own[n], network, run.data) for n in names if n in own}
     return [{name: values[name] for name in names} for values in found]
 
 
-def _as_dataset(answer: Answer) -> xr.Dataset:
+def _as_dataset(answer: Any) -> xr.Dataset:
     if isinstance(answer, xr.Dataset):
         return answer
     if isinstance(answer, xr.DataArray):
@@ -184,6 +193,11 @@ def _as_dataset(answer: Answer) -> xr.Dataset:
     if isinstance(answer, pd.DataFrame):
         return answer.to_xarray()
     numbers = answer if isinstance(answer, Mapping) else {"value": answer}
+    if wrong := [name for name, value in numbers.items() if value is not None and np.ndim(value)]:
+        raise ConfigError(
+            f"`of` must return a dataset, a table, numbers by name or one number, got an array as "
+            f"{wrong[0]!r}. Use xarray.DataArray(array, dims=...)."
+        )
     return xr.Dataset({name: np.nan if n is None else n for name, n in numbers.items()})
 
 

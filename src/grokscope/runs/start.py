@@ -50,6 +50,13 @@ def state_at(experiment: Experiment, step: int, store: Store | None = None) -> S
 
 
 @in_own_precision
+def root_of(experiment: Experiment) -> Experiment:
+    """The experiment by which training began, from new weights: its own but for a branch."""
+    while experiment.start is not None:
+        experiment = experiment.earlier
+    return experiment
+
+
 def starting_state(
     experiment: Experiment, data: Dataset, store: Store | None = None
 ) -> State | None:

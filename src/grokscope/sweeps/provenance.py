@@ -14,7 +14,7 @@ import xarray as xr
 from grokscope.errors import ConfigError, StoreError
 from grokscope.experiment.own_code import label
 from grokscope.sweeps.archive import exports_in, load_sweep, makers_of
-from grokscope.sweeps.diagram import DONE, grid_of, phase_diagram
+from grokscope.sweeps.diagram import DONE, grid_of, is_whole, phase_diagram
 
 
 class Provenance(NamedTuple):
@@ -57,6 +57,10 @@ def provenance(data: xr.Dataset) -> Provenance:
     """
     grid = grid_of(data)
     days = []
+    if not is_whole(data):
+        raise ConfigError(
+            "`sweep` must hold its whole grid, got a selection of it. Export the whole sweep."
+        )
     if "run_created" in data:
         created = data.run_created.values[np.isfinite(data.run_created.values)]
         ends = (created.min(), created.max()) if created.size else ()

@@ -29,7 +29,7 @@ from grokscope.paper.request import sweep_data
 from grokscope.paper.shipped import is_shipped
 from grokscope.plotting.wording import earlier_words
 from grokscope.runs.run import Run
-from grokscope.sweeps.diagram import grid_of
+from grokscope.sweeps.diagram import DONE, grid_of
 from grokscope.sweeps.sweep import train_missing
 
 SEEDS = 4
@@ -105,6 +105,7 @@ class Claim:
         controls: statistics of the same kind by another order or without what the statement is
             about, by name: what is left of it is the difference.
         seeds: how many seeds its experiments are trained with, from 0.
+        every_cell: whether a seed counts only if every cell of its sweeps is trained.
     """
 
     section: str
@@ -121,6 +122,7 @@ class Claim:
     chosen: str = ""
     controls: Mapping[str, Measure] = field(default_factory=dict)
     seeds: int = SEEDS
+    every_cell: bool = False
 
 
 class Finding(NamedTuple):
@@ -295,9 +297,10 @@ def _seeds(
     used = {name: sweeps[name] for name in claim.sweeps}
     first, *others = (data.seed.values.tolist() for data in used.values())
     common = [seed for seed in first if all(seed in other for other in others)]
-    return [
-        Seed({}, {name: data.sel(seed=[seed]) for name, data in used.items()}) for seed in common
-    ]
+    seeds = [{name: data.sel(seed=[seed]) for name, data in used.items()} for seed in common]
+    if claim.every_cell:
+        seeds = [each for each in seeds if all((d.status == DONE).all() for d in each.values())]
+    return [Seed({}, each) for each in seeds]
 
 
 def _interval(claim: Claim, values: Sequence[float | int | bool]) -> tuple[Interval, float]:
@@ -309,13 +312,9 @@ def _interval(claim: Claim, values: Sequence[float | int | bool]) -> tuple[Inter
     interval, p = mean_interval(numbers), mean_p(numbers, float(claim.bound))
     if not claim.is_size:
         return interval, p
-    return _size(interval), max(p, mean_p(-numbers, float(claim.bound)))
-
-
-def _size(interval: Interval) -> Interval:
-    """The interval of a mean's distance from zero."""
     low, high = sorted((abs(interval.low), abs(interval.high)))
-    return Interval(abs(interval.estimate), 0.0 if interval.low < 0 < interval.high else low, high)
+    size = Interval(abs(interval.estimate), 0.0 if interval.low < 0 < interval.high else low, high)
+    return size, max(p, mean_p(-numbers, float(claim.bound)))
 
 
 def _verdict(interval: Interval, claim: Claim, n: int) -> Verdict:

@@ -206,6 +206,7 @@ CLAIMS: dict[str, Claim] = {
         "a strong correlation",
         _ipr_with_test_accuracy,
         "figure3a",
+        every_cell=True,
     ),
     "data-bears-noise": by_sweep(
         "2, Fig. 3",

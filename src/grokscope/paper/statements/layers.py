@@ -260,5 +260,6 @@ CLAIMS: dict[str, Claim] = {
         "a fifth is plain to see",
         of_runs(lambda runs: low_ipr(runs["run"])),
         {"run": BATCH_NORM},
+        all_steps=True,
     ),
 }

@@ -147,9 +147,10 @@ def by_sweep(
     is_size: bool = False,
     chosen: str = "",
     controls: Mapping[str, Measure] | None = None,
+    every_cell: bool = False,
 ) -> Claim:
     """A claim that needs the sweeps named last, and no networks of its own."""
     return Claim(
         section, says, statistic, bound, side, why, measure, sweeps=sweeps, is_size=is_size,
-        chosen=chosen, controls=controls or {},
+        chosen=chosen, controls=controls or {}, every_cell=every_cell,
     )  # fmt: skip
