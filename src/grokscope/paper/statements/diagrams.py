@@ -67,7 +67,7 @@ def _least_data(seed: Seed) -> float:
 
 
 def _ipr_with_test_accuracy(seed: Seed) -> float:
-    """Spearman's ρ over trained cells."""
+    """Spearman's ρ over cells."""
     sweep = seed.sweeps["figure3a"]
     pairs = np.stack([sweep.mean_ipr.values.ravel(), sweep.test_accuracy.values.ravel()])
     return rank_correlation(*pairs[:, np.isfinite(pairs).all(axis=0)]).estimate
@@ -200,7 +200,7 @@ CLAIMS: dict[str, Claim] = {
     "ipr-generalizes": by_sweep(
         "1.1, Fig. 3(a)",
         "More neurons of high IPR go with better generalisation.",
-        "Spearman's ρ of mean IPR and test accuracy over trained cells",
+        "Spearman's ρ of mean IPR and test accuracy over all cells",
         0.5,
         "above",
         "a strong correlation",
