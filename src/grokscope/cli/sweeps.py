@@ -195,9 +195,9 @@ def sweep(
 
     with nullcontext() if scheduler is None else dask_executor(scheduler) as executor:
         data = sweeps.sweep(
-            chosen, store, refine=refine, always=SHOWN.get(grid) if refine else None,
-            final_weights=final_weights, limit=limit, time_limit=time_limit, workers=workers,
-            retry_failed=retry_failed, executor=executor, log=log, checkpoint_every=checkpoint_every,
+            chosen, store, refine=refine, always=SHOWN.get(grid) if refine else None, limit=limit,
+            final_weights=final_weights, time_limit=time_limit, workers=workers, log=log,
+            retry_failed=retry_failed, executor=executor, checkpoint_every=checkpoint_every,
         )  # fmt: skip
     print_store_status(data, store, as_json, phases_command(store, grid, seeds, settle, every))
     if bool((data.status == sweeps.FAILED).any()):
