@@ -752,3 +752,32 @@ def test_an_error_in_own_code_is_one_line_that_says_where(raised, tmp_path, monk
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert said == f"grokscope: `mine.py`, line 2, raised {raised}. Mend the file.\n"
+
+
+def test_features_are_given_as_they_are_or_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "widths.py").write_text(
+        "import numpy as np\n"
+        "LABELS = np.array([0, 1]), np.array([1])\n"
+        "def made(first, last):\n"
+        "    return np.eye(2).astype(first.dtype), LABELS[0], last, LABELS[1]\n"
+        "def wide():\n"
+        "    return made(np.uint8(0), np.array([[290, 329]], np.uint16))\n"
+        "def missing():\n"
+        "    return made(np.float64(0), np.array([[np.nan, 1]]))\n"
+        "def huge():\n"
+        "    return made(np.int64(0), np.array([[10**12, 1]]))\n"
+    )
+
+    def data(name):
+        return make_dataset(complete(Experiment(task=f"widths:{name}", model="image_mlp")))
+
+    assert data("wide").inputs[-1].tolist() == [290, 329]
+    for name, words in (
+        ("missing", r"got nan \(1 of 2 numbers\)"),
+        ("huge", rf"got {10**12} \(1 of 2 numbers\)"),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"finite features, whole ones within 32 bits, {words}"
+        ):
+            data(name)

@@ -760,3 +760,17 @@ def test_neurons_and_wrong_labels_are_drawn_of_cells_with_weights(open_page, kep
 def test_figures_and_page_draw_uneven_values_alike():
     script = (Path(grokscope.__file__).parent / "explorer/diagrams.js").read_text("utf-8")
     assert f"const UNEVEN = {UNEVEN};" in script
+
+
+def test_a_network_that_cannot_be_followed_is_answered_with_the_reason():
+    def refuse(sweep, cell):
+        raise ConfigError("`run` must have kept its weights over time, got none.")
+
+    with make_server("page", dict, nothing, refuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/time/0123456789abcdef/3"
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(address)
+        assert refused.value.code == 503
+        assert "must have kept its weights" in refused.value.read().decode()
+        server.shutdown()

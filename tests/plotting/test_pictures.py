@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from grokscope.analysis.label_audit import audit
 from grokscope.cli.tables import print_run
+from grokscope.data.dataset import make_dataset
 from grokscope.errors import ConfigError
 from grokscope.experiment.experiment import Experiment
 from grokscope.experiment.grid import Grid
@@ -26,6 +27,7 @@ from grokscope.plotting.diagram import _boundary_bars, panel_title, plot_phases
 from grokscope.plotting.extraction import plot_extraction
 from grokscope.plotting.neurons import plot_neurons
 from grokscope.plotting.palette import PHASE_COLORS
+from grokscope.plotting.panels import logit_panel
 from grokscope.plotting.pruning import plot_pruning
 from grokscope.plotting.run import plot_accuracies, plot_run
 from grokscope.plotting.wording import words_of
@@ -314,3 +316,11 @@ def test_a_line_whose_first_seed_is_missing_is_that_of_the_others(courses):
     assert [len(line.get_xdata()) for line in lines[1]] == [len(x.get_xdata()) for x in lines[0]]
     one = courses.isel(weight_decay=0).sel(seed=1, corruption_fraction=0.1).run_test_accuracy
     assert np.array_equal(lines[1][1].get_ydata(), one.squeeze(drop=True).values)
+
+
+@pytest.mark.parametrize(("fraction", "marks"), [(0, 1), (1, 2)])
+def test_a_given_label_is_marked_where_it_is_wrong(fraction, marks):
+    data = make_dataset(TINY.replace(corruption_fraction=fraction, exclude_true_label=True))
+    axes = Figure().subplots()
+    logit_panel(axes, np.zeros(data.n_labels), data, 0)
+    assert len(axes.get_legend_handles_labels()[1]) == marks

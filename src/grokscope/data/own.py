@@ -155,7 +155,8 @@ def _require_readable(features: Sequence[np.ndarray], where: str) -> None:
         if not is_kept.all():
             raise ConfigError(
                 f"{where} finite features, whole ones within 32 bits, got "
-                f"{array[~is_kept].flat[0]} in {(~is_kept).sum():,} places. Mend or scale them."
+                f"{array[~is_kept].flat[0]} ({(~is_kept).sum():,} of {array.size:,} numbers). "
+                "Mend or scale them."
             )
 
 

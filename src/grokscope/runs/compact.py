@@ -182,6 +182,9 @@ def _half(values: np.ndarray) -> np.ndarray:
     """Float32 with the digits of half precision: the bits that would not compress are zero.
 
     Values beyond the largest of half precision keep their digits.
+
+    >>> _half(np.array([1e6, 1 / 3], np.float32)).tolist()
+    [1000000.0, 0.333251953125]
     """
     with np.errstate(over="ignore"):
         half = values.astype(np.float16).astype(np.float32)
