@@ -19,7 +19,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import platformdirs
 
 from grokscope.errors import ConfigError
@@ -63,6 +62,8 @@ def _collect(name: str, value: Any, parts: dict[str, str]) -> None:
         value: what it stands for.
         parts: source by name, in the order in which it has to be run.
     """
+    import numpy as np  # which the help of a command need not load
+
     if name in parts:
         return
     if isinstance(value, np.generic):
