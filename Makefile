@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 figure1: .venv/core  ## train three networks and draw Figure 1
 	$(BIN)/grokscope figure 1
 
-test: .venv/test  ## the tests of three seconds each at most: five minutes on two cores
+test: .venv/test  ## the tests of three seconds each at most: nine minutes on two cores, then five
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 slow: .venv/test  ## the others: trainings, clusters, kills, browsers, the pages' shell examples

@@ -130,3 +130,15 @@ def test_equal_iprs_have_no_valley_and_one_residue_no_wave():
     experiment = Experiment().replace(operation="multiplication", modulus=2, width=8)
     with pytest.raises(ConfigError, match="`order` must have two residues at least"):
         wave_table(random_network(experiment), "hidden", np.array([1]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", ["subtraction", "division"])
+def test_neurons_of_an_operation_with_an_inverse_are_aligned_too(operation):
+    """cos(a - b) has the phase of V with the other sign."""
+    settings = {"modulus": 31, "width": 100, "train_fraction": 0.8, "weight_decay": 2}
+    run = train(Experiment(operation=operation, steps=600).replace(**settings), progress=False)
+    assert run.final.test_accuracy > 0.95
+    table = neuron_table(run)
+    assert table.mismatch[table.ipr > 0.5].abs().median() < 0.1
+    assert lottery(run).rank.mean() < 0.9 * lottery(run).n_frequencies / 2

@@ -74,7 +74,7 @@ def held_table(run: Run, layer: str) -> pd.DataFrame:
     if units.vectors and group is not None:
         columns = {"ipr": run.layer_ipr(layer)}
     if units.vectors and run.data.shift_order is not None:
-        waves = wave_table(network, layer, run.data.shift_order)
+        waves = wave_table(network, layer, run.data.shift_order, takes_inverse(run))
         columns |= {str(name): values.to_numpy() for name, values in waves.items()}
     columns["norm"] = units.outgoing_norm_of(network)
     if "ipr" in columns:
@@ -85,19 +85,28 @@ def held_table(run: Run, layer: str) -> pd.DataFrame:
     return pd.DataFrame(columns).rename_axis("neuron")
 
 
-def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) -> pd.DataFrame:
+def takes_inverse(run: Run) -> bool:
+    """Whether a run's operation takes the inverse of n: aligned neurons have -φ_V for φ_V then."""
+    return getattr(run.experiment.task, "operation", None) in ("subtraction", "division")
+
+
+def wave_table(
+    network: Network, layer: str, order: Int[np.ndarray, "residue"], inverse: bool = False
+) -> pd.DataFrame:
     """The strongest wave in the vectors of each neuron of a layer.
 
     Args:
         network: the network.
         layer: whose neurons; they have vectors over the residues.
         order: the residues in the order in which the operation is a shift.
+        inverse: whether it shifts by the inverse of its second operand, as subtraction does.
 
     Returns:
         Over the index `neuron`: `frequency`, from 1, whose share of power, summed over the neuron's
         vectors, is the largest; `share`, the mean of that share; `phase_U` and the like, the phase
         φ of the wave cos(2π f i/p + φ) in each vector, from -π to π; if labels have vectors too,
-        `mismatch`, φ_U + φ_V - φ_W from -π to π, which is 0 in the analytic network.
+        `mismatch`, φ_U + φ_V - φ_W from -π to π, which is 0 in the analytic network; with -φ_V
+        for φ_V if the operation takes the inverse.
 
     Raises:
         ConfigError: if the layer's neurons have no vectors, or these no waves.
@@ -127,8 +136,9 @@ def wave_table(network: Network, layer: str, order: Int[np.ndarray, "residue"]) 
     phases = {f"phase_{name}": np.angle(of_one[frequency, units]) for name, of_one in waves.items()}
     columns = {"frequency": frequency, "share": shares.mean(axis=0)[frequency - 1, units]} | phases
     if len(names) > len(network.operands) > 0:
-        *of_operands, of_label = phases.values()
-        columns["mismatch"] = np.angle(np.exp(1j * (sum(of_operands) - of_label)))
+        first, *others, of_label = phases.values()
+        operands = first + (-1 if inverse else 1) * sum(others)
+        columns["mismatch"] = np.angle(np.exp(1j * (operands - of_label)))
     return pd.DataFrame(columns).rename_axis("neuron")
 
 
@@ -178,7 +188,8 @@ class Lottery(NamedTuple):
     Attributes:
         rank: of its amplitude, the product over the neuron's vectors, among all frequencies from 1;
             1 is the largest.
-        mismatch: |φ_U + φ_V - φ_W| of that frequency, from 0 to π.
+        mismatch: |φ_U + φ_V - φ_W| of that frequency, from 0 to π; of subtraction and division
+            with -φ_V.
         n_frequencies: how many took part.
     """
 
@@ -216,8 +227,9 @@ def lottery(run: Run) -> Lottery:
         )
     frequency = wave_table(network, layer, order).frequency.to_numpy()
     arrays = named_arrays(init_model(root_of(run.experiment)))
-    *of_operands, of_label = (np.fft.rfft(arrays[name][order], axis=0)[1:] for name in names)
-    together = np.prod(of_operands, axis=0) * of_label.conj()
+    first, *others, of_label = (np.fft.rfft(arrays[name][order], axis=0)[1:] for name in names)
+    operands = np.prod(others, axis=0)
+    together = first * (operands.conj() if takes_inverse(run) else operands) * of_label.conj()
     amplitude = np.abs(together)
     units = np.arange(len(frequency))
     rank = 1 + (amplitude > amplitude[frequency - 1, units]).sum(axis=0)

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grokscope.analysis.neurons import Lottery, held_table, label_map, lottery
+from grokscope.analysis.neurons import Lottery, held_table, label_map, lottery, takes_inverse
 from grokscope.measures.attribution import require_terms
 from grokscope.measures.pruning import layer_named
 from grokscope.plotting import style
@@ -56,7 +56,7 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
     has_lottery = has_waves and run.elsewhere is None
     figure, grid = style.panels(1 + has_waves + has_lottery, 2, height=2.1)
     if has_waves:
-        _waves(figure, grid[0, 0], table)
+        _waves(figure, grid[0, 0], table, "-" if takes_inverse(run) else "+")
         grid[0, 0].set_title(f"(a) waves: {phase_title(run)}")
         _phases(grid[0, 1], table)
     if has_lottery:
@@ -70,8 +70,8 @@ def plot_neurons(run: Run, layer: str | None = None) -> style.Picture:
     return style.finish(figure, small_print([run]))
 
 
-def _waves(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
-    """Each neuron's frequency and mismatch."""
+def _waves(figure: Figure, axes: Axes, table: pd.DataFrame, sign: str) -> None:
+    """Each neuron's frequency and mismatch, in which φ_V has a sign."""
     shown = axes.scatter(
         table.frequency,
         table.mismatch,
@@ -84,7 +84,7 @@ def _waves(figure: Figure, axes: Axes, table: pd.DataFrame) -> None:
     )
     _angles(axes, "y")
     style.whole_numbers(axes, "x")
-    axes.set(xlabel="strongest frequency", ylabel="mismatch $φ_U + φ_V - φ_W$")
+    axes.set(xlabel="strongest frequency", ylabel=f"mismatch $φ_U {sign} φ_V - φ_W$")
     figure.colorbar(shown, ax=axes, label="IPR")
 
 
