@@ -18,25 +18,23 @@ VERDICTS = Path(__file__).parent / "verdicts.json"
 def main() -> None:
     """Write the verdicts, and print those that have changed and how many there are of each."""
     everything = claims()
+    members = families(everything)
     of_sweeps = [name for name, claim in everything.items() if claim.sweeps]
     found = verify(of_sweeps, train_sweeps=False)
     rows = json.loads(VERDICTS.read_text("utf-8"))["claims"]
     for place, old in enumerate(rows):
         name = old["name"]
         if name in found:
-            rows[place] = new = _row(name, everything, found[name])
+            rows[place] = new = _row(name, everything[name], found[name], members[name])
             if new != old:
                 print(f"{name}: {_words(old)} -> {_words(new)}")
     VERDICTS.write_text(json.dumps({"claims": rows}, ensure_ascii=False) + "\n", "utf-8")
     print(counted(everything, {row["name"]: _finding(row) for row in rows}))
 
 
-def _row(name: str, everything: dict[str, Claim], finding: Finding) -> dict:
+def _row(name: str, claim: Claim, finding: Finding, family: str) -> dict:
     """What `grokscope verify --json` says of a statement."""
-    family = families(everything)[name]
-    return json.loads(
-        json.dumps(jsonable(finding_document(name, everything[name], finding, family)))
-    )
+    return json.loads(json.dumps(jsonable(finding_document(name, claim, finding, family))))
 
 
 def _finding(row: dict) -> Finding:

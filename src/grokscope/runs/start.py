@@ -49,7 +49,6 @@ def state_at(experiment: Experiment, step: int, store: Store | None = None) -> S
     return state
 
 
-@in_own_precision
 def root_of(experiment: Experiment) -> Experiment:
     """The experiment by which training began, from new weights: its own but for a branch."""
     while experiment.start is not None:
@@ -57,6 +56,7 @@ def root_of(experiment: Experiment) -> Experiment:
     return experiment
 
 
+@in_own_precision
 def starting_state(
     experiment: Experiment, data: Dataset, store: Store | None = None
 ) -> State | None:
